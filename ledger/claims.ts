@@ -1,0 +1,58 @@
+/** Answers already given: by these a request that is sent again is recognised and moves nothing. */
+import { createHash } from 'node:crypto'
+import type { Connection } from './transfers.ts'
+
+export interface Claim {
+  /** Digest of who asks, for what, and the key of their choice; a uuid in form. */
+  readonly id: string
+  /** Digest of what is asked: the same claim for something else is refused. */
+  readonly fingerprint: Buffer
+}
+
+export interface StoredAnswer {
+  readonly fingerprint: Buffer
+  readonly answer: string
+}
+
+/** The claim of `owner` on `key` within `scope`. The parts must not contain line breaks. */
+export function claimOf(owner: string, scope: string, key: string, asked: string): Claim {
+  const hex = createHash('sha256').update(`${owner}\n${scope}\n${key}`).digest('hex')
+  const id = [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join('-')
+  return { id, fingerprint: createHash('sha256').update(asked).digest().subarray(0, 16) }
+}
+
+/** The answers stored under these claims, by claim id. */
+export async function findAnswers(
+  connection: Connection,
+  claims: readonly Claim[],
+): Promise<Map<string, StoredAnswer>> {
+  if (claims.length === 0) return new Map()
+  const { rows } = await connection.query({
+    name: 'find_answers',
+    text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
+    values: [claims.map((claim) => claim.id)],
+  })
+  return new Map((rows as ({ id: string } & StoredAnswer)[]).map((row) => [row.id, row]))
+}
+
+/** Stores what the claiming units were answered. A claim stored meanwhile is `claim_exists`. */
+export function writeAnswers(
+  connection: Connection,
+  units: readonly { readonly claim?: Claim }[],
+  conclusions: readonly { readonly answer: string }[],
+): Promise<unknown>[] {
+  const rows = units.flatMap(({ claim }, index) =>
+    claim === undefined ? [] : [{ ...claim, answer: conclusions[index]?.answer ?? '' }],
+  )
+  if (rows.length === 0) return []
+  // In id order, so that two processes with the same claims cannot wait for each other.
+  rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  const text = `INSERT INTO claims (id, fingerprint, answer)
+                SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[])`
+  const values = [
+    rows.map((row) => row.id),
+    rows.map((row) => `\\x${row.fingerprint.toString('hex')}`),
+    rows.map((row) => row.answer),
+  ]
+  return [connection.query({ name: 'write_answers', text, values })]
+}

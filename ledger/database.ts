@@ -1,0 +1,78 @@
+/** Connecting to Postgres and bringing its schema up to date. */
+import { readdir, readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import knex, { type Knex } from 'knex'
+import pg from 'pg'
+
+export interface DatabaseOptions {
+  readonly url: string
+  /** Every connection acts as this role, whatever the url's own user may do besides. */
+  readonly role?: string | undefined
+  readonly connectionsMax: number
+  readonly applicationName: string
+}
+
+/** Nothing of ours may hold a lock for longer than people wait: milliseconds. */
+const TIMEOUTS = { lock_timeout: 2_000, statement_timeout: 5_000 } as const
+const IDLE_IN_TRANSACTION_MAX_MS = 5_000
+
+/** `bigint` columns arrive as JavaScript bigint, on our connections only. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: 'text') =>
+    oid === pg.types.builtins.INT8 ? BigInt : pg.types.getTypeParser(oid, format)) as never,
+}
+
+/** What `pg` needs to connect as us; both knex and the group commit use it. */
+export function connectionOptions({ url, role, applicationName }: DatabaseOptions): pg.PoolConfig {
+  const settings = role === undefined ? [] : [`-c role=${role}`]
+  return {
+    connectionString: url,
+    types,
+    application_name: applicationName,
+    options: settings.join(' '),
+    ...TIMEOUTS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MAX_MS,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+  }
+}
+
+export function connect(options: DatabaseOptions): Knex {
+  return knex({
+    client: 'pg',
+    connection: connectionOptions(options) as never,
+    pool: { min: 0, max: options.connectionsMax },
+    acquireConnectionTimeout: 5_000,
+  })
+}
+
+/**
+ * Applies the .sql files of `folders`, in name order within each folder, each in one transaction.
+ * Safe to run at any time and from several processes at once.
+ */
+export async function migrate(db: Knex, folders: readonly URL[]): Promise<void> {
+  await db.migrate.latest({ migrationSource: sqlFiles(folders), tableName: 'migrations' })
+}
+
+function sqlFiles(folders: readonly URL[]): Knex.MigrationSource<URL> {
+  return {
+    async getMigrations() {
+      const files = await Promise.all(folders.map(sqlFilesOf))
+      return files.flat()
+    },
+    getMigrationName: (file) => basename(fileURLToPath(file), '.sql'),
+    getMigration: async (file) => {
+      const sql = await readFile(file, 'utf8')
+      return { up: (trx) => trx.raw(sql), down: () => Promise.reject(new Error('forward only')) }
+    },
+  }
+}
+
+async function sqlFilesOf(folder: URL): Promise<URL[]> {
+  const names = await readdir(folder)
+  return names
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => new URL(name, folder))
+}

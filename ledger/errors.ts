@@ -1,0 +1,56 @@
+/**
+ * Why the ledger refuses. A code that Postgres also enforces is the name of its constraint in
+ * ledger/migrations. The order is that of precedence: the first that applies is the answer.
+ */
+export const LEDGER_ERROR_CODES = [
+  'debit_account_not_found',
+  'credit_account_not_found',
+  'same_account',
+  'currency_mismatch',
+  'amount_not_positive',
+  'pending_transfer_not_found',
+  'pending_transfer_resolved',
+  'insufficient_funds',
+  'total_too_large',
+  'claim_mismatch',
+  'ledger_saturated',
+  'ledger_unavailable',
+] as const
+
+export type LedgerErrorCode = (typeof LEDGER_ERROR_CODES)[number]
+
+/** A refusal: nothing has changed. What is not a refusal is a bug and is thrown as it came. */
+export class LedgerError extends Error {
+  override readonly name = 'LedgerError'
+  readonly code: LedgerErrorCode
+
+  constructor(code: LedgerErrorCode, options?: ErrorOptions) {
+    super(code, options)
+    this.code = code
+  }
+}
+
+/** The constraint that Postgres says was violated, or undefined for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const { constraint } = error as { constraint?: unknown }
+  return typeof constraint === 'string' ? constraint : undefined
+}
+
+/** Postgres's five-character error code, or undefined when the error is not Postgres's. */
+export function sqlState(error: unknown): string | undefined {
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  return typeof code === 'string' && severity !== undefined ? code : undefined
+}
+
+/** Connection lost, out of resources, shutting down, timed out, read-only. */
+const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/
+
+/** Whether the database could not be reached or did not confirm: the outcome is then not known. */
+export function isUnavailable(error: unknown): boolean {
+  const state = sqlState(error)
+  if (state !== undefined) return UNAVAILABLE_STATES.test(state)
+  return !(error instanceof TypeError || error instanceof RangeError || isAssertion(error))
+}
+
+const isAssertion = (error: unknown) =>
+  (error as { code?: unknown }).code === 'ERR_ASSERTION' || error instanceof LedgerError

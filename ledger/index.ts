@@ -1,0 +1,62 @@
+/**
+ * The books: accounts, and transfers of money between them.
+ *
+ * Invariants, each also a constraint or a trigger in Postgres:
+ *  - Money moves only by a transfer, which debits one account and credits another the same amount.
+ *  - Transfers are never changed or deleted. A hold is resolved by a new row, a mistake corrected
+ *    by a new transfer.
+ *  - No account falls below its floor, counting what is reserved to leave, not even in between.
+ *  - Entries of an account are numbered 1, 2, 3, ... and each carries the balance after it.
+ *  - What is claimed once is answered once, in the transaction that moved the money.
+ *  - The ledger knows nothing of HTTP, queues, banks, persons or merchants.
+ */
+export {
+  type AccountBalances,
+  type AccountKey,
+  balanceAt,
+  type Entry,
+  findAccounts,
+  findEntries,
+  openAccount,
+} from './accounts.ts'
+export { type Audit, audit } from './audit.ts'
+export { type AccountType, CHART, type Side } from './chart.ts'
+export { type Claim, claimOf, findAnswers, type StoredAnswer } from './claims.ts'
+export type { CompanionRow, CompanionRows, CompanionTables } from './companions.ts'
+export { connect, type DatabaseOptions, migrate } from './database.ts'
+export type { Movement, NewTransfer, NewUnit, Resolution, Transfer } from './decide.ts'
+export {
+  isUnavailable,
+  LEDGER_ERROR_CODES,
+  LedgerError,
+  type LedgerErrorCode,
+  violatedConstraint,
+} from './errors.ts'
+export {
+  type Accepted,
+  type Conclusion,
+  type Group,
+  openGroup,
+  type Outcome,
+  type Refusal,
+  type Unit,
+} from './group.ts'
+export {
+  type AccountId,
+  newId,
+  newUnitId,
+  type TransferId,
+  transferIdAt,
+  type Uuid,
+} from './ids.ts'
+export {
+  AMOUNT_MAX,
+  currencies,
+  type Currency,
+  formatMoney,
+  isCurrency,
+  type Money,
+  percentOf,
+  scaleOf,
+} from './money.ts'
+export { createTransfers } from './transfers.ts'

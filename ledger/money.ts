@@ -1,0 +1,77 @@
+/** Amounts of money: whole minor units of one ISO 4217 currency, never floats. Imports no sibling. */
+import { Decimal } from 'decimal.js'
+
+/** Currency codes by the number of digits after the decimal point. Source: ISO 4217, list one. */
+const CODES_BY_SCALE = {
+  0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF',
+  2:
+    'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN ' +
+    'BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP ' +
+    'GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT ' +
+    'LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN ' +
+    'NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE ' +
+    'SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES ' +
+    'WST XAD XCD XCG YER ZAR ZMW ZWG',
+  3: 'BHD IQD JOD KWD LYD OMR TND',
+  4: 'CLF UYW',
+} as const
+
+const SCALES: ReadonlyMap<string, number> = new Map(
+  Object.entries(CODES_BY_SCALE).flatMap(([scale, codes]) =>
+    codes.split(' ').map((code) => [code, Number(scale)] as const),
+  ),
+)
+
+/** An ISO 4217 alphabetic code that `isCurrency` has accepted. */
+export type Currency = string
+
+export interface Money {
+  /** Whole minor units: cents, yen, fils. */
+  readonly amount: bigint
+  readonly currency: Currency
+}
+
+/** The largest amount one movement may have, in minor units: fifteen digits. */
+export const AMOUNT_MAX = 999_999_999_999_999n
+
+/** 60 digits: a 19-digit amount times any rate we accept stays exact until it is rounded. */
+const Exact = Decimal.clone({ precision: 60 })
+
+const ROUNDING = {
+  half_even: Decimal.ROUND_HALF_EVEN,
+  half_up: Decimal.ROUND_HALF_UP,
+  up: Decimal.ROUND_UP,
+  down: Decimal.ROUND_DOWN,
+} as const
+
+export type Rounding = keyof typeof ROUNDING
+
+export function isCurrency(code: string): code is Currency {
+  return SCALES.has(code)
+}
+
+/** Every currency we know, in alphabetical order. */
+export const currencies = (): readonly Currency[] => [...SCALES.keys()].sort()
+
+/** Digits after the decimal point of `currency`, by ISO 4217. The currency must be a known one. */
+export function scaleOf(currency: Currency): number {
+  const scale = SCALES.get(currency)
+  if (scale === undefined) throw new Error(`${currency} is not a currency`)
+  return scale
+}
+
+/**
+ * `percent` per cent of `amount` minor units, rounded to a whole minor unit.
+ * @param percent a decimal number as text, so that it is exact: '1.4' is 1.4 %.
+ */
+export function percentOf(amount: bigint, percent: string, rounding: Rounding): bigint {
+  const share = new Exact(amount.toString()).times(percent).div(100)
+  return BigInt(share.toFixed(0, ROUNDING[rounding]))
+}
+
+/** For people to read: 1250n EUR is '12.50 EUR'. */
+export function formatMoney({ amount, currency }: Money): string {
+  const scale = scaleOf(currency)
+  const text = new Exact(amount.toString()).div(new Exact(10).pow(scale)).toFixed(scale)
+  return `${text} ${currency}`
+}
