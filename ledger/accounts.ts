@@ -4,7 +4,7 @@ import { type AccountType, CHART, type Side } from './chart.ts'
 import { availableBalance, postedBalance } from './decide.ts'
 import { type AccountId, newId, type TransferId, type Uuid } from './ids.ts'
 import type { Currency } from './money.ts'
-import { fromRow } from './transfers.ts'
+import { type AccountRow, fromRow } from './transfers.ts'
 
 /** What makes an account the one it is: there is one per owner, type and currency. */
 export interface AccountKey {
@@ -50,7 +50,7 @@ export async function openAccount(db: Knex, key: AccountKey): Promise<AccountId>
   return found.id
 }
 
-interface Row extends Parameters<typeof fromRow>[0] {
+interface Row extends AccountRow {
   owner: string
   type: AccountType
   opened_at: Date

@@ -35,6 +35,41 @@ export async function findAnswers(
   return new Map((rows as ({ id: string } & StoredAnswer)[]).map((row) => [row.id, row]))
 }
 
+/** Whether a claim was answered already, many callers sharing one look: see `Group.recall`. */
+export function openRecall(pool: { query: Connection['query'] }) {
+  interface Waiting {
+    readonly claim: Claim
+    readonly resolve: (stored: StoredAnswer | undefined) => void
+    readonly reject: (error: unknown) => void
+  }
+  let waiting: Waiting[] = []
+  let looking = false
+
+  async function look(): Promise<void> {
+    looking = true
+    while (waiting.length > 0) {
+      const ours = waiting
+      waiting = []
+      try {
+        const found = await findAnswers(
+          pool,
+          ours.map(({ claim }) => claim),
+        )
+        for (const { claim, resolve } of ours) resolve(found.get(claim.id))
+      } catch (error) {
+        for (const { reject } of ours) reject(error)
+      }
+    }
+    looking = false
+  }
+
+  return (claim: Claim) =>
+    new Promise<StoredAnswer | undefined>((resolve, reject) => {
+      waiting.push({ claim, resolve, reject })
+      if (!looking && waiting.length === 1) setImmediate(() => void look())
+    })
+}
+
 /** Stores what the claiming units were answered. A claim stored meanwhile is `claim_exists`. */
 export function writeAnswers(
   connection: Connection,

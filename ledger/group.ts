@@ -9,7 +9,7 @@
  * transfers, the companion rows, and the answer by which the same claim is recognised for ever.
  */
 import pg from 'pg'
-import { findAnswers, type Claim, type StoredAnswer, writeAnswers } from './claims.ts'
+import { type Claim, findAnswers, openRecall, type StoredAnswer, writeAnswers } from './claims.ts'
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { NewUnit, Verdict } from './decide.ts'
@@ -50,6 +50,8 @@ export interface Group {
    *   outcome is then unknown, and submitting the same claim again tells.
    */
   readonly submit: (unit: Unit) => Promise<Outcome>
+  /** What the claim was answered, if it was: for callers who must know before they do costly work. */
+  readonly recall: (claim: Claim) => Promise<StoredAnswer | undefined>
   readonly stats: () => { readonly waiting: number; readonly writing: number }
   /** Finishes what was submitted, then closes the connections. */
   readonly close: () => Promise<void>
@@ -74,10 +76,11 @@ interface Waiting {
 }
 
 const RETRIES_MAX = 5
+const CONNECTIONS_FOR_RECALL = 1
 
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
-  const pool = openPool(options, groupsInFlightMax)
+  const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_RECALL)
   const queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
@@ -112,7 +115,12 @@ export function openGroup(options: GroupOptions): Group {
     await pool.end()
   }
 
-  return { submit, close, stats: () => ({ waiting: queue.length, writing }) }
+  return {
+    submit,
+    recall: openRecall(pool),
+    close,
+    stats: () => ({ waiting: queue.length, writing }),
+  }
 }
 
 function openPool(options: GroupOptions, max: number): pg.Pool {

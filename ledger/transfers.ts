@@ -63,7 +63,7 @@ function accountsOf(transfers: readonly NewTransfer[], pendings: Books['pendings
   return [...ids]
 }
 
-interface AccountRow {
+export interface AccountRow {
   id: AccountId
   currency: string
   normal_side: Account['normalSide']

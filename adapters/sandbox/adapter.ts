@@ -1,0 +1,162 @@
+/** Speaks the sandbox bank's protocol: signed JSON over HTTP, amounts as text in minor units. */
+import {
+  BankError,
+  type BankAdapter,
+  type BankAnswer,
+  type BankReport,
+  type Instruction,
+  type NameCheck,
+  type StatementLine,
+} from '../adapter.ts'
+import { signedHeaders, verifySignature } from '../signature.ts'
+import { bankError, call, readLines, type Answer, type Endpoint } from './call.ts'
+import * as parse from './parse.ts'
+
+export interface SandboxConfig {
+  readonly name: string
+  readonly url: string
+  readonly secret: string
+  readonly previousSecret?: string | undefined
+}
+
+const CALLBACK_BYTES_MAX = 64 * 1024
+
+export function sandboxAdapter(
+  config: SandboxConfig,
+  options: { readonly timeout_ms: number; readonly clock: () => Date },
+): BankAdapter {
+  const endpoint: Endpoint = { url: config.url, secret: config.secret, ...options }
+  const secrets = [config.secret, config.previousSecret].filter((one) => one !== undefined)
+  // A secret that cannot sign is found when the bank is opened, not at the first payment.
+  for (const secret of secrets) signedHeaders(secret, config.name, options.clock(), '')
+
+  return {
+    name: config.name,
+
+    async submit(instruction) {
+      const answer = await call(endpoint, 'POST', '/instructions', written(instruction))
+      return understood(() => submitAnswer(answer, instruction.reference))
+    },
+
+    async enquire(reference) {
+      const path = `/instructions/${encodeURIComponent(reference)}`
+      const answer = await call(endpoint, 'GET', path)
+      return understood(() => enquiryAnswer(answer, reference))
+    },
+
+    readCallback(headers, body, now) {
+      verifySignature(secrets, headers, body, now)
+      return callbackReport(body)
+    },
+
+    fetchStatement: () => statement(endpoint),
+
+    async checkName({ number, holder }) {
+      const query = new URLSearchParams({ holder })
+      const path = `/accounts/${encodeURIComponent(number)}?${query.toString()}`
+      const answer = await call(endpoint, 'GET', path)
+      return understood(() => nameAnswer(answer))
+    },
+  }
+}
+
+function written({ reference, direction, money, account }: Instruction): string {
+  const { amount, currency } = money
+  const { number, holder } = account
+  return JSON.stringify({
+    reference,
+    direction,
+    amount: amount.toString(),
+    currency,
+    account: { number, holder },
+  })
+}
+
+/** An answer that cannot be understood proves nothing about the money, whatever its status. */
+function understood<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw bankError(error)
+  }
+}
+
+/**
+ * 409 says that the reference is known, not what became of it: not success, not failure, enquire.
+ * 422 is the bank's refusal, if it says so in full.
+ */
+function submitAnswer({ status, body }: Answer, reference: string): BankAnswer {
+  if (status !== 202 && status !== 422) throw new Error(`the bank answered ${status}`)
+  const fields = parse.parseFields(body)
+  expectReference(fields, reference)
+  if (status === 202) return { state: parse.oneOf(fields, 'state', ['accepted']) }
+  const outcome = parse.oneOf(fields, 'state', ['rejected'])
+  const reason = parse.textOf(fields, 'reason', parse.LINE_OF_TEXT)
+  return { state: 'final', report: { ...reportOf(fields, outcome), reason } }
+}
+
+/** `not_found` must name the reference, so that no stray 404 on the way is taken for it. */
+function enquiryAnswer({ status, body }: Answer, reference: string): BankAnswer {
+  if (status !== 200 && status !== 404) throw new Error(`the bank answered ${status}`)
+  const fields = parse.parseFields(body)
+  expectReference(fields, reference)
+  if (status === 404) return { state: parse.oneOf(fields, 'error', ['not_found']) }
+  const state = parse.oneOf(fields, 'state', ['accepted', 'settled', 'rejected', 'returned'])
+  if (state === 'accepted') return { state }
+  return { state: 'final', report: reportOf(fields, state) }
+}
+
+function nameAnswer({ status, body }: Answer): NameCheck {
+  if (status !== 200) throw new Error(`the bank answered ${status}`)
+  const results = ['match', 'close_match', 'no_match', 'not_possible'] as const
+  return parse.oneOf(parse.parseFields(body), 'result', results)
+}
+
+function callbackReport(body: Buffer): BankReport {
+  try {
+    if (body.length > CALLBACK_BYTES_MAX) throw new Error('the callback is too long')
+    const fields = parse.parseFields(body)
+    return reportOf(fields, parse.oneOf(fields, 'outcome', ['settled', 'rejected', 'returned']))
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new BankError('bad_callback', { cause, detail: `bad_callback: ${detail}` })
+  }
+}
+
+function reportOf(fields: parse.Fields, outcome: BankReport['outcome']): BankReport {
+  const explained = outcome !== 'settled' && fields['reason'] !== undefined
+  return {
+    eventId: parse.textOf(fields, 'event_id', parse.EVENT_ID),
+    reference: parse.textOf(fields, 'reference', parse.REFERENCE),
+    outcome,
+    money: parse.moneyOf(fields),
+    ...(explained && { reason: parse.textOf(fields, 'reason', parse.LINE_OF_TEXT) }),
+    occurredAt: parse.timeOf(fields, 'occurred_at'),
+  }
+}
+
+function expectReference(fields: parse.Fields, reference: string): void {
+  if (fields['reference'] !== reference) throw new Error('the answer is for another reference')
+}
+
+/** The bank numbers its lines from one without a gap, so a line that is missing is noticed. */
+async function* statement(endpoint: Endpoint): AsyncGenerator<StatementLine> {
+  let previous = 0
+  for await (const text of readLines(endpoint, '/statement')) {
+    const line = understood(() => statementLine(text, previous + 1))
+    previous = line.line
+    yield line
+  }
+}
+
+function statementLine(text: string, number: number): StatementLine {
+  const fields = parse.parseFields(Buffer.from(text))
+  if (fields['line'] !== number) throw new Error(`line ${number} is missing`)
+  return {
+    line: number,
+    reference: parse.textOf(fields, 'reference', parse.REFERENCE),
+    currency: parse.currencyOf(fields),
+    amount: parse.signedAmountOf(fields),
+    bookedAt: parse.timeOf(fields, 'booked_at'),
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * The books of the sandbox bank: no clock, no disk, no network, and not a word about its partner's
+ * database. They are what the journal says: `record` is the only way to change them, and recording
+ * the same entries again gives the same books. So the journal is the proof of what was moved.
+ *
+ * Per currency there is one account for the bank's partner (us) beside those of its customers. It
+ * may go negative: a credit line, so that a payout never fails for want of money at the bank.
+ * Money is only ever moved, so the sum of all balances of a currency never changes.
+ */
+import { behaviourOf } from './behaviours.ts'
+
+export type Direction = 'debit' | 'credit'
+export type Outcome = 'settled' | 'rejected' | 'returned'
+
+/** A line of the journal. Amounts are minor units as text, times RFC 3339. */
+export type Entry =
+  | {
+      readonly kind: 'opened'
+      readonly number: string
+      readonly holder: string
+      readonly currency: string
+      readonly balance: string
+    }
+  | {
+      readonly kind: 'accepted'
+      readonly reference: string
+      readonly direction: Direction
+      readonly amount: string
+      readonly currency: string
+      readonly number: string
+    }
+  | {
+      readonly kind: 'executed'
+      readonly reference: string
+      readonly outcome: Outcome
+      readonly reason?: string
+      readonly at: string
+    }
+  | { readonly kind: 'delivered'; readonly reference: string; readonly outcome: Outcome }
+
+export interface Account {
+  readonly number: string
+  readonly holder: string
+  readonly currency: string
+  balance: bigint
+}
+
+export interface Instruction {
+  readonly reference: string
+  readonly direction: Direction
+  readonly amount: bigint
+  readonly currency: string
+  /** The customer's. */
+  readonly number: string
+  /** What happened to it, oldest first; empty while it waits. */
+  readonly events: BankEvent[]
+}
+
+export interface BankEvent {
+  readonly id: string
+  readonly outcome: Outcome
+  readonly reason?: string
+  readonly at: string
+  delivered: boolean
+}
+
+/** A line of the partner's statement; the amount is positive when the partner gains. */
+export interface Line {
+  readonly line: number
+  readonly reference: string
+  readonly currency: string
+  readonly amount: bigint
+  readonly booked_at: string
+}
+
+export interface Books {
+  readonly accounts: Map<string, Account>
+  readonly instructions: Map<string, Instruction>
+  readonly statement: Line[]
+  /** The partner's balances by currency. */
+  readonly partner: Map<string, bigint>
+}
+
+export const emptyBooks = (): Books => ({
+  accounts: new Map(),
+  instructions: new Map(),
+  statement: [],
+  partner: new Map(),
+})
+
+/** What an outcome does to the partner's account, per unit; to the customer's, the opposite. */
+const EFFECT = {
+  debit: { settled: 1n, rejected: 0n, returned: -1n },
+  credit: { settled: -1n, rejected: 0n, returned: 1n },
+} as const satisfies Record<Direction, Record<Outcome, bigint>>
+
+/** What may happen next, by what happened last. */
+const NEXT: Readonly<Record<Outcome | 'accepted', readonly Outcome[]>> = {
+  accepted: ['settled', 'rejected'],
+  settled: ['returned'],
+  rejected: [],
+  returned: [],
+}
+
+const KINDS: Readonly<Record<Entry['kind'], true>> = {
+  opened: true,
+  accepted: true,
+  executed: true,
+  delivered: true,
+}
+
+/** The lines of the journal are our own: the kind tells enough, `record` refuses the rest. */
+export const isEntry = (value: unknown): value is Entry =>
+  typeof value === 'object' &&
+  value !== null &&
+  'kind' in value &&
+  Object.hasOwn(KINDS, String(value.kind))
+
+/**
+ * Applies an entry.
+ * @throws {Error} if it contradicts the books, such as a second execution: a bug, or a journal that
+ *   somebody has edited.
+ */
+export function record(books: Books, entry: Entry): void {
+  if (entry.kind === 'opened') return open(books, entry)
+  if (entry.kind === 'accepted') return accept(books, entry)
+  if (entry.kind === 'executed') return execute(books, entry)
+  const event = find(books, entry.reference).events.find((one) => one.outcome === entry.outcome)
+  if (event === undefined) throw new Error(`${entry.reference} has no event to deliver`)
+  event.delivered = true
+}
+
+export const stateOf = (instruction: Instruction): Outcome | 'accepted' =>
+  instruction.events.at(-1)?.outcome ?? 'accepted'
+
+export const accountOf = (books: Books, number: string, currency: string) =>
+  books.accounts.get(`${currency} ${number}`)
+
+/** Why an instruction is refused at once, if it is: AM03, a currency the bank does not hold. */
+export const refusalOf = (books: Books, currency: string): string | undefined =>
+  books.partner.has(currency) ? undefined : 'AM03'
+
+/** What becomes of an accepted instruction, by the books as they are when it is executed. */
+export function verdictOn(
+  books: Books,
+  { direction, amount, currency, number }: Instruction,
+): { readonly outcome: 'settled' | 'rejected'; readonly reason?: string } {
+  const account = accountOf(books, number, currency)
+  const { refusal } = behaviourOf(amount)
+  if (refusal !== undefined) return { outcome: 'rejected', reason: refusal }
+  if (account === undefined) return { outcome: 'rejected', reason: 'AC01' }
+  if (direction === 'debit' && account.balance < amount)
+    return { outcome: 'rejected', reason: 'AM04' }
+  return { outcome: 'settled' }
+}
+
+function open(books: Books, entry: Extract<Entry, { kind: 'opened' }>): void {
+  const { number, holder, currency, balance } = entry
+  const account = { number, holder, currency, balance: BigInt(balance) }
+  books.accounts.set(`${currency} ${number}`, account)
+  if (!books.partner.has(currency)) books.partner.set(currency, 0n)
+}
+
+function accept(books: Books, entry: Extract<Entry, { kind: 'accepted' }>): void {
+  const { reference, direction, amount, currency, number } = entry
+  if (books.instructions.has(reference)) throw new Error(`${reference} was accepted twice`)
+  const instruction = { reference, direction, amount: BigInt(amount), currency, number, events: [] }
+  books.instructions.set(reference, instruction)
+}
+
+function execute(books: Books, entry: Extract<Entry, { kind: 'executed' }>): void {
+  const { reference, outcome, reason, at } = entry
+  const instruction = find(books, reference)
+  const state = stateOf(instruction)
+  if (!NEXT[state].includes(outcome)) throw new Error(`${reference} is ${state}, not ${outcome}`)
+  move(books, instruction, outcome, at)
+  const event = { id: `evt_${reference}_${outcome}`, outcome, at, delivered: false }
+  instruction.events.push(reason === undefined ? event : { ...event, reason })
+}
+
+/** A return is the bank's own decision: it takes the money back even from an empty account. */
+function move(books: Books, instruction: Instruction, outcome: Outcome, at: string): void {
+  const { reference, direction, currency, number } = instruction
+  const amount = EFFECT[direction][outcome] * instruction.amount
+  if (amount === 0n) return
+  const account = accountOf(books, number, currency)
+  if (account === undefined) throw new Error(`${reference} moves money of nobody`)
+  account.balance -= amount
+  books.partner.set(currency, (books.partner.get(currency) ?? 0n) + amount)
+  books.statement.push({
+    line: books.statement.length + 1,
+    reference,
+    currency,
+    amount,
+    booked_at: at,
+  })
+}
+
+function find(books: Books, reference: string): Instruction {
+  const instruction = books.instructions.get(reference)
+  if (instruction === undefined) throw new Error(`${reference} is not in the journal`)
+  return instruction
+}

@@ -1,0 +1,139 @@
+/** The life of an accepted instruction: executed, called back, perhaps returned. */
+import { signedHeaders } from '../signature.ts'
+import {
+  record,
+  stateOf,
+  verdictOn,
+  type BankEvent,
+  type Books,
+  type Entry,
+  type Instruction,
+} from './bank.ts'
+import { behaviourOf } from './behaviours.ts'
+import type { Journal } from './journal.ts'
+import type { Gate, Sleep } from './waiting.ts'
+
+/** A bank that is open for business. */
+export interface Bank {
+  readonly name: string
+  readonly secret: string
+  readonly callbackUrl: string
+  readonly callbackDelay_ms: number
+  readonly clock: () => Date
+  readonly books: Books
+  readonly journal: Journal
+  /** References whose first request was dropped on purpose. */
+  readonly dropped: Set<string>
+  readonly running: Set<Promise<void>>
+  readonly stopping: AbortSignal
+  readonly callbackSlot: Gate
+  readonly sleep: Sleep
+  /** The fault that ended the processing, if one did: such a bank is not to be believed. */
+  failure?: unknown
+}
+
+const TRIES_MAX = 20
+const BACKOFF_MS = 500
+const BACKOFF_MS_MAX = 30_000
+const CALLBACK_TIMEOUT_MS = 10_000
+
+/**
+ * Changes the books at once, so that the next request sees it, and the disk soon after. Whoever
+ * speaks to the outside waits for `journal.synced` first: nothing is told that a crash could undo.
+ */
+export function write(bank: Bank, entry: Entry): void {
+  record(bank.books, entry)
+  bank.journal.append(entry)
+}
+
+/** Does whatever is still to be done for the instruction, in the background. */
+export function start(bank: Bank, instruction: Instruction): void {
+  const work = finish(bank, instruction).catch((error: unknown) => {
+    if (!bank.stopping.aborted) bank.failure ??= error
+  })
+  const done = work.finally(() => bank.running.delete(done))
+  bank.running.add(done)
+}
+
+async function finish(bank: Bank, instruction: Instruction): Promise<void> {
+  const { delay_ms } = behaviourOf(instruction.amount)
+  if (stateOf(instruction) === 'accepted') {
+    await bank.sleep(bank.callbackDelay_ms + delay_ms)
+    execute(bank, instruction, verdictOn(bank.books, instruction))
+  }
+  const events = [...instruction.events]
+  await Promise.all([
+    ...events.map((event) => callBack(bank, instruction, event)),
+    sendBack(bank, instruction),
+  ])
+}
+
+async function sendBack(bank: Bank, instruction: Instruction): Promise<void> {
+  const { comesBack } = behaviourOf(instruction.amount)
+  if (comesBack === undefined || stateOf(instruction) !== 'settled') return
+  await bank.sleep(comesBack.after_ms)
+  const { reason } = comesBack
+  const event = execute(bank, instruction, { outcome: 'returned', reason })
+  await callBack(bank, instruction, event)
+}
+
+function execute(
+  bank: Bank,
+  { reference, events }: Instruction,
+  verdict: Pick<BankEvent, 'outcome' | 'reason'>,
+): BankEvent {
+  write(bank, { kind: 'executed', reference, ...verdict, at: bank.clock().toISOString() })
+  const event = events.at(-1)
+  if (event === undefined) throw new Error(`${reference} was executed without an event`)
+  return event
+}
+
+/** Until it is received, or for about seven minutes; the next start of the bank tries again. */
+async function callBack(bank: Bank, instruction: Instruction, event: BankEvent): Promise<void> {
+  const { callbacks } = behaviourOf(instruction.amount)
+  if (event.delivered || callbacks === 0) return
+  await bank.journal.synced()
+  for (let copy = 0; copy < callbacks; copy += 1)
+    if (!(await deliver(bank, event.id, callbackBody(instruction, event)))) return
+  const { reference } = instruction
+  write(bank, { kind: 'delivered', reference, outcome: event.outcome })
+}
+
+function callbackBody(instruction: Instruction, event: BankEvent): string {
+  const { reference, amount, currency } = instruction
+  return JSON.stringify({
+    event_id: event.id,
+    reference,
+    outcome: event.outcome,
+    amount: (amount + behaviourOf(amount).callbackError).toString(),
+    currency,
+    reason: event.reason,
+    occurred_at: event.at,
+  })
+}
+
+async function deliver(bank: Bank, id: string, body: string): Promise<boolean> {
+  for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
+    if (attempt > 0) await bank.sleep(Math.min(BACKOFF_MS * 2 ** (attempt - 1), BACKOFF_MS_MAX))
+    if (await bank.callbackSlot(() => post(bank, id, body))) return true
+  }
+  return false
+}
+
+/** Whether the receiver said that it has the callback: 2xx and nothing else. */
+async function post(bank: Bank, id: string, body: string): Promise<boolean> {
+  bank.stopping.throwIfAborted()
+  const headers = {
+    ...signedHeaders(bank.secret, id, bank.clock(), body),
+    'content-type': 'application/json',
+  }
+  const signal = AbortSignal.any([bank.stopping, AbortSignal.timeout(CALLBACK_TIMEOUT_MS)])
+  try {
+    const options = { method: 'POST', headers, body, signal, redirect: 'manual' } as const
+    const response = await fetch(bank.callbackUrl, options)
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}

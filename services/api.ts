@@ -1,0 +1,21 @@
+/** The process that answers HTTP. Any number of them may run beside each other. */
+import { once } from 'node:events'
+import { openServer } from './http/server.ts'
+import { runProcess } from './process.ts'
+import { openApi } from './routes.ts'
+
+await runProcess('florin_api', async (context) => {
+  const { config, group, hashes, metrics } = context
+  const server = openServer(context, openApi(config.SANDBOX))
+  metrics.gauge('florin_group_waiting', 'Units that wait for a group', () => group.stats().waiting)
+  metrics.gauge('florin_pin_waiting', 'PIN checks that wait', () => hashes.stats().waiting)
+  server.listen(config.PORT, config.HOST)
+  await once(server, 'listening')
+  return {
+    async drain() {
+      server.close()
+      server.closeIdleConnections()
+      await once(server, 'close')
+    },
+  }
+})

@@ -1,0 +1,136 @@
+/**
+ * What a bank reported becomes true in our books: the instruction's state, the money, and whatever
+ * waited for it, in one transaction. Safe to call with the same report any number of times.
+ */
+import type { Knex } from 'knex'
+import type { BankReport } from '../../adapters/adapter.ts'
+import { createTransfers, LedgerError, type NewTransfer, newUnitId } from '../../ledger/index.ts'
+import { bankAccountsOf } from '../books/chart.ts'
+import { resolvedByBank, returnedWithoutFunds } from '../books/postings.ts'
+import type { Context } from '../context.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+import {
+  findInstruction,
+  type Instruction,
+  instructionOut,
+  type Purpose,
+  TRANSITIONS,
+} from './instructions.ts'
+
+export type Outcome = BankReport['outcome']
+
+/** What waits for an instruction: a payment, a settlement. One for each purpose, given by the worker. */
+export interface Dependant {
+  /** Money that moves with the bank's, in the same unit. */
+  readonly follow: (
+    context: Context,
+    trx: Knex.Transaction,
+    instruction: Instruction,
+    report: Resolution,
+  ) => Promise<readonly NewTransfer[]>
+  /**
+   * Moves the dependant's own state.
+   * @param refusal why the following money could not move, although the bank's did.
+   */
+  readonly conclude: (
+    context: Context,
+    trx: Knex.Transaction,
+    instruction: Instruction,
+    report: Resolution & { readonly refusal: string | undefined },
+  ) => Promise<void>
+}
+
+export type Dependants = Readonly<Record<Purpose, Dependant>>
+export type Resolution = Pick<BankReport, 'outcome' | 'reason' | 'occurredAt'>
+
+/** What came of a report. `manual`: it names another amount, and a person must decide. */
+export type Disposition = 'applied' | 'duplicate' | 'contradiction' | 'later' | 'manual'
+
+export async function resolve(
+  context: Context,
+  dependants: Dependants,
+  found: Instruction,
+  report: BankReport,
+): Promise<Disposition> {
+  return context.db.transaction(async (trx) => {
+    const instruction = await findInstruction(trx, { id: found.id }, 'lock')
+    if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
+    const transition = TRANSITIONS[instruction.state][report.outcome]
+    if (transition === 'later' || transition === 'duplicate') return transition
+    if (transition === 'contradiction' || !sameMoney(instruction, report)) {
+      return setAside(context, trx, instruction, report)
+    }
+    await setState(context, trx, instruction, transition, report.reason)
+    await moveMoney(context, trx, dependants[instruction.purpose], instruction, report)
+    return 'applied'
+  })
+}
+
+const sameMoney = ({ money }: Instruction, report: BankReport) =>
+  money.amount === report.money.amount && money.currency === report.money.currency
+
+/** Nothing moves: an alert goes out, and an instruction that is still open waits for a person. */
+async function setAside(
+  context: Context,
+  trx: Knex.Transaction,
+  instruction: Instruction,
+  report: BankReport,
+): Promise<Disposition> {
+  const isOpen = ['created', 'sent', 'unknown', 'manual'].includes(instruction.state)
+  const reason = isOpen ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
+  if (isOpen) await setState(context, trx, instruction, 'manual', reason)
+  await recordEvent(trx, {
+    type: 'instruction.manual',
+    object: publicId('ins', instruction.id),
+    data: { ...instructionOut(instruction), reason },
+    at: context.now(),
+  })
+  return isOpen ? 'manual' : 'contradiction'
+}
+
+async function setState(
+  context: Context,
+  trx: Knex.Transaction,
+  { id }: Instruction,
+  state: Instruction['state'],
+  reason: string | undefined,
+): Promise<void> {
+  const changed_at = context.now()
+  await trx('instructions')
+    .where({ id })
+    .update({ state, reason: reason ?? null, leased_until: null, changed_at })
+}
+
+async function moveMoney(
+  context: Context,
+  trx: Knex.Transaction,
+  dependant: Dependant,
+  instruction: Instruction,
+  report: BankReport,
+): Promise<void> {
+  const { money, direction, owner, transfer: hold } = instruction
+  const accounts = { owner, ...(await bankAccountsOf(context, instruction.bank, money.currency)) }
+  const occasion = { reference: instruction.id, effectiveAt: report.occurredAt }
+  const { outcome } = report
+  const own = resolvedByBank(occasion, direction, outcome, { accounts, money, hold })
+  const following = await dependant.follow(context, trx, instruction, report)
+  const refusal = await refusalOf(trx, [own, ...following])
+  if (refusal !== undefined) {
+    // What the bank did is a fact, whatever we think of what should have followed.
+    const fact = following.length > 0 ? own : returnedWithoutFunds(occasion, accounts, money)
+    await createTransfers(trx, { id: newUnitId(), transfers: [fact] })
+  }
+  await dependant.conclude(context, trx, instruction, { ...report, refusal })
+}
+
+/** Undefined when the transfers were made; else why not, and then nothing was written. */
+async function refusalOf(trx: Knex.Transaction, transfers: readonly NewTransfer[]) {
+  try {
+    await createTransfers(trx, { id: newUnitId(), transfers })
+    return undefined
+  } catch (error) {
+    if (error instanceof LedgerError) return error.code
+    throw error
+  }
+}

@@ -1,0 +1,124 @@
+/** Linked bank accounts, the banks' callbacks, and holding a bank's statement against the books. */
+import { z } from 'zod'
+import { merchantOwner, personOwner } from '../books/chart.ts'
+import { ServiceError } from '../errors.ts'
+import { CALLBACK_BYTES_MAX } from '../http/body.ts'
+import { type Caller, endpoint, type PublicEndpoint } from '../http/endpoint.ts'
+import { CurrencyCode, MoneyOut, moneyOut, text, Timestamp } from '../http/schemas.ts'
+import { idIn, idOut } from '../ids.ts'
+import {
+  bankAccountOut,
+  findBankAccounts,
+  linkBankAccount,
+  unlinkBankAccount,
+} from './bank_accounts.ts'
+import { receiveCallback } from './callbacks.ts'
+import { reconcile } from './reconcile.ts'
+
+const BankName = z.string().regex(/^[a-z][a-z0-9_]{1,31}$/)
+
+const BankAccountOut = z
+  .strictObject({
+    id: idOut('bac'),
+    bank: BankName,
+    number: z.string().describe('Only the end of it'),
+    holder: z.string(),
+    name_check: z.enum(['match', 'close_match', 'not_possible']),
+    created_at: Timestamp,
+  })
+  .meta({ id: 'BankAccount' })
+
+const ReconciliationOut = z
+  .strictObject({
+    currency: CurrencyCode,
+    statement: MoneyOut.describe('The sum of the bank’s own lines'),
+    books: MoneyOut.describe('What our account of our money there says'),
+    agrees: z.boolean(),
+    unknown_to_us: z.array(z.string()),
+    unknown_to_bank: z.array(z.string()),
+  })
+  .meta({ id: 'Reconciliation' })
+
+const ownerOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
+  caller.scope === 'person' ? personOwner(caller.person.id) : merchantOwner(caller.merchant)
+
+export const bankingEndpoints = [
+  endpoint({
+    ...{ method: 'POST', path: '/v1/bank_accounts', summary: 'Link a bank account' },
+    ...{ tag: 'Banking', scopes: ['person', 'merchant'], idempotency: 'optional' },
+    body: z.strictObject({
+      bank: BankName,
+      number: z.string().regex(/^[A-Z0-9-]{4,34}$/),
+      holder: text(70),
+    }),
+    answers: { 201: BankAccountOut },
+    refusals: [
+      ...(['bank_account_exists', 'bank_not_found', 'name_mismatch'] as const),
+      ...(['bank_unreachable', 'bank_outcome_unknown'] as const),
+    ],
+    handle: (context, { caller, body, claim }) =>
+      linkBankAccount(context, ownerOf(caller), body, claim),
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/bank_accounts', summary: 'Linked bank accounts, newest first' },
+    ...{ tag: 'Banking', scopes: ['person', 'merchant'] },
+    answers: { 200: z.strictObject({ data: z.array(BankAccountOut) }) },
+    refusals: [],
+    handle: async ({ db }, { caller }) => {
+      const accounts = await findBankAccounts(db, ownerOf(caller))
+      return { status: 200, body: { data: accounts.map(bankAccountOut) } }
+    },
+  }),
+  endpoint({
+    ...{ method: 'DELETE', path: '/v1/bank_accounts/:id', summary: 'Unlink a bank account' },
+    ...{ tag: 'Banking', scopes: ['person', 'merchant'] },
+    params: z.strictObject({ id: idIn('bac') }),
+    answers: { 204: null },
+    refusals: ['not_found'],
+    handle: async (context, { caller, params }) => {
+      const unlinked = await unlinkBankAccount(context, ownerOf(caller), params.id)
+      if (!unlinked) throw new ServiceError('not_found')
+      return { status: 204 }
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/banks/:bank/reconciliation', tag: 'Operators' },
+    summary: 'A bank’s own statement against our account of our money there',
+    scopes: ['operator'],
+    params: z.strictObject({ bank: BankName }),
+    answers: { 200: z.strictObject({ data: z.array(ReconciliationOut) }) },
+    refusals: ['not_found', 'bank_unreachable', 'bank_outcome_unknown'],
+    handle: async (context, { params }) => {
+      const found = await reconcile(context, params.bank)
+      const data = found.map(({ currency, statement, books, unknownToUs, unknownToBank }) => ({
+        currency,
+        statement: moneyOut({ amount: statement, currency }),
+        books: moneyOut({ amount: books, currency }),
+        agrees: statement === books && unknownToUs.length + unknownToBank.length === 0,
+        unknown_to_us: unknownToUs,
+        unknown_to_bank: unknownToBank,
+      }))
+      return { status: 200, body: { data } }
+    },
+  }),
+]
+
+/** Where a bank's callback enters. */
+export const callbackEndpoint: PublicEndpoint = {
+  ...{ method: 'POST', path: '/v1/banks/:bank/callbacks', tag: 'Banking' },
+  summary: 'What became of an instruction, told by the bank',
+  why: 'banks sign the bytes they send; that is checked before anything is read',
+  bytesMax: CALLBACK_BYTES_MAX,
+  answers: { 200: z.strictObject({ received: z.literal(true) }) },
+  refusals: [
+    'bad_signature',
+    'callback_expired',
+    'bad_callback',
+    'cross_bank_callback',
+    'not_found',
+  ],
+  handle: async (context, { params, headers, bytes }) => {
+    await receiveCallback(context, params['bank'] ?? '', headers, bytes)
+    return { status: 200, body: { received: true } }
+  },
+}

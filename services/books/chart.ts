@@ -1,0 +1,48 @@
+/** Whose money is in which account: the business's names for accounts of the books. */
+import {
+  type AccountId,
+  type AccountKey,
+  type Currency,
+  openAccount,
+  type Uuid,
+} from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { publicId } from '../ids.ts'
+
+export const PLATFORM = 'florin'
+
+export const personOwner = (person: Uuid): string => publicId('per', person)
+export const merchantOwner = (merchant: Uuid): string => publicId('mer', merchant)
+export const bankOwner = (bank: string): string => `bank:${bank}`
+
+/** The account's id; opened when it is first needed, then remembered. */
+export function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {
+  const name = `account ${key.owner} ${key.type} ${key.currency}`
+  return context.memory.recall<AccountId>(name, () => openAccount(context.db, key))
+}
+
+export const walletOf = (context: Context, person: Uuid, currency: Currency) =>
+  accountOf(context, { owner: personOwner(person), type: 'wallet', currency })
+
+export const merchantAccountOf = (context: Context, merchant: Uuid, currency: Currency) =>
+  accountOf(context, { owner: merchantOwner(merchant), type: 'merchant', currency })
+
+/** Our own accounts that a payment to a merchant touches. */
+export async function feeAccounts(context: Context, currency: Currency) {
+  const [fees, tax] = await Promise.all([
+    accountOf(context, { owner: PLATFORM, type: 'fees', currency }),
+    accountOf(context, { owner: PLATFORM, type: 'tax', currency }),
+  ])
+  return { fees, tax }
+}
+
+/** Our money at a bank, and what is on its way out through it or has no owner. */
+export async function bankAccountsOf(context: Context, bank: string, currency: Currency) {
+  const owner = bankOwner(bank)
+  const [atBank, transit, suspense] = await Promise.all([
+    accountOf(context, { owner, type: 'bank', currency }),
+    accountOf(context, { owner, type: 'transit', currency }),
+    accountOf(context, { owner, type: 'suspense', currency }),
+  ])
+  return { bank: atBank, transit, suspense }
+}

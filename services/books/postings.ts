@@ -1,0 +1,112 @@
+/** Which accounts each business event debits and credits. Pure; the whole of our bookkeeping. */
+import type { BankReport, Direction } from '../../adapters/adapter.ts'
+import type { AccountId, Money, NewTransfer, TransferId, Uuid } from '../../ledger/index.ts'
+
+/** Why and when, the same for all legs of one event. */
+export interface Occasion {
+  /** The payment, settlement or instruction the money moves for. */
+  readonly reference: Uuid
+  readonly effectiveAt: Date
+}
+
+type Leg = readonly [code: string, debit: AccountId, credit: AccountId, amount: bigint]
+
+const movement = (
+  { reference, effectiveAt }: Occasion,
+  currency: string,
+  kind: 'single' | 'pending',
+  [code, debit, credit, amount]: Leg,
+): NewTransfer => ({
+  kind,
+  code,
+  debit,
+  credit,
+  money: { amount, currency },
+  reference,
+  effectiveAt,
+})
+
+/** A person pays a person. */
+export function paidToPerson(
+  occasion: Occasion,
+  accounts: { readonly payer: AccountId; readonly payee: AccountId },
+  { amount, currency }: Money,
+): NewTransfer[] {
+  return [
+    movement(occasion, currency, 'single', ['payment', accounts.payer, accounts.payee, amount]),
+  ]
+}
+
+/** A person pays a merchant: gross to the merchant, who pays fee and tax out of it. */
+export function paidToMerchant(
+  occasion: Occasion,
+  accounts: Readonly<Record<'payer' | 'merchant' | 'fees' | 'tax', AccountId>>,
+  { amount, currency }: Money,
+  price: { readonly fee: bigint; readonly tax: bigint },
+): NewTransfer[] {
+  const { payer, merchant, fees, tax } = accounts
+  const legs: readonly Leg[] = [
+    ['payment', payer, merchant, amount],
+    ['fee', merchant, fees, price.fee],
+    ['tax', merchant, tax, price.tax],
+  ]
+  return legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
+}
+
+/** Accounts an instruction touches: whose money it is, and ours with the bank. */
+export type InstructionAccounts = Readonly<
+  Record<'owner' | 'bank' | 'transit' | 'suspense', AccountId>
+>
+
+/** When a bank is about to be told: money in is only reserved, money out has left its owner. */
+export function instructed(
+  occasion: Occasion,
+  direction: Direction,
+  { owner, bank, transit }: InstructionAccounts,
+  { amount, currency }: Money,
+): NewTransfer[] {
+  return direction === 'debit'
+    ? [movement(occasion, currency, 'pending', ['top_up', bank, owner, amount])]
+    : [movement(occasion, currency, 'single', ['payout', owner, transit, amount])]
+}
+
+type Outcome = BankReport['outcome']
+
+/** What the books do when the bank has spoken. A `hold` is resolved; other money moves anew. */
+const RESOLUTIONS = {
+  debit: {
+    settled: () => 'post',
+    rejected: () => 'void',
+    returned: ({ owner, bank }, amount) => ['return', owner, bank, amount],
+  },
+  credit: {
+    settled: ({ transit, bank }, amount) => ['payout', transit, bank, amount],
+    rejected: ({ transit, owner }, amount) => ['payout_rejected', transit, owner, amount],
+    returned: ({ bank, owner }, amount) => ['return', bank, owner, amount],
+  },
+} as const satisfies Record<
+  Direction,
+  Record<Outcome, (accounts: InstructionAccounts, amount: bigint) => Leg | 'post' | 'void'>
+>
+
+export function resolvedByBank(
+  occasion: Occasion,
+  direction: Direction,
+  outcome: Outcome,
+  { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: TransferId },
+): NewTransfer {
+  const resolution: Leg | 'post' | 'void' = RESOLUTIONS[direction][outcome](accounts, money.amount)
+  if (typeof resolution !== 'string') {
+    return movement(occasion, money.currency, 'single', resolution)
+  }
+  return { kind: resolution, code: 'top_up', pendingId: hold, ...occasion }
+}
+
+/** A bank took money back that its owner has spent: we stand in for it until it is recovered. */
+export function returnedWithoutFunds(
+  occasion: Occasion,
+  { suspense, bank }: InstructionAccounts,
+  { amount, currency }: Money,
+): NewTransfer {
+  return movement(occasion, currency, 'single', ['return_unfunded', suspense, bank, amount])
+}

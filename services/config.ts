@@ -1,0 +1,143 @@
+/** The environment, read and checked once, every fault reported at once. Only here is process.env. */
+import { z } from 'zod'
+
+const integer = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback)
+
+const Bank = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
+  protocol: z.literal('sandbox'),
+  url: z.url(),
+  secret: z.string().startsWith('whsec_'),
+  previousSecret: z.string().startsWith('whsec_').optional(),
+  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
+})
+
+const json = z.string().transform((text, ctx): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    ctx.addIssue({ code: 'custom', message: 'is not JSON' })
+    return z.NEVER
+  }
+})
+
+const key = z
+  .base64()
+  .transform((text) => Buffer.from(text, 'base64'))
+  .refine((bytes) => bytes.length >= 32, 'must be at least 32 bytes, base64')
+
+const Environment = z.object({
+  NODE_ENV: z.enum(['production', 'development', 'test']).default('development'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: integer(8080, 0, 65_535),
+  WORKER_PORT: integer(9090, 0, 65_535),
+
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url'),
+  DATABASE_CONNECTIONS_MAX: integer(10, 4, 100),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, 'must be a redis:// url')
+    .optional(),
+
+  TOKEN_ISSUER: z.string().min(1),
+  TOKEN_AUDIENCE: z.string().min(1),
+  JWKS_URL: z.url(),
+
+  PIN_PEPPER: key,
+  PIN_HASHES_AT_ONCE: integer(2, 1, 64),
+  PIN_QUEUE_MAX: integer(64, 0, 10_000),
+  /** Payments up to this many minor units need a token only. */
+  NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+
+  BANKS: json.pipe(z.array(Bank).min(1)),
+  BANK_TIMEOUT_MS: integer(15_000, 100, 60_000),
+  ENQUIRY_FIRST_S: integer(90, 1, 3_600),
+  ENQUIRY_SPACING_S: integer(1_800, 1, 86_400),
+  ENQUIRIES_MAX: integer(3, 1, 10),
+  BANK_CUT_OFF_S: integer(86_400, 1, 604_800),
+  MANUAL_AFTER_S: integer(172_800, 1, 1_209_600),
+
+  WORKER_CONCURRENCY: integer(8, 1, 256),
+  SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+  /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
+  SANDBOX: json.optional(),
+})
+
+export type Config = Readonly<z.infer<typeof Environment>>
+
+/** Thrown once, with a line for every fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const Migration = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url'),
+  /** Given, the role may log in with it; left out, how roles log in stays as it is. */
+  API_PASSWORD: z.string().min(12).optional(),
+  WORKER_PASSWORD: z.string().min(12).optional(),
+})
+
+/** What `npm run migrate` needs: the owner's url, and the passwords of the processes' roles. */
+export function readMigrationConfig(env: NodeJS.ProcessEnv = process.env) {
+  return parseAll(Migration, env)
+}
+
+const SandboxEnvironment = z.object({
+  DATA_DIR: z.string(),
+  API_URL: z.url(),
+  IDENTITY_URL: z.url(),
+  TOKEN_AUDIENCE: z.string(),
+  BANKS: json.pipe(z.array(Bank)),
+})
+
+/** What child processes of `npm start` get beside what they are told: PATH, HOME and the like. */
+export function inherited(env: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  const given = Object.entries(env).filter((pair): pair is [string, string] => Boolean(pair[1]))
+  return Object.fromEntries(given)
+}
+
+/** What the sandbox process of `npm start` is told. */
+export function readSandboxConfig(env: NodeJS.ProcessEnv = process.env) {
+  return parseAll(SandboxEnvironment, env)
+}
+
+const StartEnvironment = z.object({
+  PORT: integer(8080, 1, 65_000),
+  DATA_DIR: z.string().default('.florin'),
+  DATABASE_URL: z.string().optional(),
+  REDIS_URL: z.string().optional(),
+})
+
+/** What `npm start` itself may be told. The other ports follow from PORT. */
+export function readStartConfig(env: NodeJS.ProcessEnv = process.env) {
+  return parseAll(StartEnvironment, env)
+}
+
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const config = parseAll(Environment, env)
+  const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
+  if (faults.length > 0) throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
+  return Object.freeze(config)
+}
+
+function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+  throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
+}
+
+/** What is convenient on a laptop and wrong where money is real. */
+function productionFaults(config: Config): string[] {
+  const faults = [
+    config.SANDBOX !== undefined && 'SANDBOX: refused in production',
+    config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
+      'BANKS: a sandbox bank is refused in production',
+    config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
+  ]
+  return faults.filter((fault) => fault !== false)
+}

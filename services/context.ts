@@ -1,0 +1,83 @@
+/** What a request or a job may touch. Opened once per process and passed along; never global. */
+import type { Knex } from 'knex'
+import type { Logger } from 'pino'
+import { openBanks } from '../adapters/index.ts'
+import type { BankAdapter } from '../adapters/adapter.ts'
+import { connect, type Group, openGroup } from '../ledger/index.ts'
+import type { Config } from './config.ts'
+import { CONSTRAINT_CODES } from './errors.ts'
+import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
+import { type Memory, openMemory } from './memory.ts'
+import type { Metrics } from './metrics.ts'
+import { openQueue, type Queue } from './queue.ts'
+import { COMPANIONS } from './tables.ts'
+
+export interface Context {
+  readonly config: Config
+  readonly db: Knex
+  /** The hot path: every request that changes something goes through here. */
+  readonly group: Group
+  readonly banks: ReadonlyMap<string, BankAdapter>
+  readonly queue: Queue
+  readonly tokens: TokenVerifier
+  readonly hashes: HashPool
+  /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
+  readonly memory: Memory
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** The only clock. */
+  readonly now: () => Date
+}
+
+/** The database role of a process; what it may do is in services/migrations. */
+export type Role = 'florin_api' | 'florin_worker'
+
+const MEMORY_ENTRIES_MAX = 50_000
+
+export interface ContextOptions {
+  readonly config: Config
+  readonly role: Role
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly now?: () => Date
+}
+
+export function openContext(options: ContextOptions): Context {
+  const { config, role, log, metrics, now = () => new Date() } = options
+  const database = { url: config.DATABASE_URL, role, applicationName: role }
+  const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
+  return {
+    ...{ config, banks, log, metrics, now },
+    db: connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX }),
+    group: openGroup({
+      ...database,
+      companions: COMPANIONS,
+      refusals: CONSTRAINT_CODES,
+      onCommit: metrics.groupCommitted,
+    }),
+    queue: openQueue({
+      databaseUrl: config.DATABASE_URL,
+      redisUrl: config.REDIS_URL,
+      onError: (error) => log.warn({ err: error }, 'doorbell'),
+    }),
+    tokens: openTokenVerifier({
+      issuer: config.TOKEN_ISSUER,
+      audience: config.TOKEN_AUDIENCE,
+      jwksUrl: config.JWKS_URL,
+    }),
+    hashes: openHashPool({
+      pepper: config.PIN_PEPPER,
+      atOnce: config.PIN_HASHES_AT_ONCE,
+      queueMax: config.PIN_QUEUE_MAX,
+    }),
+    memory: openMemory(MEMORY_ENTRIES_MAX),
+  }
+}
+
+/** Hands back everything: finishes running work first, then closes the connections. */
+export async function closeContext({ queue, group, db }: Context): Promise<void> {
+  await queue.close()
+  await group.close()
+  await db.destroy()
+}

@@ -1,0 +1,69 @@
+/** Why the business refuses. One closed union with the ledger's and the banks' codes. */
+import type { BankErrorCode } from '../adapters/adapter.ts'
+import type { LedgerErrorCode } from '../ledger/index.ts'
+
+/** Named constraints of services/migrations that a request can break. */
+export const CONSTRAINT_CODES = [
+  'alias_taken',
+  'bank_account_exists',
+  'fee_schedule_exists',
+  'merchant_subject_exists',
+  'order_already_paid',
+  'order_reference_exists',
+  'payment_already_settled',
+] as const
+
+export type ServiceErrorCode =
+  | (typeof CONSTRAINT_CODES)[number]
+  | 'approval_required'
+  | 'approval_refused'
+  | 'body_too_large'
+  | 'content_type_not_supported'
+  | 'cross_bank_callback'
+  | 'currency_unknown'
+  | 'currency_not_supported'
+  | 'bank_account_not_found'
+  | 'bank_not_found'
+  | 'fee_exceeds_amount'
+  | 'fee_schedule_not_found'
+  | 'forbidden'
+  | 'idempotency_key_missing'
+  | 'idempotency_key_reused'
+  | 'internal'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'method_not_allowed'
+  | 'name_mismatch'
+  | 'not_found'
+  | 'nothing_to_settle'
+  | 'order_expired'
+  | 'order_mismatch'
+  | 'order_required'
+  | 'payee_not_found'
+  | 'pin_already_set'
+  | 'pin_locked'
+  | 'pin_not_set'
+  | 'request_timeout'
+  | 'saturated'
+  | 'weak_pin'
+
+export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
+
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError'
+  readonly code: ServiceErrorCode
+  /** For the client: what to change in this request. Never contains secrets. */
+  readonly detail: string | undefined
+  /** When it is worth trying again. */
+  readonly retryAfter_s: number | undefined
+
+  constructor(
+    code: ServiceErrorCode,
+    { detail, retryAfter_s }: { readonly detail?: string; readonly retryAfter_s?: number } = {},
+  ) {
+    super(detail ?? code)
+    this.code = code
+    this.detail = detail
+    this.retryAfter_s = retryAfter_s
+  }
+}

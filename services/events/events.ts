@@ -1,0 +1,61 @@
+/** The event log: what happened, written in the transaction in which it happened. */
+import type { Knex } from 'knex'
+import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
+
+/** The published catalogue. Each carries the object as the API shows it. */
+export const EVENT_TYPES = [
+  'payment.processing',
+  'payment.completed',
+  'payment.failed',
+  'settlement.processing',
+  'settlement.settled',
+  'settlement.failed',
+  'settlement.returned',
+  'instruction.manual',
+  'instruction.returned',
+] as const
+
+export type EventType = (typeof EVENT_TYPES)[number]
+
+export interface NewEvent {
+  readonly type: EventType
+  /** The public id of what it is about. */
+  readonly object: string
+  /** The merchant who may read it, beside the chat app and operators. */
+  readonly merchant?: Uuid | undefined
+  readonly data: unknown
+  readonly at: Date
+}
+
+export function eventRow({ type, object, merchant, data, at }: NewEvent): CompanionRow {
+  const row = { id: newId(), type, object_id: object, merchant_id: merchant ?? null }
+  return { ...row, data, created_at: at }
+}
+
+export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<void> {
+  const row = eventRow(event)
+  await trx('events').insert({ ...row, data: JSON.stringify(event.data) })
+}
+
+export interface EventRow {
+  readonly id: Uuid
+  readonly type: EventType
+  readonly object_id: string
+  readonly data: unknown
+  readonly created_at: Date
+}
+
+/** Newest first; all of them, or those a merchant may read. */
+export async function findEvents(
+  db: Knex,
+  {
+    merchant,
+    before,
+    limit,
+  }: { merchant?: Uuid | undefined; before?: Uuid | undefined; limit: number },
+): Promise<EventRow[]> {
+  const query = db('events').orderBy('id', 'desc').limit(limit)
+  if (merchant !== undefined) query.where({ merchant_id: merchant })
+  if (before !== undefined) query.where('id', '<', before)
+  return query.select('id', 'type', 'object_id', 'data', 'created_at')
+}

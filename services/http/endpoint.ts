@@ -1,0 +1,83 @@
+/**
+ * What one call of the API is: who may, what comes in, what goes out, what is refused. The router,
+ * the OpenAPI document and the tests all read the same declaration, so they cannot disagree.
+ */
+import type { z } from 'zod'
+import type { Headers } from '../../adapters/adapter.ts'
+import type { Claim, Outcome, Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Person } from '../identity/parties.ts'
+import type { Scope } from '../identity/tokens.ts'
+
+/** Who is asking, as the business knows them. */
+export type Caller =
+  | { readonly scope: 'person'; readonly person: Person }
+  | { readonly scope: 'merchant'; readonly merchant: Uuid }
+  | { readonly scope: 'operator'; readonly subject: string }
+  | { readonly scope: 'chat'; readonly subject: string }
+
+/** The caller an endpoint gets when it admits only these scopes. */
+export type CallerOf<S extends Scope> = Extract<Caller, { scope: S }>
+
+export interface Request<S extends Scope, P, Q, B> {
+  readonly caller: CallerOf<S>
+  readonly params: P
+  readonly query: Q
+  readonly body: B
+  /** By which the ledger recognises this request when it comes again. */
+  readonly claim: Claim | undefined
+  /** As the client chose it; empty where none is needed and none was given. */
+  readonly idempotencyKey: string
+}
+
+/** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
+export type Reply =
+  { readonly status: number; readonly body?: unknown; readonly contentType?: string } | Outcome
+
+export interface Endpoint<S extends Scope = Scope, P = unknown, Q = unknown, B = unknown> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly path: `/${string}`
+  readonly summary: string
+  readonly tag: string
+  readonly scopes: readonly S[]
+  /** `required` where money moves; `optional` where repeating is merely a nuisance. */
+  readonly idempotency?: 'required' | 'optional'
+  readonly params?: z.ZodType<P>
+  readonly query?: z.ZodType<Q>
+  readonly body?: z.ZodType<B>
+  /** What success looks like, by status. A stored answer gets the status `statusOf` says. */
+  readonly answers: Readonly<Record<number, z.ZodType | null>>
+  /** The status of an answer that the group stored; the first of `answers` where it is missing. */
+  readonly statusOf?: (body: { readonly state?: string }) => number
+  /** Refusals of its own, beside those every call may get. */
+  readonly refusals: readonly ErrorCode[]
+  readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply>
+}
+
+/** Lets each endpoint be checked in its own types and kept in one list. */
+export function endpoint<S extends Scope, P, Q, B>(declared: Endpoint<S, P, Q, B>): AnyEndpoint {
+  return declared as unknown as AnyEndpoint
+}
+
+export type AnyEndpoint = Endpoint<Scope, unknown, unknown, unknown>
+
+/** A call for which the token is not the key: probes, documents, callbacks. */
+export interface PublicEndpoint {
+  readonly method: 'GET' | 'POST'
+  readonly path: `/${string}`
+  readonly summary: string
+  readonly tag: string
+  /** Why nobody has to show a token. */
+  readonly why: string
+  readonly bytesMax?: number
+  readonly answers: Readonly<Record<number, z.ZodType | null>>
+  readonly refusals: readonly ErrorCode[]
+  readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>
+}
+
+export interface PublicRequest {
+  readonly params: Readonly<Record<string, string>>
+  readonly headers: Headers
+  readonly bytes: Buffer
+}

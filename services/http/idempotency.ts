@@ -1,0 +1,77 @@
+/**
+ * One request, sent any number of times, is done once. The stored answer lives in the books and
+ * commits with the money; this file recognises the repetition before any costly work is done.
+ */
+import { type Claim, claimOf, LedgerError, type Outcome } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+
+const KEY = /^"?([A-Za-z0-9_-]{16,64})"?$/
+
+/** The key of an Idempotency-Key header, quoted or not; undefined when there is no header. */
+export function keyOf(header: string | readonly string[] | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const key = typeof header === 'string' ? KEY.exec(header)?.[1] : undefined
+  if (key === undefined) throw new ServiceError('idempotency_key_missing')
+  return key
+}
+
+/**
+ * The claim of a request. How it was approved is left out of the fingerprint: whoever mistypes a
+ * PIN may correct it under the same key, and no digest of a PIN is ever stored.
+ */
+export function claimOfRequest(owner: string, route: string, key: string, body: unknown): Claim {
+  const { approval: _approval, ...asked } = (body ?? {}) as Record<string, unknown>
+  return claimOf(owner, route, key, canonical(asked))
+}
+
+/** The same text for the same value, whatever the order of its keys. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${entries.map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`).join(',')}}`
+}
+
+interface Running {
+  readonly fingerprint: Buffer
+  readonly outcome: Promise<unknown>
+}
+
+export interface Once {
+  /** Runs `work`, unless the claim was answered before or is being worked on in this process. */
+  readonly run: <T>(claim: Claim, work: () => Promise<T>) => Promise<T | Outcome>
+}
+
+export function openOnce({ group }: Pick<Context, 'group'>): Once {
+  const running = new Map<string, Running>()
+
+  async function start<T>(claim: Claim, work: () => Promise<T>): Promise<T | Outcome> {
+    const stored = await group.recall(claim)
+    if (stored === undefined) return work()
+    if (!stored.fingerprint.equals(claim.fingerprint)) throw new LedgerError('claim_mismatch')
+    return { answer: stored.answer, replayed: true }
+  }
+
+  return {
+    async run(claim, work) {
+      const twin = running.get(claim.id)
+      if (twin !== undefined) {
+        if (!twin.fingerprint.equals(claim.fingerprint)) throw new LedgerError('claim_mismatch')
+        return asReplay(await twin.outcome) as Awaited<ReturnType<typeof work>> | Outcome
+      }
+      const outcome = start(claim, work)
+      running.set(claim.id, { fingerprint: claim.fingerprint, outcome })
+      try {
+        return await outcome
+      } finally {
+        running.delete(claim.id)
+      }
+    },
+  }
+}
+
+const asReplay = (outcome: unknown) =>
+  typeof outcome === 'object' && outcome !== null && 'answer' in outcome
+    ? { ...outcome, replayed: true }
+    : outcome

@@ -1,0 +1,165 @@
+/** The OpenAPI 3.1 document, made from the declarations that the router enforces. */
+import { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+import type { AnyEndpoint, PublicEndpoint } from './endpoint.ts'
+import { PROBLEMS } from './problems.ts'
+
+type Json = Record<string, unknown>
+
+/** Refusals that any guarded call may get. */
+const COMMON_REFUSALS = [
+  ...(['invalid_request', 'invalid_token', 'forbidden', 'method_not_allowed'] as const),
+  ...(['ledger_unavailable', 'ledger_saturated', 'saturated', 'internal'] as const),
+] satisfies readonly ErrorCode[]
+
+const BODY_REFUSALS = [
+  ...(['body_too_large', 'content_type_not_supported', 'request_timeout'] as const),
+] satisfies readonly ErrorCode[]
+
+const KEY_REFUSALS = ['idempotency_key_missing', 'claim_mismatch'] satisfies readonly ErrorCode[]
+
+export const Problem = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().describe('Stable; see the error table in the README'),
+    detail: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
+
+export function openApiOf(
+  endpoints: readonly AnyEndpoint[],
+  publicEndpoints: readonly PublicEndpoint[],
+): Json {
+  const components: Json = {}
+  const paths: Record<string, Json> = {}
+  const add = (one: AnyEndpoint | PublicEndpoint, operation: Json) => {
+    const path = one.path.replaceAll(/:(\w+)/g, '{$1}')
+    paths[path] = { ...paths[path], [one.method.toLowerCase()]: operation }
+  }
+  for (const one of endpoints) add(one, guardedOperation(one, components))
+  for (const one of publicEndpoints) add(one, publicOperation(one, components))
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Florin',
+      version: '1',
+      description: 'Payments and ledger behind a chat app. Amounts are minor units as text.',
+    },
+    paths,
+    components: {
+      schemas: components,
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' } },
+    },
+  }
+}
+
+/** A schema as JSON Schema; what has a name goes to the components and is referred to. */
+function schemaOf(schema: z.ZodType, components: Json, io: 'input' | 'output'): Json {
+  const {
+    $schema: _dialect,
+    $defs,
+    ...own
+  } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    unrepresentable: 'any',
+  }) as Json
+  const named = { ...($defs as Json | undefined) }
+  const { id } = own as { id?: string }
+  if (id !== undefined) named[id] = own
+  for (const [name, definition] of Object.entries(named)) {
+    const { id: _id, ...rest } = definition as Json
+    components[name] ??= pointToComponents(rest)
+  }
+  return pointToComponents(id === undefined ? own : { $ref: `#/$defs/${id}` })
+}
+
+const pointToComponents = (schema: Json): Json =>
+  JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'))
+
+function guardedOperation(one: AnyEndpoint, components: Json): Json {
+  const { method, body, idempotency } = one
+  const codes = [
+    ...COMMON_REFUSALS,
+    ...one.refusals,
+    ...(body === undefined ? [] : BODY_REFUSALS),
+    ...(idempotency === undefined ? [] : KEY_REFUSALS),
+  ]
+  return {
+    ...{ summary: one.summary, tags: [one.tag], security: [{ token: [] }] },
+    operationId: operationIdOf(method, one.path),
+    description: `Scope: ${one.scopes.join(' or ')}`,
+    parameters: [
+      ...parametersOf(one.params, 'path', components),
+      ...parametersOf(one.query, 'query', components),
+      ...(idempotency === undefined ? [] : [keyParameter(idempotency === 'required')]),
+    ],
+    ...(body !== undefined && {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: schemaOf(body, components, 'input') } },
+      },
+    }),
+    responses: { ...successes(one.answers, components), ...problems(codes, components) },
+  }
+}
+
+function publicOperation(one: PublicEndpoint, components: Json): Json {
+  const names = [...one.path.matchAll(/:(\w+)/g)].map((match) => match[1])
+  return {
+    ...{ summary: one.summary, tags: [one.tag], security: [] },
+    operationId: operationIdOf(one.method, one.path),
+    description: `No token: ${one.why}`,
+    parameters: names.map((name) => ({
+      ...{ name, in: 'path', required: true, schema: { type: 'string' } },
+    })),
+    responses: {
+      ...successes(one.answers, components),
+      ...problems([...one.refusals, 'internal'], components),
+    },
+  }
+}
+
+const operationIdOf = (method: string, path: string) =>
+  `${method.toLowerCase()}${path.replaceAll(/[/:.]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`
+
+const keyParameter = (required: boolean) => ({
+  ...{ name: 'Idempotency-Key', in: 'header', required },
+  description: 'Kept at least 30 days. The same request gets the same answer',
+  schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{16,64}$' },
+})
+
+function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', components: Json) {
+  if (schema === undefined) return []
+  const object = schemaOf(schema, components, 'input')
+  const required = (object['required'] ?? []) as string[]
+  return Object.entries((object['properties'] ?? {}) as Json).map(([name, own]) => ({
+    ...{ name, in: where, required: where === 'path' || required.includes(name), schema: own },
+  }))
+}
+
+function successes(answers: AnyEndpoint['answers'], components: Json): Json {
+  const entries = Object.entries(answers).map(([status, schema]) => {
+    const content = schema && {
+      'application/json': { schema: schemaOf(schema, components, 'output') },
+    }
+    return [status, { description: 'Success', ...(content && { content }) }] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** One response for each status, naming the codes that share it. */
+function problems(codes: readonly ErrorCode[], components: Json): Json {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of new Set(codes)) {
+    const [status] = PROBLEMS[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  const schema = schemaOf(Problem, components, 'output')
+  const content = { 'application/problem+json': { schema } }
+  return Object.fromEntries(
+    [...byStatus].map(([status, its]) => [status, { description: its.sort().join(', '), content }]),
+  )
+}

@@ -1,0 +1,100 @@
+/** Every refusal as clients see it: RFC 9457 problem details. Only this table knows statuses. */
+import { BankError } from '../../adapters/adapter.ts'
+import { LedgerError } from '../../ledger/index.ts'
+import { type ErrorCode, ServiceError } from '../errors.ts'
+
+/** Status and title of every code. The compiler rejects a code that is missing here. */
+export const PROBLEMS = {
+  alias_taken: [409, 'The alias belongs to somebody else'],
+  amount_not_positive: [422, 'The amount must be more than zero'],
+  approval_refused: [401, 'The approval is not right'],
+  approval_required: [403, 'This needs an approval'],
+  bad_callback: [400, 'The callback is signed but cannot be understood'],
+  bad_signature: [401, 'The callback’s signature is missing or wrong'],
+  bank_account_exists: [409, 'This bank account is linked already'],
+  bank_account_not_found: [422, 'There is no such linked bank account'],
+  bank_not_found: [422, 'There is no such bank'],
+  bank_outcome_unknown: [503, 'The bank gave no usable answer'],
+  bank_unreachable: [503, 'The bank cannot be reached'],
+  body_too_large: [413, 'The body is larger than is accepted'],
+  callback_expired: [401, 'The callback’s signature is too old or from the future'],
+  claim_mismatch: [422, 'This Idempotency-Key was used for another request'],
+  content_type_not_supported: [415, 'The body must be application/json'],
+  credit_account_not_found: [422, 'The payee has no such account'],
+  cross_bank_callback: [403, 'The instruction belongs to another bank'],
+  currency_mismatch: [422, 'The accounts are of another currency'],
+  currency_not_supported: [422, 'The bank does not handle this currency'],
+  currency_unknown: [422, 'There is no such currency'],
+  debit_account_not_found: [422, 'The payer has no such account'],
+  fee_exceeds_amount: [422, 'The fee would be more than the payment'],
+  fee_schedule_exists: [409, 'There is a fee schedule from that moment already'],
+  fee_schedule_not_found: [422, 'The merchant has no fee schedule for this currency'],
+  forbidden: [403, 'The token does not allow this'],
+  idempotency_key_missing: [
+    400,
+    'An Idempotency-Key header of 16 to 64 of [A-Za-z0-9_-] is needed',
+  ],
+  idempotency_key_reused: [422, 'This Idempotency-Key was used for another request'],
+  insufficient_funds: [402, 'The payer has too little money available'],
+  internal: [500, 'Something is wrong on our side'],
+  invalid_request: [400, 'The request is malformed'],
+  invalid_token: [401, 'The access token is missing or not valid'],
+  ledger_saturated: [503, 'Too much is waiting to be written'],
+  ledger_unavailable: [503, 'The books did not confirm; ask again with the same key'],
+  merchant_subject_exists: [409, 'Another merchant has this subject'],
+  method_not_allowed: [405, 'The resource does not know this method'],
+  name_mismatch: [422, 'The bank knows the account under another name'],
+  not_found: [404, 'There is no such thing'],
+  nothing_to_settle: [422, 'There is no completed payment to settle'],
+  order_already_paid: [409, 'The order is paid, or being paid'],
+  order_expired: [422, 'The order can no longer be paid'],
+  order_mismatch: [422, 'Payee, amount or currency are not those of the order'],
+  order_reference_exists: [409, 'The merchant has an order with this reference'],
+  order_required: [422, 'A merchant is paid by naming an order'],
+  payee_not_found: [422, 'There is no such payee'],
+  payment_already_settled: [409, 'A payment of the batch is in another batch'],
+  pending_transfer_not_found: [409, 'There is no reserved money'],
+  pending_transfer_resolved: [409, 'The reserved money is posted or released already'],
+  pin_already_set: [409, 'A PIN is set; give the current one to change it'],
+  pin_locked: [423, 'Too many wrong PINs'],
+  pin_not_set: [403, 'No PIN is set'],
+  request_timeout: [408, 'The request took too long to arrive'],
+  same_account: [422, 'Payer and payee are the same'],
+  saturated: [503, 'Too much at once'],
+  total_too_large: [422, 'The account cannot hold that much'],
+  weak_pin: [422, 'The PIN is too easy to guess'],
+} as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
+
+export interface Problem {
+  readonly status: number
+  readonly body: string
+  readonly retryAfter_s: number | undefined
+}
+
+/** Worth trying again soon, where nobody knows better. */
+const RETRY_AFTER_S = 1
+
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
+
+/** A code as a problem; one we do not know is ours to answer for. */
+export function problemOf(
+  code: string,
+  { detail, retryAfter_s }: { detail?: string | undefined; retryAfter_s?: number | undefined } = {},
+): Problem {
+  const known = isErrorCode(code) ? code : 'internal'
+  const [status, title] = PROBLEMS[known]
+  const body = JSON.stringify({ type: `/problems/${known}`, title, status, code: known, detail })
+  return {
+    status,
+    body,
+    retryAfter_s: retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined),
+  }
+}
+
+/** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */
+export function problemOfError(error: unknown): Problem | undefined {
+  if (error instanceof ServiceError) return problemOf(error.code, error)
+  if (error instanceof LedgerError) return problemOf(error.code)
+  if (error instanceof BankError) return problemOf(error.code)
+  return undefined
+}

@@ -1,0 +1,68 @@
+/** Shapes that many calls share. A wrong shape is 400; a well-formed wrong value is refused later. */
+import { z } from 'zod'
+import { isCurrency, type Money } from '../../ledger/index.ts'
+import { ServiceError } from '../errors.ts'
+import { idOut, type Kind, isPublicId, uuidOf } from '../ids.ts'
+
+/** Minor units as text: numbers lose digits, signs and exponents invite mistakes. */
+export const Amount = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/)
+  .describe('Minor units, as text: "1250" is 12.50 EUR')
+
+export const CurrencyCode = z
+  .string()
+  .regex(/^[A-Z]{3}$/)
+  .describe('ISO 4217 code')
+
+/** Text people write: no control characters, no half characters. */
+export const text = (lengthMax: number) =>
+  z
+    .string()
+    .min(1)
+    .max(lengthMax)
+    .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
+    // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'contains control characters')
+
+export const Timestamp = z.iso.datetime({ precision: 3 }).describe('RFC 3339, UTC')
+
+export const MoneyOut = z
+  .strictObject({ amount: z.string().regex(/^-?[0-9]+$/), currency: CurrencyCode })
+  .meta({ id: 'Money', description: 'Minor units of an ISO 4217 currency' })
+
+export const PAGE_MAX = 100
+
+/** `?limit=&cursor=`. The cursor is the id of the last item of the page before. */
+export const pageQuery = (kind: Kind) =>
+  z.strictObject({
+    limit: z
+      .string()
+      .regex(/^[1-9][0-9]{0,2}$/)
+      .default('20')
+      .transform((digits) => Math.min(Number(digits), PAGE_MAX)),
+    cursor: idOut(kind).transform(uuidOf).optional(),
+  })
+
+export const listOf = (item: z.ZodType) =>
+  z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
+
+export const NoQuery = z.strictObject({})
+
+/** A page, with the cursor of the next one when this one is full. */
+export function page<T extends { id: string }>(data: readonly T[], limit: number) {
+  return { data, next_cursor: data.length < limit ? null : (data.at(-1)?.id ?? null) }
+}
+
+/** @throws {ServiceError} `currency_unknown` unless ISO 4217 knows it. */
+export function moneyOf({ amount, currency }: { amount: string; currency: string }): Money {
+  if (!isCurrency(currency)) throw new ServiceError('currency_unknown')
+  return { amount: BigInt(amount), currency }
+}
+
+export const moneyOut = ({ amount, currency }: Money) => ({ amount: amount.toString(), currency })
+
+export const requireId = (kind: Kind, id: string, code: ServiceError['code']) => {
+  if (!isPublicId(kind, id)) throw new ServiceError(code)
+  return uuidOf(id)
+}

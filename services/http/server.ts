@@ -1,0 +1,161 @@
+/** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
+import { createServer, type Server } from 'node:http'
+import Router from '@koa/router'
+import Koa from 'koa'
+import helmet from 'koa-helmet'
+import { v7 } from 'uuid'
+import type { z } from 'zod'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
+import { callerOf, ownerOf } from './callers.ts'
+import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
+import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
+import { type Problem, problemOf, problemOfError } from './problems.ts'
+
+/** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 8 * 1024,
+} as const
+
+export interface Api {
+  readonly endpoints: readonly AnyEndpoint[]
+  readonly publicEndpoints: readonly PublicEndpoint[]
+}
+
+/** A server that is not listening yet. */
+export function openServer(context: Context, api: Api): Server {
+  const app = new Koa({ proxy: false })
+  app.use(helmet({ contentSecurityPolicy: { directives: { 'script-src': ["'self'"] } } }))
+  app.use(outermost(context))
+  const router = new Router()
+  const once = openOnce(context)
+  for (const one of api.publicEndpoints)
+    router.register(one.path, [one.method], openTo(context, one))
+  for (const one of api.endpoints)
+    router.register(one.path, [one.method], guarded(context, once, one))
+  app.use(router.routes())
+  app.use(
+    router.allowedMethods({
+      throw: true,
+      methodNotAllowed: notAllowed,
+      notImplemented: notAllowed,
+    }),
+  )
+  app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
+  return createServer(LIMITS, app.callback())
+}
+
+const notAllowed = () => new ServiceError('method_not_allowed')
+
+/** Gives each request an id, answers what was thrown, and measures. */
+function outermost(context: Context): Koa.Middleware {
+  const { log, metrics } = context
+  return async (ctx, next) => {
+    const started = performance.now()
+    const requestId = v7()
+    ctx.set('X-Request-Id', requestId)
+    ctx.set('Cache-Control', 'no-store')
+    try {
+      await next()
+      if (ctx.status === 404 && !ctx.body) throw new ServiceError('not_found')
+    } catch (error) {
+      const problem = problemOfError(error)
+      if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
+      renderProblem(ctx, problem ?? problemOf('internal'))
+    }
+    const duration_s = (performance.now() - started) / 1000
+    const route = String(ctx._matchedRoute ?? 'none')
+    const { method, status } = ctx
+    metrics.requestAnswered({ method, route, status }, duration_s)
+    const ms = Math.round(duration_s * 100_000) / 100
+    log.info({ method, route, status, ms, request: requestId }, 'answered')
+  }
+}
+
+function guarded(context: Context, once: Once, endpoint: AnyEndpoint): Koa.Middleware {
+  const route = `${endpoint.method} ${endpoint.path}`
+  return async (ctx) => {
+    const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
+    const caller = await callerOf(context, token, endpoint.scopes)
+    const params = parseParams(endpoint.params, ctx['params'])
+    const query = parse(endpoint.query, { ...ctx.query })
+    const key = keyOf(ctx.req.headers['idempotency-key'])
+    if (endpoint.idempotency === 'required' && key === undefined) {
+      throw new ServiceError('idempotency_key_missing')
+    }
+    const json = endpoint.body === undefined ? undefined : await readJson(ctx.req)
+    const body = parse(endpoint.body, json)
+    const claim =
+      key === undefined || endpoint.idempotency === undefined
+        ? undefined
+        : claimOfRequest(ownerOf(caller), route, key, json)
+    const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
+    const work = () => endpoint.handle(context, request)
+    render(ctx, endpoint, claim === undefined ? await work() : await once.run(claim, work))
+  }
+}
+
+function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
+  return async (ctx) => {
+    const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
+    const { headers } = ctx.req
+    render(ctx, endpoint, await endpoint.handle(context, { params: ctx['params'], headers, bytes }))
+  }
+}
+
+function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply: Reply): void {
+  if (!('answer' in reply)) {
+    ctx.status = reply.status
+    if (reply.body === undefined) return
+    ctx.type = reply.contentType ?? 'application/json'
+    ctx.body = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
+    return
+  }
+  if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
+  const body: { refused?: string; state?: string } = JSON.parse(reply.answer)
+  if (body.refused !== undefined) {
+    renderProblem(ctx, problemOf(body.refused))
+    return
+  }
+  const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
+  ctx.status = statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
+  ctx.type = 'application/json'
+  ctx.body = reply.answer
+}
+
+function renderProblem(ctx: Koa.Context, problem: Problem): void {
+  ctx.status = problem.status
+  if (problem.retryAfter_s !== undefined) ctx.set('Retry-After', String(problem.retryAfter_s))
+  if (problem.status === 401) ctx.set('WWW-Authenticate', 'Bearer')
+  ctx.body = problem.body
+  ctx.type = 'application/problem+json'
+}
+
+/** An id that cannot be one names nothing. */
+function parseParams(schema: z.ZodType | undefined, params: unknown): unknown {
+  if (schema === undefined) return params
+  const parsed = schema.safeParse(params)
+  if (!parsed.success) throw new ServiceError('not_found')
+  return parsed.data
+}
+
+/** @throws {ServiceError} `invalid_request` naming every property that is wrong, not its value. */
+function parse(schema: z.ZodType | undefined, given: unknown): unknown {
+  if (schema === undefined) return undefined
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.slice(0, FAULTS_MAX).map(faultOf)
+  throw new ServiceError('invalid_request', { detail: faults.join('; ') })
+}
+
+const FAULTS_MAX = 10
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.') || 'body'
+  if (issue.code === 'unrecognized_keys') return `${path}: unknown property`
+  return `${path}: ${issue.message}`
+}

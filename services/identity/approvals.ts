@@ -1,0 +1,57 @@
+/** Whether a person agrees to exactly this movement of money, and the proof of what they agreed to. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { Money, Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { checkPin } from './pins.ts'
+
+export const Pin = z
+  .string()
+  .regex(/^\d{6}$/)
+  .describe('Six digits')
+
+export const ApprovalBody = z.strictObject({ pin: Pin }).describe('How the person agrees')
+export type ApprovalBody = z.infer<typeof ApprovalBody>
+
+/** What is approved. Another value anywhere is another approval. */
+export interface Approved {
+  readonly payer: Uuid
+  readonly payee: string
+  readonly money: Money
+  readonly order: string | undefined
+  readonly idempotencyKey: string
+}
+
+export interface Approval {
+  readonly factor: 'pin' | 'none'
+  /** SHA-256 over what was approved, stored with the payment. */
+  readonly digest: Buffer
+}
+
+/**
+ * Checks the approval and binds it to what it approves.
+ * @throws {ServiceError} `approval_required` above the limit under which a token is enough, and
+ *   whatever `checkPin` throws.
+ */
+export async function approve(
+  context: Context,
+  approved: Approved,
+  given: ApprovalBody | undefined,
+): Promise<Approval> {
+  const digest = digestOf(approved)
+  if (given !== undefined) {
+    await checkPin(context, approved.payer, given.pin)
+    return { factor: 'pin', digest }
+  }
+  if (approved.money.amount > BigInt(context.config.NO_PIN_LIMIT)) {
+    throw new ServiceError('approval_required', { detail: 'approval: give {"pin": "..."}' })
+  }
+  return { factor: 'none', digest }
+}
+
+/** One line for each field, in this order; none of them can contain a line break. */
+export function digestOf({ payer, payee, money, order, idempotencyKey }: Approved): Buffer {
+  const lines = [payer, payee, money.amount, money.currency, order ?? '', idempotencyKey]
+  return createHash('sha256').update(lines.join('\n')).digest()
+}

@@ -1,0 +1,100 @@
+/** Who is asking: access tokens (RFC 9068), verified against the issuer's published keys. */
+import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import { z } from 'zod'
+import { ServiceError } from '../errors.ts'
+
+export const SCOPES = ['person', 'merchant', 'operator', 'chat'] as const
+export type Scope = (typeof SCOPES)[number]
+
+export interface Token {
+  readonly issuer: string
+  readonly subject: string
+  readonly scopes: ReadonlySet<string>
+  /** What the chat app calls a person: their @alias and their name. */
+  readonly alias: string | undefined
+  readonly name: string | undefined
+  /** Seconds since 1970. */
+  readonly expiresAt: number
+}
+
+export interface TokenVerifier {
+  /** @throws {ServiceError} `invalid_token`, whatever is wrong with it. */
+  readonly verify: (authorization: string, now: Date) => Promise<Token>
+}
+
+/** Never taken from the token: a header cannot choose how it is checked. */
+const ALGORITHMS = ['EdDSA', 'ES256']
+/** Headers by which a token would bring its own key. */
+const OWN_KEY_HEADERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit'] as const
+const CLOCK_TOLERANCE_S = 5
+const TOKEN_BYTES_MAX = 4_096
+const CACHED_TOKENS_MAX = 10_000
+
+const Claims = z.object({
+  iss: z.string(),
+  sub: z.string().min(1).max(200),
+  exp: z.number(),
+  scope: z.string().default(''),
+  preferred_username: z.string().optional(),
+  name: z.string().optional(),
+})
+
+export function openTokenVerifier(options: {
+  readonly issuer: string
+  readonly audience: string
+  readonly jwksUrl: string
+}): TokenVerifier {
+  const keys = createRemoteJWKSet(new URL(options.jwksUrl), { timeoutDuration: 5_000 })
+  const rules = {
+    ...{ issuer: options.issuer, audience: options.audience, algorithms: ALGORITHMS },
+    ...{ typ: 'at+jwt', requiredClaims: ['sub', 'exp', 'iat'], clockTolerance: CLOCK_TOLERANCE_S },
+  }
+  // Checking a signature costs more than a payment; a token is checked once and kept until it ends.
+  const verified = new Map<string, Token>()
+
+  async function check(jwt: string, now: Date): Promise<Token> {
+    const header = decodeProtectedHeader(jwt)
+    if (OWN_KEY_HEADERS.some((name) => name in header)) throw new ServiceError('invalid_token')
+    const { payload } = await jwtVerify(jwt, keys, { ...rules, currentDate: now })
+    const claims = Claims.parse(payload)
+    return {
+      issuer: claims.iss,
+      subject: claims.sub,
+      scopes: new Set(claims.scope.split(' ')),
+      alias: claims.preferred_username,
+      name: claims.name,
+      expiresAt: claims.exp,
+    }
+  }
+
+  return {
+    async verify(authorization, now) {
+      const jwt = /^Bearer ([\w.-]+)$/.exec(authorization)?.[1]
+      if (jwt === undefined || jwt.length > TOKEN_BYTES_MAX) throw new ServiceError('invalid_token')
+      const known = verified.get(jwt)
+      if (known !== undefined && known.expiresAt * 1000 > now.getTime()) return known
+      verified.delete(jwt)
+      const token = await check(jwt, now).catch(asProblem)
+      if (verified.size >= CACHED_TOKENS_MAX) verified.delete(verified.keys().next().value ?? '')
+      verified.set(jwt, token)
+      return token
+    },
+  }
+}
+
+/** A bad token is the caller's fault; keys that cannot be fetched are not. */
+function asProblem(error: unknown): never {
+  if (error instanceof ServiceError) throw error
+  if (error instanceof errors.JWKSTimeout || !isTokenError(error)) {
+    throw new ServiceError('saturated', {
+      detail: 'The issuer’s keys cannot be read',
+      retryAfter_s: 1,
+    })
+  }
+  throw new ServiceError('invalid_token')
+}
+
+const isTokenError = (error: unknown) =>
+  error instanceof z.ZodError ||
+  (error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC') ||
+  (error instanceof TypeError && !('cause' in error))

@@ -1,0 +1,91 @@
+/** Merchants, and the price lists they pay by. */
+import type { Knex } from 'knex'
+import { type Currency, newId, newUnitId, type Uuid } from '../../ledger/index.ts'
+import type { Claim, Outcome } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { refused } from '../answers.ts'
+import { merchantAccountOf } from '../books/chart.ts'
+import { publicId } from '../ids.ts'
+import type { FeeSchedule } from './fees.ts'
+
+export interface NewMerchant {
+  readonly name: string
+  readonly alias: string
+  /** The subject of the tokens that act for the merchant. */
+  readonly subject: string
+  readonly fees: NewFeeSchedule
+}
+
+export interface NewFeeSchedule {
+  readonly percent: string
+  readonly fixed: bigint
+  readonly taxPercent: string
+  readonly currency: Currency
+}
+
+/** Records the merchant with its alias and its first fee schedule, and opens its account. */
+export async function createMerchant(
+  context: Context,
+  merchant: NewMerchant,
+  claim: Claim | undefined,
+): Promise<Outcome> {
+  const now = context.now()
+  const id = newId()
+  const { name, alias, subject, fees } = merchant
+  await merchantAccountOf(context, id, fees.currency)
+  const schedule = scheduleRow(newId(), id, fees, now)
+  const body = {
+    ...{ id: publicId('mer', id), name, alias, subject },
+    fee_schedule: scheduleOut({ ...fees, id: schedule.id }),
+    created_at: now.toISOString(),
+  }
+  return context.group.submit({
+    ...{ id: newUnitId(), transfers: [], ...(claim && { claim }) },
+    conclude: (verdict) => {
+      if (!verdict.accepted) return refused(verdict)
+      const rows = {
+        merchants: [{ id, subject, name, created_at: now }],
+        aliases: [{ alias, merchant_id: id }],
+        fee_schedules: [schedule],
+      }
+      return { rows, answer: JSON.stringify(body) }
+    },
+  })
+}
+
+function scheduleRow(id: Uuid, merchant: Uuid, fees: NewFeeSchedule, validFrom: Date) {
+  return {
+    ...{ id, merchant_id: merchant, percent: fees.percent, fixed: fees.fixed.toString() },
+    ...{ tax_percent: fees.taxPercent, currency: fees.currency, valid_from: validFrom },
+  }
+}
+
+export const scheduleOut = (schedule: FeeSchedule) => ({
+  id: publicId('fee', schedule.id),
+  percent: schedule.percent,
+  fixed: schedule.fixed.toString(),
+  tax_percent: schedule.taxPercent,
+  currency: schedule.currency,
+})
+
+/** The schedule that prices the merchant's payments in `currency` at `at`: the newest valid one. */
+export async function scheduleAt(
+  db: Knex,
+  merchant: Uuid,
+  currency: Currency,
+  at: Date,
+): Promise<FeeSchedule | undefined> {
+  const row = await db('fee_schedules')
+    .where({ merchant_id: merchant, currency })
+    .where('valid_from', '<=', at)
+    .where((either) => either.whereNull('valid_to').orWhere('valid_to', '>', at))
+    .orderBy('valid_from', 'desc')
+    .first()
+  if (row === undefined) return undefined
+  const { id, percent, fixed, tax_percent: taxPercent } = row
+  return { id, percent: shortest(percent), fixed, taxPercent: shortest(taxPercent), currency }
+}
+
+/** '1.40' as people write it: '1.4'. */
+const shortest = (percent: string) =>
+  percent.includes('.') ? percent.replace(/\.?0+$/, '') : percent

@@ -1,0 +1,104 @@
+/** What a merchant asks a customer to pay; the chat shows it as "pay". An order never changes. */
+import {
+  type Claim,
+  type Money,
+  newId,
+  newUnitId,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { refused } from '../answers.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { publicId } from '../ids.ts'
+import { priceOf } from './fees.ts'
+import { scheduleAt } from './merchants.ts'
+
+export interface Order {
+  readonly id: Uuid
+  readonly merchant: Uuid
+  readonly merchantName: string
+  readonly reference: string
+  readonly description: string
+  readonly money: Money
+  readonly createdAt: Date
+  readonly expiresAt: Date
+  /** The payment that pays it, if there is one that has not failed. */
+  readonly payment: { readonly id: Uuid; readonly state: 'processing' | 'completed' } | undefined
+}
+
+export interface NewOrder {
+  readonly reference: string
+  readonly description: string
+  readonly money: Money
+  readonly expiresIn_s: number
+}
+
+/** Refused when the merchant's fee would eat the order: nobody should find that out when paying. */
+export async function createOrder(
+  context: Context,
+  merchant: { readonly id: Uuid; readonly name: string },
+  { reference, description, money, expiresIn_s }: NewOrder,
+  claim: Claim | undefined,
+): Promise<Outcome> {
+  const now = context.now()
+  const schedule = await scheduleAt(context.db, merchant.id, money.currency, now)
+  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
+  priceOf(schedule, money)
+  const order: Order = {
+    ...{ id: newId(), merchant: merchant.id, merchantName: merchant.name },
+    ...{ reference, description, money, createdAt: now, payment: undefined },
+    expiresAt: new Date(now.getTime() + expiresIn_s * 1000),
+  }
+  return context.group.submit({
+    ...{ id: newUnitId(), transfers: [], ...(claim && { claim }) },
+    conclude: (verdict) => {
+      if (!verdict.accepted) return refused(verdict)
+      return { rows: { orders: [toRow(order)] }, answer: JSON.stringify(orderOut(order, now)) }
+    },
+  })
+}
+
+export async function findOrder({ db }: Context, id: Uuid): Promise<Order | undefined> {
+  const row = await db('orders')
+    .join('merchants', 'merchants.id', 'orders.merchant_id')
+    .leftJoin('payments', (on) =>
+      on.on('payments.order_id', 'orders.id').andOnVal('payments.state', '<>', 'failed'),
+    )
+    .where('orders.id', id)
+    .first({
+      ...{ id: 'orders.id', merchant: 'orders.merchant_id', merchantName: 'merchants.name' },
+      ...{ reference: 'reference', description: 'description', amount: 'orders.amount' },
+      ...{ currency: 'orders.currency', createdAt: 'orders.created_at', expiresAt: 'expires_at' },
+      ...{ payment: 'payments.id', state: 'payments.state' },
+    })
+  if (row === undefined) return undefined
+  const { amount, currency, payment, state, ...order } = row
+  const money = { amount, currency }
+  return { ...order, money, payment: payment === null ? undefined : { id: payment, state } }
+}
+
+const toRow = (order: Order) => ({
+  ...{ id: order.id, merchant_id: order.merchant, reference: order.reference },
+  ...{ description: order.description, amount: order.money.amount.toString() },
+  ...{ currency: order.money.currency, created_at: order.createdAt, expires_at: order.expiresAt },
+})
+
+/** Derived, never stored: an order is what its payment and the clock say. */
+function stateOf({ payment, expiresAt }: Order, now: Date) {
+  if (payment !== undefined) return payment.state === 'completed' ? 'paid' : 'processing'
+  return expiresAt <= now ? 'expired' : 'open'
+}
+
+export const orderOut = (order: Order, now: Date) => ({
+  id: publicId('ord', order.id),
+  merchant: { id: publicId('mer', order.merchant), name: order.merchantName },
+  reference: order.reference,
+  description: order.description,
+  amount: order.money.amount.toString(),
+  currency: order.money.currency,
+  state: stateOf(order, now),
+  payment: order.payment === undefined ? null : publicId('pay', order.payment.id),
+  created_at: order.createdAt.toISOString(),
+  expires_at: order.expiresAt.toISOString(),
+})

@@ -1,0 +1,65 @@
+/** What is counted, for Prometheus. Measured at the seams: the router, the group, the worker. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+export interface Metrics {
+  readonly requestAnswered: (request: RequestLabels, duration_s: number) => void
+  readonly groupCommitted: (group: { readonly size: number; readonly duration_s: number }) => void
+  readonly ringHandled: (labels: RingLabels, duration_s: number) => void
+  /** A value that is read when somebody asks. */
+  readonly gauge: (name: string, help: string, read: () => number) => void
+  /** The exposition text, and its content type. */
+  readonly text: () => Promise<string>
+  readonly contentType: string
+}
+
+interface RequestLabels {
+  readonly method: string
+  /** The route's pattern, never the path: ids would make a series each. */
+  readonly route: string
+  readonly status: number
+}
+
+interface RingLabels {
+  readonly bell: string
+  readonly outcome: 'done' | 'failed'
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export function openMetrics(process: string): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ process })
+  collectDefaultMetrics({ register: registry, prefix: 'florin_' })
+  const registers = [registry]
+  const requests = new Histogram({
+    ...{ name: 'florin_http_request_seconds', help: 'Time to answer a request' },
+    ...{ labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
+  })
+  const groups = new Histogram({
+    ...{ name: 'florin_group_commit_seconds', help: 'Time to commit a group' },
+    ...{ buckets: SECONDS, registers },
+  })
+  const units = new Counter({
+    ...{ name: 'florin_units_total', help: 'Units submitted to the books', registers },
+  })
+  const rings = new Histogram({
+    ...{ name: 'florin_ring_seconds', help: 'Time to handle a ring of the doorbell' },
+    ...{ labelNames: ['bell', 'outcome'], buckets: SECONDS, registers },
+  })
+  return {
+    requestAnswered: (request, duration_s) => requests.observe({ ...request }, duration_s),
+    groupCommitted: ({ size, duration_s }) => {
+      groups.observe(duration_s)
+      units.inc(size)
+    },
+    ringHandled: (labels, duration_s) => rings.observe({ ...labels }, duration_s),
+    gauge: (name, help, read) => {
+      const gauge: Gauge = new Gauge({
+        ...{ name, help, registers },
+        collect: () => gauge.set(read()),
+      })
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

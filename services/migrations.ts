@@ -1,0 +1,38 @@
+/** Bringing a database up to date: the books, the business, the doorbell, the roles. */
+import { connect, migrate } from '../ledger/index.ts'
+import { migrateQueue } from './queue.ts'
+
+const FOLDERS = ['../ledger/migrations/', './migrations/'].map(
+  (path) => new URL(path, import.meta.url),
+)
+
+export const ROLES = ['florin_api', 'florin_worker'] as const
+
+/** `url` must be the owner's: nobody else may create tables. Safe to run at any time. */
+export async function migrateAll(url: string): Promise<void> {
+  const db = connect({ url, connectionsMax: 1, applicationName: 'florin migrate' })
+  try {
+    await db.raw('SET statement_timeout = 0')
+    await migrate(db, FOLDERS)
+  } finally {
+    await db.destroy()
+  }
+  await migrateQueue(url, ROLES)
+}
+
+/** Lets the roles log in, with a password or, where the socket itself is the lock, without. */
+export async function letRolesLogIn(
+  url: string,
+  passwords: Partial<Readonly<Record<(typeof ROLES)[number], string>>>,
+): Promise<void> {
+  const db = connect({ url, connectionsMax: 1, applicationName: 'florin migrate' })
+  try {
+    for (const role of ROLES) {
+      const password = passwords[role]
+      const quoted = password === undefined ? '' : ` PASSWORD '${password.replaceAll("'", "''")}'`
+      await db.raw(`ALTER ROLE ${role} LOGIN${quoted.replaceAll('?', '\\?')}`)
+    }
+  } finally {
+    await db.destroy()
+  }
+}

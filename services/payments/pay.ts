@@ -1,0 +1,246 @@
+/**
+ * A person pays. Top to bottom: whom, for what, may they, what moves; then one unit is submitted
+ * and everything that must agree commits together. Paid from a wallet it is done with the answer;
+ * paid from a bank account it is done when the bank has said so.
+ */
+import {
+  type Claim,
+  type Money,
+  newId,
+  newUnitId,
+  type NewTransfer,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { refused } from '../answers.ts'
+import { bankAccountOf } from '../banking/bank_accounts.ts'
+import { instructionRow } from '../banking/instructions.ts'
+import {
+  bankAccountsOf,
+  feeAccounts,
+  merchantAccountOf,
+  personOwner,
+  walletOf,
+} from '../books/chart.ts'
+import { instructed, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { eventRow } from '../events/events.ts'
+import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
+import { priceOf, type Price } from '../merchants/fees.ts'
+import { scheduleAt } from '../merchants/merchants.ts'
+import { findOrder } from '../merchants/orders.ts'
+import { noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
+
+export interface PaymentRequest {
+  /** '@alias' or a public id; may be left out where an order says it. */
+  readonly payee: string | undefined
+  readonly money: Money
+  /** A linked bank account to pay from; the wallet where none is named. */
+  readonly source: Uuid | undefined
+  readonly order: Uuid | undefined
+  readonly note: string | undefined
+  readonly approval: ApprovalBody | undefined
+}
+
+/** Whom the money is for, and at what price. */
+interface Purpose {
+  readonly kind: 'person' | 'order'
+  readonly payee: Payee
+  readonly price: Price
+  readonly feeSchedule: Uuid | null
+  readonly order: Uuid | null
+}
+
+/**
+ * @throws {ServiceError} for what is wrong before any money is looked at: such a refusal is not
+ *   stored, so the same key may be tried again.
+ */
+export async function pay(
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+  claim: Claim,
+  idempotencyKey: string,
+): Promise<Outcome> {
+  const purpose =
+    request.order === undefined
+      ? await payPerson(context, request)
+      : await payOrder(context, request.order, request)
+  const source = await sourceOf(context, payer, request)
+  const approval = await approve(
+    context,
+    {
+      payer: payer.id,
+      payee: purpose.payee.id,
+      money: request.money,
+      order: purpose.order ?? undefined,
+      idempotencyKey,
+    },
+    request.approval,
+  )
+  return source === undefined
+    ? payFromWallet(context, payer, request, purpose, approval, claim)
+    : payFromBank(context, payer, request, purpose, approval, claim, source)
+}
+
+async function payPerson(context: Context, request: PaymentRequest): Promise<Purpose> {
+  const payee = await findNamedPayee(context, request.payee)
+  if (payee === undefined) throw new ServiceError('payee_not_found')
+  if (payee.kind === 'merchant') throw new ServiceError('order_required')
+  const price = noPrice(request.money.amount)
+  return { kind: 'person', payee, price, feeSchedule: null, order: null }
+}
+
+async function findNamedPayee(context: Context, name: string | undefined) {
+  if (name === undefined) return undefined
+  if (name.startsWith('@')) return payeeByAlias(context, name.slice(1))
+  if (isPublicId('per', name)) return findPayee(context, 'person', uuidOf(name))
+  if (isPublicId('mer', name)) return findPayee(context, 'merchant', uuidOf(name))
+  return undefined
+}
+
+async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Promise<Purpose> {
+  const order = await findOrder(context, id)
+  if (order === undefined) throw new ServiceError('not_found')
+  const { money } = request
+  const payee = await payeeById(context, 'merchant', order.merchant)
+  const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
+  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
+  if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
+  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
+  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
+  const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
+  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
+  const price = priceOf(schedule, money)
+  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id }
+}
+
+async function sourceOf({ db }: Context, payer: Person, { source }: PaymentRequest) {
+  return source === undefined ? undefined : bankAccountOf(db, personOwner(payer.id), source)
+}
+
+/** The transfers by which the payee is paid out of the payer's wallet. */
+export async function transfersOf(
+  context: Context,
+  occasion: Occasion,
+  { kind, payer, payee, money, fee, tax }: Paying,
+): Promise<NewTransfer[]> {
+  const { currency } = money
+  const wallet = await walletOf(context, payer, currency)
+  if (kind === 'person') {
+    const accounts = { payer: wallet, payee: await walletOf(context, payee, currency) }
+    return paidToPerson(occasion, accounts, money)
+  }
+  const merchant = await merchantAccountOf(context, payee, currency)
+  const accounts = { payer: wallet, merchant, ...(await feeAccounts(context, currency)) }
+  return paidToMerchant(occasion, accounts, money, { fee, tax })
+}
+
+export interface Paying {
+  readonly kind: 'person' | 'order'
+  readonly payer: Uuid
+  readonly payee: Uuid
+  readonly money: Money
+  readonly fee: bigint
+  readonly tax: bigint
+}
+
+async function payFromWallet(
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+  purpose: Purpose,
+  approval: Approval,
+  claim: Claim,
+): Promise<Outcome> {
+  const payment = newPayment(context, payer, request, purpose, 'completed')
+  const { kind, payee, price } = purpose
+  const paying = { kind, payer: payer.id, payee: payee.id, money: request.money, ...price }
+  const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
+  const transfers = await transfersOf(context, occasion, paying)
+  return context.group.submit({
+    ...{ id: payment.transfer, transfers, claim },
+    conclude: (verdict) =>
+      verdict.accepted ? concluded(payment, payer, purpose, approval, {}) : refused(verdict),
+  })
+}
+
+/** The bank is asked first; until it has answered nothing but a hold is in the books. */
+async function payFromBank(
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+  purpose: Purpose,
+  approval: Approval,
+  claim: Claim,
+  source: { readonly id: Uuid; readonly bank: string },
+): Promise<Outcome> {
+  const payment = newPayment(context, payer, request, purpose, 'processing')
+  const { money } = request
+  const owner = await walletOf(context, payer.id, money.currency)
+  const accounts = { owner, ...(await bankAccountsOf(context, source.bank, money.currency)) }
+  const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
+  const transfers = instructed(occasion, 'debit', accounts, money)
+  const instruction = instructionRow(
+    {
+      ...{ bank: source.bank, direction: 'debit', purpose: 'payment', subject: payment.id },
+      ...{ bankAccount: source.id, owner, transfer: payment.transfer, money },
+    },
+    payment.createdAt,
+  )
+  const outcome = await context.group.submit({
+    ...{ id: payment.transfer, transfers, claim },
+    conclude: (verdict) =>
+      verdict.accepted
+        ? concluded(payment, payer, purpose, approval, { instructions: [instruction] })
+        : refused(verdict),
+  })
+  if (!outcome.replayed) await context.queue.ring('instruction', [instruction.id])
+  return outcome
+}
+
+function newPayment(
+  context: Context,
+  payer: Person,
+  { money, source, note }: PaymentRequest,
+  { kind, payee, price, feeSchedule, order }: Purpose,
+  state: 'completed' | 'processing',
+): Payment {
+  const now = context.now()
+  return {
+    ...{ id: newId(), kind, state, payer: payer.id, payee: payee.id, order },
+    ...{ bankAccount: source ?? null, feeSchedule, transfer: newUnitId() },
+    ...{ amount: money.amount, currency: money.currency },
+    ...{ fee: price.fee, tax: price.tax, net: price.net },
+    ...{ note: note ?? null, failure: null, createdAt: now, changedAt: now },
+  }
+}
+
+function concluded(
+  payment: Payment,
+  payer: Person,
+  { kind, payee, price }: Purpose,
+  approval: Approval,
+  more: Readonly<Record<string, readonly Record<string, unknown>[]>>,
+) {
+  const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
+  const body = paymentOut(payment, shown)
+  const merchant = kind === 'order' ? payee.id : undefined
+  const rows = {
+    payments: [paymentRow(payment, approval)],
+    fee_lines: price.lines.map(({ amount, ...line }, index) => ({
+      ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
+    })),
+    events: [
+      eventRow({
+        ...{ type: `payment.${payment.state}` as const, object: publicId('pay', payment.id) },
+        ...{ merchant, data: body, at: payment.createdAt },
+      }),
+    ],
+    ...more,
+  }
+  return { rows, answer: JSON.stringify(body) }
+}

@@ -1,0 +1,199 @@
+/** A payment: what somebody asked for, how it stands, and how the API shows it. */
+import type { Knex } from 'knex'
+import type { CompanionRow, Currency, Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { publicId } from '../ids.ts'
+import type { Approval } from '../identity/approvals.ts'
+import { type Payee, payeeById } from '../identity/parties.ts'
+import type { FeeLine, Price } from '../merchants/fees.ts'
+
+export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
+export type PaymentState = 'processing' | 'completed' | 'failed'
+
+export interface Payment {
+  readonly id: Uuid
+  readonly kind: PaymentKind
+  readonly state: PaymentState
+  readonly payer: Uuid
+  /** Null where a person moves money of their own to or from their bank. */
+  readonly payee: Uuid | null
+  readonly order: Uuid | null
+  readonly bankAccount: Uuid | null
+  readonly feeSchedule: Uuid | null
+  /** The first transfer of the unit that made it. */
+  readonly transfer: Uuid
+  readonly amount: bigint
+  readonly fee: bigint
+  readonly tax: bigint
+  readonly net: bigint
+  readonly currency: Currency
+  readonly note: string | null
+  readonly failure: string | null
+  readonly createdAt: Date
+  readonly changedAt: Date
+}
+
+/** What the merchant is charged, or nothing between people. */
+export const noPrice = (amount: bigint): Price => ({ lines: [], fee: 0n, tax: 0n, net: amount })
+
+export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
+  return {
+    id: payment.id,
+    kind: payment.kind,
+    state: payment.state,
+    payer_id: payment.payer,
+    payee_id: payment.payee,
+    order_id: payment.order,
+    bank_account_id: payment.bankAccount,
+    fee_schedule_id: payment.feeSchedule,
+    transfer_id: payment.transfer,
+    amount: payment.amount.toString(),
+    fee: payment.fee.toString(),
+    tax: payment.tax.toString(),
+    net: payment.net.toString(),
+    currency: payment.currency,
+    note: payment.note,
+    approval: approval.factor,
+    approval_digest: `\\x${approval.digest.toString('hex')}`,
+    failure: payment.failure,
+    created_at: payment.createdAt,
+    changed_at: payment.changedAt,
+  }
+}
+
+interface Row {
+  readonly id: Uuid
+  readonly kind: PaymentKind
+  readonly state: PaymentState
+  readonly payer_id: Uuid
+  readonly payee_id: Uuid | null
+  readonly order_id: Uuid | null
+  readonly bank_account_id: Uuid | null
+  readonly fee_schedule_id: Uuid | null
+  readonly transfer_id: Uuid
+  readonly amount: bigint
+  readonly fee: bigint
+  readonly tax: bigint
+  readonly net: bigint
+  readonly currency: Currency
+  readonly note: string | null
+  readonly failure: string | null
+  readonly created_at: Date
+  readonly changed_at: Date
+}
+
+const fromRow = (row: Row): Payment => ({
+  id: row.id,
+  kind: row.kind,
+  state: row.state,
+  payer: row.payer_id,
+  payee: row.payee_id,
+  order: row.order_id,
+  bankAccount: row.bank_account_id,
+  feeSchedule: row.fee_schedule_id,
+  transfer: row.transfer_id,
+  amount: row.amount,
+  fee: row.fee,
+  tax: row.tax,
+  net: row.net,
+  currency: row.currency,
+  note: row.note,
+  failure: row.failure,
+  createdAt: row.created_at,
+  changedAt: row.changed_at,
+})
+
+/** A party may see a payment: its payer and its payee, be it a person or a merchant. */
+export async function findPayment(db: Knex, id: Uuid, party?: Uuid): Promise<Payment | undefined> {
+  const query = db('payments').where({ id })
+  if (party !== undefined) query.where(isParty(party))
+  const row: Row | undefined = await query.first()
+  return row && fromRow(row)
+}
+
+/** Newest first. */
+export async function findPayments(
+  db: Knex,
+  { party, before, limit }: { party: Uuid; before: Uuid | undefined; limit: number },
+): Promise<Payment[]> {
+  const query = db('payments').where(isParty(party)).orderBy('id', 'desc').limit(limit)
+  if (before !== undefined) query.where('id', '<', before)
+  const rows: Row[] = await query
+  return rows.map(fromRow)
+}
+
+const isParty = (party: Uuid) => (either: Knex.QueryBuilder) => {
+  void either.where({ payer_id: party }).orWhere({ payee_id: party })
+}
+
+export async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
+  const rows = await db('fee_lines').whereIn('payment_id', payments).orderBy(['payment_id', 'line'])
+  const lines = new Map<Uuid, FeeLine[]>()
+  for (const { payment_id: id, kind, amount, description } of rows) {
+    lines.set(id, [...(lines.get(id) ?? []), { kind, amount, description }])
+  }
+  return lines
+}
+
+export interface Shown {
+  readonly payer: Payee
+  readonly payee: Payee | null
+  readonly feeLines: readonly FeeLine[]
+}
+
+/** A party as the other one sees it once there is a payment between them. */
+const partyOut = ({ kind, id, alias, name }: Payee) => ({
+  id: publicId(kind === 'person' ? 'per' : 'mer', id),
+  alias,
+  name,
+})
+
+export const paymentOut = (payment: Payment, { payer, payee, feeLines }: Shown) => ({
+  id: publicId('pay', payment.id),
+  kind: payment.kind,
+  state: payment.state,
+  amount: payment.amount.toString(),
+  currency: payment.currency,
+  payer: partyOut(payer),
+  payee: payee === null ? null : partyOut(payee),
+  order: payment.order === null ? null : publicId('ord', payment.order),
+  bank_account: payment.bankAccount === null ? null : publicId('bac', payment.bankAccount),
+  note: payment.note,
+  fee: payment.fee.toString(),
+  tax: payment.tax.toString(),
+  net: payment.net.toString(),
+  fee_schedule: payment.feeSchedule === null ? null : publicId('fee', payment.feeSchedule),
+  fee_lines: feeLines.map(({ kind, amount, description }) => ({
+    ...{ kind, amount: amount.toString(), currency: payment.currency, description },
+  })),
+  failure: payment.failure,
+  timeline: timelineOf(payment),
+  created_at: payment.createdAt.toISOString(),
+})
+
+/** A payment is created and, at once or later, ends; it never goes back. */
+function timelineOf({ state, createdAt, changedAt }: Payment) {
+  const created = { state: 'created', at: createdAt.toISOString() }
+  const processing = { state: 'processing', at: createdAt.toISOString() }
+  if (state === 'processing') return [created, processing]
+  const ended = { state, at: changedAt.toISOString() }
+  return changedAt.getTime() === createdAt.getTime()
+    ? [created, ended]
+    : [created, processing, ended]
+}
+
+/** The payments as the API shows them, with their parties and fee lines. */
+export async function showPayments(context: Context, payments: readonly Payment[], db: Knex) {
+  const lines = await feeLinesOf(
+    db,
+    payments.map((payment) => payment.id),
+  )
+  return Promise.all(
+    payments.map(async (payment) => {
+      const payer = await payeeById(context, 'person', payment.payer)
+      const kind = payment.kind === 'order' ? 'merchant' : 'person'
+      const payee = payment.payee === null ? null : await payeeById(context, kind, payment.payee)
+      return paymentOut(payment, { payer, payee, feeLines: lines.get(payment.id) ?? [] })
+    }),
+  )
+}

@@ -1,0 +1,178 @@
+/** Payments, top-ups and withdrawals over HTTP. */
+import { z } from 'zod'
+import type { Claim } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { type Caller, endpoint } from '../http/endpoint.ts'
+import {
+  Amount,
+  CurrencyCode,
+  listOf,
+  moneyOf,
+  page,
+  pageQuery,
+  text,
+  Timestamp,
+} from '../http/schemas.ts'
+import { idIn, idOut } from '../ids.ts'
+import { ApprovalBody } from '../identity/approvals.ts'
+import { moveOwnMoney } from './own_money.ts'
+import { pay } from './pay.ts'
+import { findPayment, findPayments, showPayments } from './payment.ts'
+
+const PayeeName = z
+  .string()
+  .regex(/^(@[a-z0-9][a-z0-9_.]{1,31}|(per|mer)_[0-9a-z]{26})$/)
+  .describe('"@alias" or the id of a person')
+
+const NewPayment = z
+  .strictObject({
+    payee: PayeeName.optional(),
+    amount: Amount,
+    currency: CurrencyCode,
+    source: idIn('bac').optional().describe('A linked bank account; the wallet where left out'),
+    order: idIn('ord').optional(),
+    note: text(140).optional(),
+    approval: ApprovalBody.optional(),
+  })
+  .refine((payment) => payment.payee !== undefined || payment.order !== undefined, {
+    path: ['payee'],
+    message: 'a payee or an order is needed',
+  })
+
+const OwnMoney = z.strictObject({
+  bank_account: idIn('bac'),
+  amount: Amount,
+  currency: CurrencyCode,
+  approval: ApprovalBody.optional(),
+})
+
+const Party = z.strictObject({
+  id: z.string().regex(/^(per|mer)_/),
+  alias: z.string().nullable(),
+  name: z.string(),
+})
+
+const FeeLine = z.strictObject({
+  kind: z.enum(['percent', 'fixed', 'tax']),
+  amount: z.string(),
+  currency: CurrencyCode,
+  description: z.string(),
+})
+
+const PaymentOut = z
+  .strictObject({
+    id: idOut('pay'),
+    kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
+    state: z.enum(['processing', 'completed', 'failed']),
+    amount: Amount,
+    currency: CurrencyCode,
+    payer: Party,
+    payee: Party.nullable(),
+    order: idOut('ord').nullable(),
+    bank_account: idOut('bac').nullable(),
+    note: z.string().nullable(),
+    fee: z.string(),
+    tax: z.string(),
+    net: z.string(),
+    fee_schedule: idOut('fee').nullable(),
+    fee_lines: z.array(FeeLine),
+    failure: z.string().nullable(),
+    timeline: z.array(z.strictObject({ state: z.string(), at: Timestamp })),
+    created_at: Timestamp,
+  })
+  .meta({ id: 'Payment' })
+
+const APPROVAL_REFUSALS = [
+  'approval_required',
+  'approval_refused',
+  'pin_not_set',
+  'pin_locked',
+  'saturated',
+] as const
+
+const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
+
+const statusOf = ({ state }: { readonly state?: string }) => (state === 'completed' ? 201 : 202)
+
+/** The endpoint demands a key, so there is a claim. */
+function claimed(claim: Claim | undefined): Claim {
+  if (claim === undefined) throw new ServiceError('idempotency_key_missing')
+  return claim
+}
+
+const partyOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
+  caller.scope === 'person' ? caller.person.id : caller.merchant
+
+const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: string) =>
+  endpoint({
+    ...{ method: 'POST', path, summary, tag: 'Payments', scopes: ['person'] },
+    idempotency: 'required',
+    body: OwnMoney,
+    answers: { 202: PaymentOut },
+    refusals: [...APPROVAL_REFUSALS, ...BANK_REFUSALS, 'currency_unknown', 'insufficient_funds'],
+    handle: (context, { caller, body, claim, idempotencyKey }) =>
+      moveOwnMoney(
+        context,
+        kind,
+        caller.person,
+        { money: moneyOf(body), bankAccount: body.bank_account, approval: body.approval },
+        claimed(claim),
+        idempotencyKey,
+      ),
+  })
+
+export const paymentEndpoints = [
+  endpoint({
+    ...{ method: 'POST', path: '/v1/payments', summary: 'Pay a person or an order' },
+    ...{ tag: 'Payments', scopes: ['person'], idempotency: 'required' },
+    body: NewPayment,
+    answers: { 201: PaymentOut, 202: PaymentOut },
+    statusOf,
+    refusals: [
+      ...APPROVAL_REFUSALS,
+      ...BANK_REFUSALS,
+      ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
+      ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
+      ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),
+      ...(['not_found', 'total_too_large'] as const),
+    ],
+    handle: (context, { caller, body, claim, idempotencyKey }) => {
+      const { payee, source, order, note, approval } = body
+      const request = { payee, money: moneyOf(body), source, order, note, approval }
+      return pay(context, caller.person, request, claimed(claim), idempotencyKey)
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/payments', summary: 'Payments made and received, newest first' },
+    ...{ tag: 'Payments', scopes: ['person', 'merchant'] },
+    query: pageQuery('pay'),
+    answers: { 200: listOf(PaymentOut) },
+    refusals: [],
+    handle: async (context, { caller, query: { limit, cursor } }) => {
+      const { db } = context
+      const found = await findPayments(db, { party: partyOf(caller), before: cursor, limit })
+      return { status: 200, body: page(await showPayments(context, found, db), limit) }
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/payments/:id', summary: 'A payment, its fee lines, its states' },
+    ...{ tag: 'Payments', scopes: ['person', 'merchant', 'chat', 'operator'] },
+    params: z.strictObject({ id: idIn('pay') }),
+    answers: { 200: PaymentOut },
+    refusals: ['not_found'],
+    handle: async (context, { caller, params }) => {
+      const party = 'subject' in caller ? undefined : partyOf(caller)
+      return { status: 200, body: await showPayment(context, params.id, party) }
+    },
+  }),
+  ownMoney('top_up', '/v1/top_ups', 'Move money from a linked bank account to the wallet'),
+  ownMoney('withdrawal', '/v1/withdrawals', 'Move money from the wallet to a linked bank account'),
+]
+
+async function showPayment(context: Context, id: string, party: string | undefined) {
+  const payment = await findPayment(context.db, id, party)
+  if (payment === undefined) throw new ServiceError('not_found')
+  const [shown] = await showPayments(context, [payment], context.db)
+  return shown
+}

@@ -1,0 +1,35 @@
+/** Every call of the API. What is not in this list does not exist. */
+import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
+import { bookEndpoints } from './books/routes.ts'
+import { eventEndpoints } from './events/routes.ts'
+import type { PublicEndpoint } from './http/endpoint.ts'
+import { operationEndpoints } from './http/operations.ts'
+import type { Api } from './http/server.ts'
+import { identityEndpoints } from './identity/routes.ts'
+import { merchantEndpoints } from './merchants/routes.ts'
+import { paymentEndpoints } from './payments/routes.ts'
+
+const endpoints = [
+  ...paymentEndpoints,
+  ...bankingEndpoints,
+  ...bookEndpoints,
+  ...merchantEndpoints,
+  ...identityEndpoints,
+  ...eventEndpoints,
+]
+
+/** The sandbox document exists only where there is a sandbox. */
+export function openApi(sandbox: unknown): Api {
+  const publicEndpoints = [callbackEndpoint, ...(sandbox === undefined ? [] : [shown(sandbox)])]
+  const operations = operationEndpoints(endpoints, publicEndpoints)
+  return { endpoints, publicEndpoints: [...publicEndpoints, ...operations] }
+}
+
+const shown = (sandbox: unknown): PublicEndpoint => ({
+  ...{ method: 'GET', path: '/sandbox', tag: 'Sandbox' },
+  summary: 'Everything a newcomer or a script needs to play',
+  why: 'it exists only in the sandbox, where no money is real',
+  answers: { 200: null },
+  refusals: [],
+  handle: async () => ({ status: 200, body: sandbox }),
+})

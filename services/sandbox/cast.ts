@@ -1,0 +1,46 @@
+/** Who plays in the sandbox. None of this exists anywhere else. */
+
+export interface CastPerson {
+  /** The subject of the person's tokens. */
+  readonly sub: string
+  readonly alias: string
+  readonly name: string
+  readonly pin: string
+  readonly account: { readonly bank: string; readonly number: string; readonly holder: string }
+}
+
+export const PEOPLE = [
+  {
+    ...{ sub: 'alice', alias: 'alice', name: 'Alice Larsen', pin: '274951' },
+    account: { bank: 'aurora', number: 'AU-2001', holder: 'Alice Larsen' },
+  },
+  {
+    ...{ sub: 'bob', alias: 'bob', name: 'Bob Okafor', pin: '830462' },
+    account: { bank: 'meridian', number: 'ME-3001', holder: 'Bob Okafor' },
+  },
+] as const satisfies readonly CastPerson[]
+
+export const CAFE = {
+  sub: 'cafe',
+  alias: 'cafe',
+  name: 'Café Sol',
+  account: { bank: 'meridian', number: 'ME-7001', holder: 'Café Sol' },
+  fees: { percent: '1.4', fixed: '25', tax_percent: '20', currency: 'EUR' },
+} as const
+
+export const OPERATOR = { sub: 'olga' } as const
+
+/** The banks, and what their customers have there at first: minor units. */
+export const BANKS = [
+  {
+    name: 'aurora',
+    customers: [{ ...PEOPLE[0].account, currency: 'EUR', balance: 10_000_000n }],
+  },
+  {
+    name: 'meridian',
+    customers: [
+      { ...PEOPLE[1].account, currency: 'EUR', balance: 5_000_000n },
+      { ...CAFE.account, currency: 'EUR', balance: 0n },
+    ],
+  },
+] as const

@@ -1,0 +1,130 @@
+/** Which process of `npm start` listens where, and what each is told. */
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
+
+export interface Layout {
+  readonly ports: readonly number[]
+  readonly apiUrl: string
+  readonly tokenUrl: string
+  readonly dataDir: string
+  readonly processes: (urlOf: (role: string) => string) => readonly ProcessPlan[]
+}
+
+export interface ProcessPlan {
+  readonly name: string
+  readonly script: URL
+  readonly env: Readonly<Record<string, string>>
+}
+
+const AUDIENCE = 'florin'
+const local = (port: number) => `http://127.0.0.1:${port}`
+
+export async function layOut(
+  { PORT, REDIS_URL }: { readonly PORT: number; readonly REDIS_URL?: string | undefined },
+  dataDir: string,
+): Promise<Layout> {
+  const secrets = await readSecrets(join(dataDir, 'secrets.json'))
+  const [identityPort, workerPort] = [PORT + 1, PORT + 2]
+  const banks = BANKS.map(({ name }, index) => ({
+    ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
+    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
+  }))
+  const apiUrl = local(PORT)
+  const tokenUrl = `${local(identityPort)}/token`
+  const shared = {
+    ...{ TOKEN_ISSUER: local(identityPort), TOKEN_AUDIENCE: AUDIENCE },
+    ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
+    ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
+    ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+    ...(REDIS_URL !== undefined && { REDIS_URL }),
+    SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
+  }
+  const sandbox = {
+    ...{ DATA_DIR: dataDir, API_URL: apiUrl, IDENTITY_URL: local(identityPort) },
+    ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS },
+  }
+  const script = (path: string) => new URL(path, import.meta.url)
+  return {
+    ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
+    ...{ apiUrl, tokenUrl, dataDir },
+    processes: (urlOf) => [
+      { name: 'sandbox', script: script('./main.ts'), env: sandbox },
+      {
+        ...{ name: 'api', script: script('../api.ts') },
+        env: { ...shared, PORT: `${PORT}`, DATABASE_URL: urlOf('florin_api') },
+      },
+      {
+        ...{ name: 'worker', script: script('../worker.ts') },
+        env: { ...shared, WORKER_PORT: `${workerPort}`, DATABASE_URL: urlOf('florin_worker') },
+      },
+    ],
+  }
+}
+
+interface Secrets {
+  readonly pepper: string
+  readonly banks: Readonly<Record<string, string>>
+}
+
+/** Made at the first start and kept: without the pepper no PIN could ever be checked again. */
+async function readSecrets(file: string): Promise<Secrets> {
+  const known = await readFile(file, 'utf8').catch(() => undefined)
+  if (known !== undefined) return JSON.parse(known)
+  const secret = () => randomBytes(32).toString('base64')
+  const banks = Object.fromEntries(BANKS.map(({ name }) => [name, `whsec_${secret()}`]))
+  const secrets = { pepper: secret(), banks }
+  await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+  return secrets
+}
+
+/** What `GET /sandbox` answers. */
+function sandboxDocument(
+  apiUrl: string,
+  tokenUrl: string,
+  banks: readonly { readonly name: string; readonly url: string }[],
+) {
+  return {
+    api: apiUrl,
+    docs: `${apiUrl}/docs`,
+    token_endpoint: tokenUrl,
+    people: PEOPLE.map(({ sub, alias, name, pin, account }) => ({
+      ...{ sub, scope: 'person', alias: `@${alias}`, name, pin, bank_account: account },
+    })),
+    merchants: [
+      {
+        sub: CAFE.sub,
+        scope: 'merchant',
+        alias: `@${CAFE.alias}`,
+        name: CAFE.name,
+        fees: CAFE.fees,
+      },
+    ],
+    operators: [{ sub: OPERATOR.sub, scope: 'operator' }],
+    banks: banks.map(({ name, url }) => ({ name, url, books: `${url}/books` })),
+    curl: curlLines(apiUrl, tokenUrl),
+  }
+}
+
+/** Lines that work when pasted into a shell. */
+export function curlLines(apiUrl: string, tokenUrl: string) {
+  const json = `-H 'content-type: application/json'`
+  const token = (sub: string, scope: string) =>
+    `TOKEN=$(curl -s ${tokenUrl} ${json} -d '{"sub":"${sub}","scope":"${scope}"}'` +
+    ` | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`
+  const [alice] = PEOPLE
+  const payment = {
+    ...{ payee: '@bob', amount: '100', currency: 'EUR', note: 'Hello' },
+    approval: { pin: alice.pin },
+  }
+  const as = `-H "authorization: Bearer $TOKEN"`
+  return {
+    pay:
+      `${token(alice.sub, 'person')}; curl -s ${apiUrl}/v1/payments ${as} ${json}` +
+      ` -H "idempotency-key: pasted-$(date +%s)-$$" -d '${JSON.stringify(payment)}'`,
+    accounts: `${token(alice.sub, 'person')}; curl -s ${apiUrl}/v1/accounts ${as}`,
+    proof: `${token(OPERATOR.sub, 'operator')}; curl -s ${apiUrl}/v1/ledger/proof ${as}`,
+  }
+}

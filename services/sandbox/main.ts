@@ -1,0 +1,36 @@
+/** The sandbox process of `npm start`: two banks and an identity provider, each a real HTTP server. */
+import { join } from 'node:path'
+import { startSandboxBank } from '../../adapters/sandbox/server.ts'
+import { readSandboxConfig } from '../config.ts'
+import { stopWithParent } from '../local/processes.ts'
+import { BANKS, PEOPLE } from './cast.ts'
+import { startIdentityProvider } from './identity-provider.ts'
+
+const config = readSandboxConfig()
+const portOf = (url: string) => Number(new URL(url).port)
+
+const servers = await Promise.all([
+  startIdentityProvider({
+    port: portOf(config.IDENTITY_URL),
+    issuer: config.IDENTITY_URL,
+    audience: config.TOKEN_AUDIENCE,
+    keyFile: join(config.DATA_DIR, 'identity.json'),
+    people: new Map(PEOPLE.map(({ sub, alias, name }) => [sub, { alias, name }])),
+  }),
+  ...config.BANKS.map(({ name, url, secret }) =>
+    startSandboxBank({
+      ...{ name, secret, port: portOf(url) },
+      journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
+      customers: BANKS.find((bank) => bank.name === name)?.customers ?? [],
+      callbackUrl: `${config.API_URL}/v1/banks/${name}/callbacks`,
+    }),
+  ),
+])
+
+let stopping: Promise<void> | undefined
+const stop = () => {
+  stopping ??= Promise.all(servers.map((server) => server.stop())).then(() => process.exit(0))
+}
+process.once('SIGTERM', stop).once('SIGINT', stop)
+stopWithParent(stop)
+process.send?.('ready')

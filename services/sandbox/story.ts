@@ -1,0 +1,231 @@
+/**
+ * The story of a first run, told through the public API alone: from a PIN to the proof.
+ *
+ * Every step that moves money carries a key of its own, the same in every run. So the story can be
+ * broken off anywhere and told again: what has happened is answered again, not done again.
+ */
+import { formatMoney } from '../../ledger/index.ts'
+import { BANKS, CAFE, type CastPerson, OPERATOR, PEOPLE } from './cast.ts'
+import type { Answer, Client } from './client.ts'
+
+export interface Line {
+  readonly who: string
+  readonly what: string
+  readonly amount?: string
+  readonly fee?: string
+  readonly state: string
+  readonly ms: number
+}
+
+export type Tell = (line: Line) => void
+
+const [ALICE, BOB] = PEOPLE
+const person = ({ sub }: { readonly sub: string }) => ({ sub, scope: 'person' })
+const cafe = { sub: CAFE.sub, scope: 'merchant' }
+const operator = { sub: OPERATOR.sub, scope: 'operator' }
+const money = (amount: unknown, currency: unknown = 'EUR') =>
+  formatMoney({ amount: BigInt(String(amount)), currency: String(currency) })
+
+/** Who everybody is, before anything is paid: PINs, linked bank accounts, the merchant. */
+export async function setTheStage(client: Client, tell: Tell): Promise<Record<string, string>> {
+  const accounts: Record<string, string> = {}
+  for (const one of PEOPLE) await setPin(client, tell, one)
+  for (const one of PEOPLE) accounts[one.sub] = await linkAccount(client, tell, person(one), one)
+  const { sub: subject, name, alias, fees } = CAFE
+  await step(tell, 'Operator', `takes ${name} on`, () =>
+    client.call(operator, {
+      ...{ method: 'POST', path: '/v1/merchants', key: 'demo-takes-cafe-on' },
+      body: { name, alias, subject, fees },
+    }),
+  )
+  accounts[subject] = await linkAccount(client, tell, cafe, CAFE)
+  return accounts
+}
+
+export async function play(
+  client: Client,
+  tell: Tell,
+  accounts: Readonly<Record<string, string>>,
+): Promise<void> {
+  await bankMovement(client, tell, ALICE, {
+    ...{ path: '/v1/top_ups', what: `tops up from ${ALICE.account.bank}`, amount: '5000' },
+    ...{ bankAccount: accounts[ALICE.sub], key: 'demo-alice-tops-up-1' },
+  })
+  await payment(client, tell, ALICE, {
+    ...{ what: 'pays @bob for lunch', key: 'demo-alice-pays-bob-1' },
+    body: { payee: `@${BOB.alias}`, amount: '1250', currency: 'EUR', note: 'Lunch' },
+  })
+  const order = await step(tell, CAFE.name, 'asks for an order', () =>
+    client.call(cafe, {
+      ...{ method: 'POST', path: '/v1/orders', key: 'demo-cafe-order-0001' },
+      body: {
+        reference: 'T-4711',
+        description: 'Two flat whites',
+        ...EIGHT_SIXTY,
+        expires_in_s: 86_400,
+      },
+    }),
+  )
+  await payment(client, tell, ALICE, {
+    ...{ what: 'pays the order', key: 'demo-alice-pays-cafe-1' },
+    body: { order: order.body['id'], ...EIGHT_SIXTY },
+  })
+  await settlement(client, tell)
+  await bankMovement(client, tell, BOB, {
+    ...{ path: '/v1/withdrawals', what: `withdraws to ${BOB.account.bank}`, amount: '1000' },
+    ...{ bankAccount: accounts[BOB.sub], key: 'demo-bob-withdraws-1' },
+  })
+  await proof(client, tell)
+}
+
+const EIGHT_SIXTY = { amount: '860', currency: 'EUR' }
+
+/** A step that must succeed, timed and told. */
+async function step(
+  tell: Tell,
+  who: string,
+  what: string,
+  work: () => Promise<Answer>,
+  more: (body: Answer['body']) => Partial<Line> = () => ({}),
+): Promise<Answer> {
+  const started = performance.now()
+  const answer = await work()
+  if (answer.status >= 400) throw new Error(`${who} ${what}: ${JSON.stringify(answer.body)}`)
+  const state = answer.replayed ? 'as before' : 'done'
+  const ms = performance.now() - started
+  tell({
+    who,
+    what,
+    state,
+    ms,
+    ...(answer.body['amount'] !== undefined && amountOf(answer.body)),
+    ...more(answer.body),
+  })
+  return answer
+}
+
+const amountOf = (body: Answer['body']) => ({ amount: money(body['amount'], body['currency']) })
+const stateOf = (body: Answer['body']) => ({ state: String(body['state']) })
+
+async function setPin(client: Client, tell: Tell, one: CastPerson): Promise<void> {
+  await step(tell, one.name, 'sets a PIN', async () => {
+    const body = { pin: one.pin }
+    const answer = await client.call(person(one), { method: 'PUT', path: '/v1/pin', body })
+    const isSet = answer.body['code'] === 'pin_already_set'
+    return isSet ? { ...answer, status: 204, replayed: true, body: {} } : answer
+  })
+}
+
+async function linkAccount(
+  client: Client,
+  tell: Tell,
+  who: { sub: string; scope: string },
+  { name, account }: { readonly name: string; readonly account: CastPerson['account'] },
+): Promise<string> {
+  const answer = await step(tell, name, `links an account at ${account.bank}`, () =>
+    client.call(who, {
+      ...{ method: 'POST', path: '/v1/bank_accounts', key: `demo-links-${who.sub}-account` },
+      body: account,
+    }),
+  )
+  return String(answer.body['id'])
+}
+
+async function payment(
+  client: Client,
+  tell: Tell,
+  payer: CastPerson,
+  { what, key, body }: { what: string; key: string; body: object },
+): Promise<void> {
+  await step(
+    tell,
+    payer.name,
+    what,
+    () =>
+      client.call(person(payer), {
+        ...{ method: 'POST', path: '/v1/payments', key },
+        body: { ...body, approval: { pin: payer.pin } },
+      }),
+    (paid) => {
+      const fee = BigInt(String(paid['fee'])) + BigInt(String(paid['tax']))
+      return { ...stateOf(paid), ...(fee > 0n && { fee: money(fee, paid['currency']) }) }
+    },
+  )
+}
+
+/** Top-ups and withdrawals: asked for, then waited for until the bank has called back. */
+async function bankMovement(
+  client: Client,
+  tell: Tell,
+  who: CastPerson,
+  move: {
+    path: string
+    what: string
+    amount: string
+    bankAccount: string | undefined
+    key: string
+  },
+): Promise<void> {
+  const { path, amount, key } = move
+  await step(
+    tell,
+    who.name,
+    move.what,
+    async () => {
+      const approval = { pin: who.pin }
+      const body = { bank_account: move.bankAccount, amount, currency: 'EUR', approval }
+      const asked = await client.call(person(who), { method: 'POST', path, key, body })
+      if (asked.status >= 400) return asked
+      return client.until(person(who), `/v1/payments/${String(asked.body['id'])}`, hasEnded)
+    },
+    stateOf,
+  )
+}
+
+async function settlement(client: Client, tell: Tell): Promise<void> {
+  await step(
+    tell,
+    CAFE.name,
+    `is settled to ${CAFE.account.bank}`,
+    async () => {
+      const call = { method: 'POST', path: '/v1/settlements', key: 'demo-cafe-settles-1' } as const
+      const asked = await client.call(cafe, { ...call, body: { currency: 'EUR' } })
+      if (asked.status >= 400) return asked
+      return client.until(cafe, `/v1/settlements/${String(asked.body['id'])}`, hasEnded)
+    },
+    (batch) => ({ ...stateOf(batch), amount: money(batch['net'], batch['currency']) }),
+  )
+}
+
+const hasEnded = (body: Answer['body']) => body['state'] !== 'processing'
+
+/** The books balance, and each bank's own statement says what we say of our money there. */
+async function proof(client: Client, tell: Tell): Promise<void> {
+  await step(
+    tell,
+    'Operator',
+    'proves that the books balance',
+    () => client.call(operator, { path: '/v1/ledger/proof' }),
+    (body) => ({ state: body['proven'] === true ? 'proven' : 'NOT PROVEN' }),
+  )
+  for (const { name } of BANKS) {
+    await step(
+      tell,
+      'Operator',
+      `compares with ${name}'s statement`,
+      () => client.call(operator, { path: `/v1/banks/${name}/reconciliation` }),
+      (body) => reconciled(body['data'] as readonly Reconciled[]),
+    )
+  }
+}
+
+interface Reconciled {
+  readonly agrees: boolean
+  readonly books: { readonly amount: string; readonly currency: string }
+}
+
+function reconciled(found: readonly Reconciled[]): Partial<Line> {
+  const state = found.every((one) => one.agrees) ? 'agrees' : 'DIFFERS'
+  const [first] = found
+  return { state, ...(first && { amount: money(first.books.amount, first.books.currency) }) }
+}

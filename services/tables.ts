@@ -1,0 +1,31 @@
+/** The tables whose rows commit in the group with the money, in writing order, and their columns. */
+export const COMPANIONS = {
+  merchants: ['id', 'subject', 'name', 'created_at'],
+  aliases: ['alias', 'person_id', 'merchant_id'],
+  bank_accounts: ['id', 'owner', 'bank', 'number', 'holder', 'name_check', 'created_at'],
+  fee_schedules: [
+    ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
+    ...['valid_from', 'valid_to'],
+  ],
+  orders: [
+    ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
+    ...['created_at', 'expires_at'],
+  ],
+  payments: [
+    ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
+    ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
+    ...['approval', 'approval_digest', 'failure', 'created_at', 'changed_at'],
+  ],
+  fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
+  settlements: [
+    ...['id', 'merchant_id', 'bank_account_id', 'transfer_id', 'state', 'payments'],
+    ...['gross', 'fee', 'tax', 'net', 'currency', 'created_at', 'changed_at'],
+  ],
+  settlement_lines: ['settlement_id', 'payment_id', 'gross', 'fee', 'tax', 'net', 'released'],
+  instructions: [
+    ...['id', 'reference', 'bank', 'direction', 'purpose', 'subject_id', 'bank_account_id'],
+    ...['owner_account_id', 'transfer_id', 'amount', 'currency', 'state', 'submissions'],
+    ...['enquiries', 'next_at', 'lease', 'created_at', 'changed_at'],
+  ],
+  events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
+} as const
