@@ -7,7 +7,7 @@ import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { findInstruction } from './instructions.ts'
-import { type Dependants, resolve } from './resolve.ts'
+import { type Dependants, type Disposition, resolve } from './resolve.ts'
 
 /**
  * Writes the callback down, once however often it comes, and rings for it.
@@ -47,11 +47,13 @@ async function refuseOtherBanks(context: Context, bank: string, { reference }: B
   }
 }
 
-/** A report that is `later`, or whose instruction is not known yet, stays `received`. */
+/** A wrong amount contradicts what we asked for. An unknown instruction leaves it `received`. */
 const DISPOSITIONS = {
-  ...{ applied: 'applied', duplicate: 'duplicate', contradiction: 'contradiction' },
-  ...{ manual: 'contradiction', later: 'received' },
-} as const
+  applied: 'applied',
+  duplicate: 'duplicate',
+  contradiction: 'contradiction',
+  manual: 'contradiction',
+} as const satisfies Record<Disposition, string>
 
 /** Applies a callback from the inbox. Safe at any time, any number of times. */
 export async function applyCallback(

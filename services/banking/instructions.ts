@@ -40,20 +40,25 @@ export interface Instruction {
 }
 
 /**
- * What a report does to an instruction in each state. `later`: it cannot be applied yet.
- * `contradiction`: it cannot be true beside what was applied; nobody but a person may decide.
+ * What a report does to an instruction in each state. A return tells of a settlement too: whoever
+ * hears of the return first finds nothing new in the settlement. `contradiction`: it cannot be true
+ * beside what was applied, and nobody but a person may decide.
  */
 export const TRANSITIONS = {
-  created: { settled: 'settled', rejected: 'rejected', returned: 'later' },
-  sent: { settled: 'settled', rejected: 'rejected', returned: 'later' },
-  unknown: { settled: 'settled', rejected: 'rejected', returned: 'later' },
-  manual: { settled: 'settled', rejected: 'rejected', returned: 'later' },
+  created: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
+  sent: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
+  unknown: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
+  manual: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
   settled: { settled: 'duplicate', rejected: 'contradiction', returned: 'returned' },
   rejected: { settled: 'contradiction', rejected: 'duplicate', returned: 'contradiction' },
   returned: { settled: 'duplicate', rejected: 'contradiction', returned: 'duplicate' },
 } as const satisfies Record<State, Record<BankReport['outcome'], Transition>>
 
-export type Transition = BankReport['outcome'] | 'duplicate' | 'contradiction' | 'later'
+export type Transition = BankReport['outcome'] | 'duplicate' | 'contradiction'
+
+/** Whether the outcome is still open: no money has moved but into the hold or to transit. */
+export const isOpen = (state: State): boolean =>
+  state === 'created' || state === 'sent' || state === 'unknown' || state === 'manual'
 
 export type NewInstruction = Pick<
   Instruction,

@@ -14,6 +14,7 @@ import {
   findInstruction,
   type Instruction,
   instructionOut,
+  isOpen,
   type Purpose,
   TRANSITIONS,
 } from './instructions.ts'
@@ -45,7 +46,7 @@ export type Dependants = Readonly<Record<Purpose, Dependant>>
 export type Resolution = Pick<BankReport, 'outcome' | 'reason' | 'occurredAt'>
 
 /** What came of a report. `manual`: it names another amount, and a person must decide. */
-export type Disposition = 'applied' | 'duplicate' | 'contradiction' | 'later' | 'manual'
+export type Disposition = 'applied' | 'duplicate' | 'contradiction' | 'manual'
 
 export async function resolve(
   context: Context,
@@ -57,12 +58,15 @@ export async function resolve(
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
     const transition = TRANSITIONS[instruction.state][report.outcome]
-    if (transition === 'later' || transition === 'duplicate') return transition
+    if (transition === 'duplicate') return transition
     if (transition === 'contradiction' || !sameMoney(instruction, report)) {
       return setAside(context, trx, instruction, report)
     }
     await setState(context, trx, instruction, transition, report.reason)
-    await moveMoney(context, trx, dependants[instruction.purpose], instruction, report)
+    // What is returned before it was booked as settled never came: for the money, a rejection.
+    const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
+    const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
+    await moveMoney(context, trx, dependants[instruction.purpose], instruction, effect)
     return 'applied'
   })
 }
@@ -77,16 +81,16 @@ async function setAside(
   instruction: Instruction,
   report: BankReport,
 ): Promise<Disposition> {
-  const isOpen = ['created', 'sent', 'unknown', 'manual'].includes(instruction.state)
-  const reason = isOpen ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
-  if (isOpen) await setState(context, trx, instruction, 'manual', reason)
+  const open = isOpen(instruction.state)
+  const reason = open ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
+  if (open) await setState(context, trx, instruction, 'manual', reason)
   await recordEvent(trx, {
     type: 'instruction.manual',
     object: publicId('ins', instruction.id),
     data: { ...instructionOut(instruction), reason },
     at: context.now(),
   })
-  return isOpen ? 'manual' : 'contradiction'
+  return open ? 'manual' : 'contradiction'
 }
 
 async function setState(

@@ -1,0 +1,114 @@
+/** Calling the API as a stranger would, and holding every answer against the published document. */
+import { randomUUID } from 'node:crypto'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { expect } from 'chai'
+import { world } from './world.ts'
+
+export interface Who {
+  readonly sub: string
+  readonly scope: string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  /** The bytes, for comparing answers. */
+  readonly text: string
+  // Tests look at whatever they expect to be there.
+  readonly body: any // oxlint-disable-line typescript/no-explicit-any
+}
+
+export interface Call {
+  readonly body?: unknown
+  /** The Idempotency-Key; a new one for every POST unless given; null for none. */
+  readonly key?: string | null
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export const newKey = (): string => `test-${randomUUID()}`
+/** A subject, and so an alias, that nobody else has. */
+export const newSubject = (name = 'p'): string =>
+  `${name}${randomUUID().slice(0, 13).replace('-', '')}`
+
+const tokens = new Map<string, string>()
+
+export async function tokenOf({ sub, scope }: Who): Promise<string> {
+  const known = tokens.get(`${sub} ${scope}`)
+  if (known !== undefined) return known
+  const { tokenUrl } = await world()
+  const response = await fetch(tokenUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ sub, scope }),
+  })
+  const { access_token } = (await response.json()) as { access_token: string }
+  tokens.set(`${sub} ${scope}`, access_token)
+  return access_token
+}
+
+export async function call(
+  who: Who | undefined,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  { body, key, headers }: Call = {},
+): Promise<Answer> {
+  const { apiUrl } = await world()
+  const given = key === undefined && method === 'POST' ? newKey() : (key ?? undefined)
+  const response = await fetch(`${apiUrl}${path}`, {
+    method,
+    headers: {
+      ...(who !== undefined && { authorization: `Bearer ${await tokenOf(who)}` }),
+      ...(given !== undefined && { 'idempotency-key': given }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json') === true
+  const answer = {
+    ...{ status: response.status, headers: response.headers, text },
+    body: isJson ? JSON.parse(text) : text,
+  }
+  await expectDocumented(method, path, answer)
+  return answer
+}
+
+interface Document {
+  readonly paths: Record<string, Record<string, { responses: Record<string, Response> }>>
+}
+interface Response {
+  readonly content?: Record<string, { schema: object }>
+}
+
+let loaded: Promise<{ document: Document; ajv: Ajv2020 }> | undefined
+
+async function load() {
+  const { apiUrl } = await world()
+  const document = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as Document
+  const ajv = new Ajv2020({ strict: false, validateFormats: false })
+  ajv.addSchema({ $id: 'florin', ...document })
+  return { document, ajv }
+}
+
+/** No answer may be one that the document does not promise, in status or in shape. */
+async function expectDocumented(method: string, path: string, answer: Answer): Promise<void> {
+  const { document, ajv } = await (loaded ??= load())
+  const { pathname } = new URL(path, 'http://x')
+  const template = Object.keys(document.paths).find((one) =>
+    new RegExp(`^${one.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
+  )
+  const operation = template && document.paths[template]?.[method.toLowerCase()]
+  if (operation === undefined || operation === '') return
+  const { [answer.status]: response } = operation.responses
+  expect(response, `${method} ${path} answered an undocumented ${answer.status}: ${answer.text}`).to
+    .exist
+  const [type, content] = Object.entries(response?.content ?? {})[0] ?? []
+  if (content === undefined) return
+  expect(answer.headers.get('content-type')).to.match(new RegExp(`^${type?.replace('+', '\\+')}`))
+  const schema = JSON.parse(
+    JSON.stringify(content.schema).replaceAll('"#/components', '"florin#/components'),
+  )
+  const isValid = ajv.validate(schema, answer.body)
+  expect(isValid, `${method} ${path} ${answer.text}: ${ajv.errorsText()}`).to.equal(true)
+}

@@ -1,0 +1,118 @@
+/**
+ * One world for the whole run: a database, the API, a worker, two banks, an identity provider, each
+ * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its own.
+ */
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { startSandboxBank } from '../../adapters/sandbox/server.ts'
+import { connect } from '../../ledger/index.ts'
+import { sweep } from '../../services/banking/sweep.ts'
+import { readConfig } from '../../services/config.ts'
+import { closeContext, openContext } from '../../services/context.ts'
+import { openHandlers } from '../../services/handlers.ts'
+import { openServer } from '../../services/http/server.ts'
+import { openMetrics } from '../../services/metrics.ts'
+import { migrateAll } from '../../services/migrations.ts'
+import { openApi } from '../../services/routes.ts'
+import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
+import { createDatabase, startTestServer } from './postgres.ts'
+
+const ISSUER = 'https://id.example'
+const AUDIENCE = 'florin'
+export const BANK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+
+/** Customers every test may link: `T-0001` ... `T-0999`, held by whoever claims to. */
+const CUSTOMERS = Array.from({ length: 999 }, (_, index) => ({
+  number: `T-${String(index + 1).padStart(4, '0')}`,
+  holder: `Customer ${index + 1}`,
+  currency: 'EUR',
+  balance: 100_000_000n,
+}))
+
+export type World = Awaited<ReturnType<typeof openWorld>>
+
+async function openWorld() {
+  const postgres = await startTestServer()
+  const folder = await mkdtemp(join(tmpdir(), 'florin-world-'))
+  const url = await createDatabase(postgres, 'florin_test')
+  await migrateAll(url)
+  const owner = connect({ url, connectionsMax: 4, applicationName: 'test' })
+  const identity = await startIdentityProvider({
+    ...{ port: 0, issuer: ISSUER, audience: AUDIENCE, keyFile: join(folder, 'identity.json') },
+    people: new Map(),
+  })
+
+  // The banks must know where to call back, and the API where the banks are: the port comes first.
+  const port = await freePort()
+  const apiUrl = `http://127.0.0.1:${port}`
+  const banks = await Promise.all(
+    ['north', 'south'].map((name) =>
+      startSandboxBank({
+        ...{ name, port: 0, secret: BANK_SECRET, customers: CUSTOMERS, callbackDelay_ms: 20 },
+        journalFile: join(folder, `${name}.jsonl`),
+        callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
+      }).then((server) => ({ name, ...server })),
+    ),
+  )
+  const config = readConfig({
+    ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${port}` },
+    ...{ DATABASE_URL: url, REDIS_URL: process.env['REDIS_URL'] },
+    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE },
+    ...{ JWKS_URL: `${identity.url}/.well-known/jwks.json` },
+    PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
+    NO_PIN_LIMIT: '1000',
+    BANKS: JSON.stringify(
+      banks.map((bank) => ({
+        ...{ name: bank.name, protocol: 'sandbox', url: bank.url },
+        ...{ secret: BANK_SECRET, currencies: ['EUR'] },
+      })),
+    ),
+    ...{ BANK_TIMEOUT_MS: '1000', ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1' },
+    ...{ BANK_CUT_OFF_S: '2' },
+  })
+  const log = pino({ level: config.LOG_LEVEL })
+  const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api') })
+  const worker = openContext({ config, role: 'florin_worker', log, metrics: openMetrics('worker') })
+  worker.queue.work(openHandlers(worker), 8)
+  const sweeper = setInterval(() => void sweep(worker).catch(() => {}), 300)
+  const routes = openApi({ sandbox: true })
+  const server = openServer(api, routes)
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+
+  return {
+    ...{ kind: postgres.kind, url, owner, config, apiUrl, tokenUrl: `${identity.url}/token` },
+    ...{ api, worker, routes, banks, databaseOf: (name: string) => createDatabase(postgres, name) },
+    async close() {
+      clearInterval(sweeper)
+      server.close()
+      server.closeAllConnections()
+      await closeContext(worker)
+      await closeContext(api)
+      await Promise.all([...banks, identity].map((one) => one.stop()))
+      await owner.destroy()
+      await postgres.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net')
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+let opened: Promise<World> | undefined
+
+export const world = (): Promise<World> => (opened ??= openWorld())
+export const closeWorld = async (): Promise<void> => (await opened)?.close()
+export const worldIsOpen = (): boolean => opened !== undefined
