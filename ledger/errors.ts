@@ -45,12 +45,21 @@ export function sqlState(error: unknown): string | undefined {
 /** Connection lost, out of resources, shutting down, timed out, read-only. */
 const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/
 
+/** What the network and the driver say when a connection is refused, lost or not to be had. */
+const NETWORK_CODES = /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/
+/** Alone, or behind the statement that knex puts before them. */
+const DRIVER_MESSAGES = new RegExp(
+  '(^| - )(Connection (terminated|ended)|Client (has encountered|was closed)|timeout exceeded when' +
+    '|Knex: Timeout|Unable to acquire|Query read timeout)',
+)
+
 /** Whether the database could not be reached or did not confirm: the outcome is then not known. */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error)
   if (state !== undefined) return UNAVAILABLE_STATES.test(state)
-  return !(error instanceof TypeError || error instanceof RangeError || isAssertion(error))
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return (
+    (typeof code === 'string' && NETWORK_CODES.test(code)) ||
+    (typeof message === 'string' && DRIVER_MESSAGES.test(message))
+  )
 }
-
-const isAssertion = (error: unknown) =>
-  (error as { code?: unknown }).code === 'ERR_ASSERTION' || error instanceof LedgerError

@@ -1,6 +1,6 @@
 /** Every refusal as clients see it: RFC 9457 problem details. Only this table knows statuses. */
 import { BankError } from '../../adapters/adapter.ts'
-import { LedgerError } from '../../ledger/index.ts'
+import { isUnavailable, LedgerError } from '../../ledger/index.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 
 /** Status and title of every code. The compiler rejects a code that is missing here. */
@@ -96,5 +96,6 @@ export function problemOfError(error: unknown): Problem | undefined {
   if (error instanceof ServiceError) return problemOf(error.code, error)
   if (error instanceof LedgerError) return problemOf(error.code)
   if (error instanceof BankError) return problemOf(error.code)
+  if (isUnavailable(error)) return problemOf('ledger_unavailable')
   return undefined
 }

@@ -1,0 +1,182 @@
+/** The whole path: payments over HTTP, answered by a real API process, asked for by another. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import {
+  connect,
+  createTransfers,
+  newId,
+  newUnitId,
+  openAccount,
+  type NewTransfer,
+} from '../../ledger/index.ts'
+import { bankOwner, personOwner } from '../../services/books/chart.ts'
+import { inherited } from '../../services/config.ts'
+import { type Child, startChild } from '../../services/local/processes.ts'
+import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
+import { deadlocksIn, faultsOf } from './books.ts'
+import type { LoadPlan, LoadReport, Payer } from './generator.ts'
+import type { Measured } from './ledger.ts'
+import type { Round } from './load.ts'
+import type { BenchServer, Database } from './server.ts'
+
+export interface HttpFigures {
+  readonly http: Round & { readonly rss_mb: number; readonly errors: number }
+  readonly single: Omit<Round, 'per_s'>
+}
+
+const PEOPLE = 200
+const CONNECTIONS = 64
+const SINGLES = 300
+/** In cents. */
+const FUNDS = 1_000_000_000n
+
+const ISSUER = 'https://bench.example'
+const AUDIENCE = 'florin'
+
+export async function measureHttp(
+  server: BenchServer,
+  plan: Pick<LoadPlan, 'seconds' | 'warmUp_s'>,
+  say: (line: string) => void,
+): Promise<Measured<HttpFigures>> {
+  say(`http: the API, ${PEOPLE} people with money`)
+  const database = await server.databaseOf('florin_bench_http')
+  const identity = await startIdentityProvider({
+    ...{ port: 0, issuer: ISSUER, audience: AUDIENCE, people: new Map() },
+    keyFile: join(server.folder, 'identity.json'),
+  })
+  const port = await freePort()
+  const api = await startApi(server.folder, database, port, identity.url)
+  try {
+    const people = await meetPeople(port, `${identity.url}/token`)
+    await fundEverybody(database.url)
+    say(`http: ${CONNECTIONS} connections for ${plan.seconds} s, then ${SINGLES} one by one`)
+    const load = { ...plan, port, people, connections: CONNECTIONS, singles: SINGLES }
+    const [report, rss_mb] = await withPeakMemory(port, () => generate(load))
+    await api.stop()
+    return await concluded(database, report, rss_mb)
+  } finally {
+    await api.stop()
+    await identity.stop()
+  }
+}
+
+async function concluded(
+  { url }: Database,
+  { load, single, paid, errors, firstError }: LoadReport,
+  rss_mb: number,
+): Promise<Measured<HttpFigures>> {
+  const found = await faultsOf(url, PEOPLE + paid)
+  const faults = firstError === undefined ? found : [...found, `not a 201: ${firstError}`]
+  const { p50_ms, p99_ms } = single
+  const figures = { http: { ...load, rss_mb, errors }, single: { p50_ms, p99_ms } }
+  return { figures, faults, deadlocks: await deadlocksIn(url) }
+}
+
+function startApi(
+  folder: string,
+  database: Database,
+  port: number,
+  identityUrl: string,
+): Promise<Child> {
+  const secret = Buffer.alloc(32, 1).toString('base64')
+  // No payment of ours goes to a bank, so nobody listens there.
+  const bank = { name: 'north', protocol: 'sandbox', url: 'http://127.0.0.1:9' }
+  const env = {
+    ...{ NODE_ENV: 'development', LOG_LEVEL: 'warn', PORT: `${port}`, REDIS_URL: '' },
+    ...{ DATABASE_URL: database.urlOf('florin_api'), PIN_PEPPER: secret },
+    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, NO_PIN_LIMIT: '1000000' },
+    ...{ JWKS_URL: `${identityUrl}/.well-known/jwks.json` },
+    BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
+  }
+  return startChild({
+    ...{ name: 'api', script: new URL('../../services/api.ts', import.meta.url) },
+    ...{ env: { ...inherited(), ...env }, logFile: join(folder, 'api.log'), restartsMax: 0 },
+    onRestart: () => {},
+    // The generator loses its connections then, and the run fails by that.
+    onGiveUp: (reason) => void process.stderr.write(`${reason}\n`),
+  })
+}
+
+/** People exist from their first request on. */
+async function meetPeople(port: number, tokenUrl: string): Promise<Payer[]> {
+  return Promise.all(
+    Array.from({ length: PEOPLE }, async (_, index) => {
+      const alias = `person${index + 1}`
+      const asked = { sub: alias, scope: 'person' }
+      const answer = await fetch(tokenUrl, { method: 'POST', body: JSON.stringify(asked) })
+      const { access_token: token } = (await answer.json()) as { access_token: string }
+      const headers = { authorization: `Bearer ${token}` }
+      const greeting = await fetch(`http://127.0.0.1:${port}/v1/accounts`, { headers })
+      if (greeting.status !== 200) throw new Error(`a first GET was answered ${greeting.status}`)
+      await greeting.body?.cancel()
+      return { alias, token }
+    }),
+  )
+}
+
+async function fundEverybody(url: string): Promise<void> {
+  const db = connect({ url, connectionsMax: 4, applicationName: 'florin bench' })
+  try {
+    const people: { id: string }[] = await db('people').select('id')
+    const currency = 'EUR'
+    const debit = await openAccount(db, { owner: bankOwner('north'), type: 'bank', currency })
+    const money = { amount: FUNDS, currency }
+    const why = { kind: 'single', code: 'test', effectiveAt: new Date() } as const
+    const transfers: NewTransfer[] = []
+    for (const { id } of people) {
+      const credit = await openAccount(db, { owner: personOwner(id), type: 'wallet', currency })
+      transfers.push({ ...why, debit, credit, money, reference: newId() })
+    }
+    await db.transaction((trx) => createTransfers(trx, { id: newUnitId(), transfers }))
+  } finally {
+    await db.destroy()
+  }
+}
+
+/** Runs the load in a process of its own. */
+async function generate(load: LoadPlan): Promise<LoadReport> {
+  const child = fork(new URL('./generator.ts', import.meta.url))
+  const reported = once(child, 'message') as Promise<[LoadReport]>
+  const died = once(child, 'exit').then(([code]): never => {
+    throw new Error(`the load generator ended with code ${code}`)
+  })
+  // Whichever comes second is of no interest.
+  died.catch(() => {})
+  reported.catch(() => {})
+  child.send(load)
+  const [report] = await Promise.race([reported, died])
+  return report
+}
+
+const MEMORY_EVERY_MS = 1000
+
+/** What `work` gives, and the most memory that the API had meanwhile, in MB. */
+async function withPeakMemory<T>(port: number, work: () => Promise<T>): Promise<[T, number]> {
+  const samples = [residentBytes(port)]
+  const timer = setInterval(() => samples.push(residentBytes(port)), MEMORY_EVERY_MS)
+  try {
+    const result = await work()
+    return [result, Math.max(...(await Promise.all(samples))) / 1_000_000]
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+async function residentBytes(port: number): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+  const found = /^florin_process_resident_memory_bytes\S* (\S+)$/m.exec(await answer.text())?.[1]
+  if (found === undefined) throw new Error('the API does not say how much memory it has')
+  return Number(found)
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}

@@ -1,0 +1,79 @@
+/**
+ * A keep-alive connection that carries one exchange at a time: as little of HTTP as the API answers
+ * with, because whatever the client costs is taken from what is measured.
+ */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+export interface Answer {
+  readonly status: number
+  /** Empty for a 201, at which nobody looks. */
+  readonly body: string
+}
+
+export interface Wire {
+  /** `request` is the whole of it, head and body. Rejects when the connection breaks. */
+  readonly exchange: (request: string) => Promise<Answer>
+  readonly close: () => void
+}
+
+interface Asked {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+export async function openWire(port: number): Promise<Wire> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  await once(socket, 'connect')
+  let asked: Asked | undefined
+  readAnswers(
+    socket,
+    (answer) => asked?.resolve(answer),
+    (error) => asked?.reject(error),
+  )
+  return {
+    exchange: (request) =>
+      new Promise((resolve, reject) => {
+        asked = { resolve, reject }
+        socket.write(request)
+      }),
+    close: () => void socket.destroy(),
+  }
+}
+
+function readAnswers(
+  socket: Socket,
+  onAnswer: (answer: Answer) => void,
+  onError: (error: Error) => void,
+): void {
+  let received: Buffer = Buffer.alloc(0)
+  socket.on('data', (chunk) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+    const end = lengthOf(received)
+    if (end === undefined || received.length < end) return
+    const answer = answerIn(received, end)
+    received = received.subarray(end)
+    onAnswer(answer)
+  })
+  socket.on('error', onError)
+  socket.on('close', () => onError(new Error('the API closed a connection')))
+}
+
+const HEAD_END = '\r\n\r\n'
+
+/** How many bytes the answer has, once its head is there. */
+function lengthOf(received: Buffer): number | undefined {
+  const headEnd = received.indexOf(HEAD_END)
+  if (headEnd < 0) return undefined
+  const head = received.latin1Slice(0, headEnd)
+  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
+  if (length === undefined) throw new Error(`an answer does not say its length: ${head}`)
+  return headEnd + HEAD_END.length + Number(length)
+}
+
+/** `HTTP/1.1 201 Created`: the status is at a fixed place. */
+function answerIn(received: Buffer, end: number): Answer {
+  const status = Number(received.latin1Slice(9, 12))
+  const body = status === 201 ? '' : received.utf8Slice(received.indexOf(HEAD_END), end).trim()
+  return { status, body }
+}
