@@ -7,7 +7,7 @@ import { paidOut } from './merchants/settlements.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
 import type { Bell, Handlers } from './queue.ts'
 
-const DEPENDANTS: Dependants = {
+export const DEPENDANTS: Dependants = {
   payment: bankFunded,
   top_up: ownMoney,
   withdrawal: ownMoney,

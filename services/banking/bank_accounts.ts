@@ -1,6 +1,13 @@
 /** Linking a person's or a merchant's account at a partner bank, after asking the bank whose it is. */
 import type { Knex } from 'knex'
-import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
+import {
+  type Claim,
+  type Money,
+  newId,
+  newUnitId,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -49,6 +56,13 @@ export async function bankAccountOf(db: Knex, owner: string, id: Uuid): Promise<
   const row = await db('bank_accounts').where({ id, owner, deleted_at: null }).first()
   if (row === undefined) throw new ServiceError('bank_account_not_found')
   return fromRow(row)
+}
+
+/** @throws {ServiceError} `currency_not_supported` unless the bank handles the currency. */
+export function refuseCurrency({ config }: Context, bank: string, { currency }: Money): void {
+  const known = config.BANKS.find((one) => one.name === bank)
+  if (known?.currencies.includes(currency) !== true)
+    throw new ServiceError('currency_not_supported')
 }
 
 export async function unlinkBankAccount(

@@ -6,7 +6,11 @@ import type { Knex } from 'knex'
 import type { BankReport } from '../../adapters/adapter.ts'
 import { createTransfers, LedgerError, type NewTransfer, newUnitId } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
-import { resolvedByBank, returnedWithoutFunds } from '../books/postings.ts'
+import {
+  type InstructionAccounts,
+  resolvedByBank,
+  returnedWithoutFunds,
+} from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -23,15 +27,14 @@ export type Outcome = BankReport['outcome']
 
 /** What waits for an instruction: a payment, a settlement. One for each purpose, given by the worker. */
 export interface Dependant {
-  /** Money that moves with the bank's, in the same unit. */
+  /** Money that moves with the bank's, in the same unit. Asked before the transaction begins. */
   readonly follow: (
     context: Context,
-    trx: Knex.Transaction,
     instruction: Instruction,
     report: Resolution,
   ) => Promise<readonly NewTransfer[]>
   /**
-   * Moves the dependant's own state.
+   * Moves the dependant's own state. Reads and writes through `trx` alone.
    * @param refusal why the following money could not move, although the bank's did.
    */
   readonly conclude: (
@@ -54,19 +57,25 @@ export async function resolve(
   found: Instruction,
   report: BankReport,
 ): Promise<Disposition> {
+  // Looked up first: whoever holds a row's lock must never wait for another connection.
+  const dependant = dependants[found.purpose]
+  const accounts = await bankAccountsOf(context, found.bank, found.money.currency)
+  const following = await dependant.follow(context, found, report)
   return context.db.transaction(async (trx) => {
+    const inside = { ...context, db: trx }
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
     const transition = TRANSITIONS[instruction.state][report.outcome]
     if (transition === 'duplicate') return transition
     if (transition === 'contradiction' || !sameMoney(instruction, report)) {
-      return setAside(context, trx, instruction, report)
+      return setAside(inside, trx, instruction, report)
     }
-    await setState(context, trx, instruction, transition, report.reason)
+    await setState(inside, trx, instruction, transition, report.reason)
     // What is returned before it was booked as settled never came: for the money, a rejection.
     const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
     const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
-    await moveMoney(context, trx, dependants[instruction.purpose], instruction, effect)
+    const refusal = await moveMoney(trx, instruction, effect, accounts, following)
+    await dependant.conclude(inside, trx, instruction, { ...effect, refusal })
     return 'applied'
   })
 }
@@ -106,26 +115,26 @@ async function setState(
     .update({ state, reason: reason ?? null, leased_until: null, changed_at })
 }
 
+/** The bank's movement and what follows it; answers why the latter could not be made, if so. */
 async function moveMoney(
-  context: Context,
   trx: Knex.Transaction,
-  dependant: Dependant,
   instruction: Instruction,
-  report: BankReport,
-): Promise<void> {
-  const { money, direction, owner, transfer: hold } = instruction
-  const accounts = { owner, ...(await bankAccountsOf(context, instruction.bank, money.currency)) }
-  const occasion = { reference: instruction.id, effectiveAt: report.occurredAt }
-  const { outcome } = report
+  { outcome, occurredAt: effectiveAt }: Resolution,
+  ours: Omit<InstructionAccounts, 'owner'>,
+  following: readonly NewTransfer[],
+): Promise<string | undefined> {
+  const { id: reference, money, direction, owner, transfer: hold } = instruction
+  const occasion = { reference, effectiveAt }
+  const accounts = { owner, ...ours }
   const own = resolvedByBank(occasion, direction, outcome, { accounts, money, hold })
-  const following = await dependant.follow(context, trx, instruction, report)
   const refusal = await refusalOf(trx, [own, ...following])
   if (refusal !== undefined) {
-    // What the bank did is a fact, whatever we think of what should have followed.
-    const fact = following.length > 0 ? own : returnedWithoutFunds(occasion, accounts, money)
+    // What the bank did is a fact, whatever becomes of what should have followed.
+    const isUnfunded = outcome === 'returned' && refusal === 'insufficient_funds'
+    const fact = isUnfunded ? returnedWithoutFunds(occasion, accounts, money) : own
     await createTransfers(trx, { id: newUnitId(), transfers: [fact] })
   }
-  await dependant.conclude(context, trx, instruction, { ...report, refusal })
+  return refusal
 }
 
 /** Undefined when the transfers were made; else why not, and then nothing was written. */

@@ -17,9 +17,12 @@ export type ApprovalBody = z.infer<typeof ApprovalBody>
 /** What is approved. Another value anywhere is another approval. */
 export interface Approved {
   readonly payer: Uuid
+  /** A person, a merchant, or what the payer does with their own money. */
   readonly payee: string
   readonly money: Money
-  readonly order: string | undefined
+  readonly order: Uuid | null
+  /** The bank account the money comes from or goes to; null for the wallet alone. */
+  readonly source: Uuid | null
   readonly idempotencyKey: string
 }
 
@@ -51,7 +54,9 @@ export async function approve(
 }
 
 /** One line for each field, in this order; none of them can contain a line break. */
-export function digestOf({ payer, payee, money, order, idempotencyKey }: Approved): Buffer {
-  const lines = [payer, payee, money.amount, money.currency, order ?? '', idempotencyKey]
+export function digestOf(approved: Approved): Buffer {
+  const { payer, payee, money, order, source, idempotencyKey } = approved
+  const { amount, currency } = money
+  const lines = [payer, payee, amount, currency, order ?? '', source ?? '', idempotencyKey]
   return createHash('sha256').update(lines.join('\n')).digest()
 }

@@ -9,11 +9,10 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { bankAccountOf, findBankAccounts } from '../banking/bank_accounts.ts'
-import { instructionRow } from '../banking/instructions.ts'
+import { bankAccountOf, findBankAccounts, refuseCurrency } from '../banking/bank_accounts.ts'
+import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import type { Dependant } from '../banking/resolve.ts'
-import { bankAccountsOf, merchantAccountOf, merchantOwner } from '../books/chart.ts'
-import { instructed } from '../books/postings.ts'
+import { merchantAccountOf, merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow, recordEvent } from '../events/events.ts'
@@ -68,12 +67,12 @@ export async function settle(
   const batch = batchOf(context, merchant, account.id, currency, lines)
   if (batch.net <= 0n) throw new ServiceError('nothing_to_settle')
 
-  const money = { amount: batch.net, currency }
-  const owner = await merchantAccountOf(context, merchant, currency)
-  const accounts = { owner, ...(await bankAccountsOf(context, account.bank, currency)) }
   const at = batch.createdAt
-  const transfers = instructed({ reference: batch.id, effectiveAt: at }, 'credit', accounts, money)
-  const instruction = instructionRow(
+  const money = { amount: batch.net, currency }
+  refuseCurrency(context, account.bank, money)
+  const owner = await merchantAccountOf(context, merchant, currency)
+  const prepared = await prepareInstruction(
+    context,
     {
       ...{ bank: account.bank, direction: 'credit', purpose: 'settlement', subject: batch.id },
       ...{ bankAccount: account.id, owner, transfer: batch.transfer, money },
@@ -82,21 +81,19 @@ export async function settle(
   )
   const body = settlementOut(batch)
   const event = { type: 'settlement.processing' as const, object: body.id, merchant }
-  const outcome = await context.group.submit({
-    ...{ id: batch.transfer, transfers, claim },
+  return submitInstruction(context, prepared, {
+    ...{ id: batch.transfer, claim },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
         settlements: [toRow(batch)],
         settlement_lines: lines.map((line) => lineRow(batch.id, line)),
-        instructions: [instruction],
+        instructions: [prepared.instruction],
         events: [eventRow({ ...event, data: body, at })],
       }
       return { rows, answer: JSON.stringify(body) }
     },
   })
-  if (!outcome.replayed) await context.queue.ring('instruction', [instruction.id])
-  return outcome
 }
 
 async function payoutAccount(db: Knex, merchant: Uuid, id: Uuid | undefined) {

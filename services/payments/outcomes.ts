@@ -24,12 +24,10 @@ export const ownMoney: Dependant = {
 
 /** Payments from a bank account: once the bank has paid the wallet, the wallet pays the payee. */
 export const bankFunded: Dependant = {
-  async follow(context, trx, instruction, { outcome, occurredAt }) {
+  async follow(context, { subject }, { outcome, occurredAt }) {
     if (outcome !== 'settled') return []
-    const { id, kind, payer, payee, amount, currency, fee, tax } = await paymentOf(
-      trx,
-      instruction.subject,
-    )
+    const payment = await paymentOf(context.db, subject)
+    const { id, kind, payer, payee, amount, currency, fee, tax } = payment
     if (payee === null || (kind !== 'person' && kind !== 'order')) {
       throw new Error(`payment ${id} waits for a bank and has nobody to pay`)
     }
@@ -52,8 +50,8 @@ export const bankFunded: Dependant = {
 const DONE = ['completed', null] as const
 const failedBy = (failure: string) => ['failed', failure] as const
 
-async function paymentOf(trx: Knex.Transaction, id: string): Promise<Payment> {
-  const payment = await findPayment(trx, id)
+async function paymentOf(db: Knex, id: string): Promise<Payment> {
+  const payment = await findPayment(db, id)
   if (payment === undefined) throw new Error(`payment ${id} has vanished`)
   return payment
 }

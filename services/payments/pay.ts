@@ -5,6 +5,8 @@
  */
 import {
   type Claim,
+  type CompanionRows,
+  type Conclusion,
   type Money,
   newId,
   newUnitId,
@@ -13,20 +15,14 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { bankAccountOf } from '../banking/bank_accounts.ts'
-import { instructionRow } from '../banking/instructions.ts'
-import {
-  bankAccountsOf,
-  feeAccounts,
-  merchantAccountOf,
-  personOwner,
-  walletOf,
-} from '../books/chart.ts'
-import { instructed, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import { type BankAccount, bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
+import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
+import { feeAccounts, merchantAccountOf, personOwner, walletOf } from '../books/chart.ts'
+import { type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
-import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { isPublicId, uuidOf } from '../ids.ts'
 import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
@@ -54,6 +50,17 @@ interface Purpose {
   readonly order: Uuid | null
 }
 
+/** All that is decided before any money is looked at. */
+interface Agreed extends Purpose {
+  readonly payer: Person
+  readonly money: Money
+  readonly note: string | null
+  /** The bank account to pay from; the wallet where there is none. */
+  readonly source: BankAccount | undefined
+  readonly approval: Approval
+  readonly claim: Claim
+}
+
 /**
  * @throws {ServiceError} for what is wrong before any money is looked at: such a refusal is not
  *   stored, so the same key may be tried again.
@@ -62,29 +69,29 @@ export async function pay(
   context: Context,
   payer: Person,
   request: PaymentRequest,
-  claim: Claim,
-  idempotencyKey: string,
+  { claim, key }: { readonly claim: Claim; readonly key: string },
 ): Promise<Outcome> {
-  const purpose =
-    request.order === undefined
-      ? await payPerson(context, request)
-      : await payOrder(context, request.order, request)
+  const { money, note = null } = request
+  const purpose = await purposeOf(context, request)
   const source = await sourceOf(context, payer, request)
   const approval = await approve(
     context,
     {
-      payer: payer.id,
-      payee: purpose.payee.id,
-      money: request.money,
-      order: purpose.order ?? undefined,
-      idempotencyKey,
+      ...{ payer: payer.id, payee: purpose.payee.id, money },
+      ...{ order: purpose.order, source: source?.id ?? null, idempotencyKey: key },
     },
     request.approval,
   )
+  const agreed = { ...purpose, payer, money, note, source, approval, claim }
   return source === undefined
-    ? payFromWallet(context, payer, request, purpose, approval, claim)
-    : payFromBank(context, payer, request, purpose, approval, claim, source)
+    ? payFromWallet(context, agreed)
+    : payFromBank(context, agreed, source)
 }
+
+const purposeOf = (context: Context, request: PaymentRequest) =>
+  request.order === undefined
+    ? payPerson(context, request)
+    : payOrder(context, request.order, request)
 
 async function payPerson(context: Context, request: PaymentRequest): Promise<Purpose> {
   const payee = await findNamedPayee(context, request.payee)
@@ -118,8 +125,11 @@ async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Pr
   return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id }
 }
 
-async function sourceOf({ db }: Context, payer: Person, { source }: PaymentRequest) {
-  return source === undefined ? undefined : bankAccountOf(db, personOwner(payer.id), source)
+async function sourceOf(context: Context, payer: Person, { source, money }: PaymentRequest) {
+  if (source === undefined) return undefined
+  const account = await bankAccountOf(context.db, personOwner(payer.id), source)
+  refuseCurrency(context, account.bank, money)
+  return account
 }
 
 /** The transfers by which the payee is paid out of the payer's wallet. */
@@ -148,84 +158,65 @@ export interface Paying {
   readonly tax: bigint
 }
 
-async function payFromWallet(
-  context: Context,
-  payer: Person,
-  request: PaymentRequest,
-  purpose: Purpose,
-  approval: Approval,
-  claim: Claim,
-): Promise<Outcome> {
-  const payment = newPayment(context, payer, request, purpose, 'completed')
-  const { kind, payee, price } = purpose
-  const paying = { kind, payer: payer.id, payee: payee.id, money: request.money, ...price }
+async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
+  const payment = newPayment(context, agreed, 'completed')
+  const { kind, payer, payee, price, money, claim } = agreed
+  const paying = { kind, payer: payer.id, payee: payee.id, money, fee: price.fee, tax: price.tax }
   const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
     ...{ id: payment.transfer, transfers, claim },
-    conclude: (verdict) =>
-      verdict.accepted ? concluded(payment, payer, purpose, approval, {}) : refused(verdict),
+    conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
   })
 }
 
 /** The bank is asked first; until it has answered nothing but a hold is in the books. */
 async function payFromBank(
   context: Context,
-  payer: Person,
-  request: PaymentRequest,
-  purpose: Purpose,
-  approval: Approval,
-  claim: Claim,
-  source: { readonly id: Uuid; readonly bank: string },
+  agreed: Agreed,
+  source: BankAccount,
 ): Promise<Outcome> {
-  const payment = newPayment(context, payer, request, purpose, 'processing')
-  const { money } = request
+  const payment = newPayment(context, agreed, 'processing')
+  const { payer, money, claim } = agreed
   const owner = await walletOf(context, payer.id, money.currency)
-  const accounts = { owner, ...(await bankAccountsOf(context, source.bank, money.currency)) }
-  const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
-  const transfers = instructed(occasion, 'debit', accounts, money)
-  const instruction = instructionRow(
+  const prepared = await prepareInstruction(
+    context,
     {
       ...{ bank: source.bank, direction: 'debit', purpose: 'payment', subject: payment.id },
       ...{ bankAccount: source.id, owner, transfer: payment.transfer, money },
     },
     payment.createdAt,
   )
-  const outcome = await context.group.submit({
-    ...{ id: payment.transfer, transfers, claim },
+  return submitInstruction(context, prepared, {
+    ...{ id: payment.transfer, claim },
     conclude: (verdict) =>
       verdict.accepted
-        ? concluded(payment, payer, purpose, approval, { instructions: [instruction] })
+        ? concluded(payment, agreed, { instructions: [prepared.instruction] })
         : refused(verdict),
   })
-  if (!outcome.replayed) await context.queue.ring('instruction', [instruction.id])
-  return outcome
 }
 
 function newPayment(
   context: Context,
-  payer: Person,
-  { money, source, note }: PaymentRequest,
-  { kind, payee, price, feeSchedule, order }: Purpose,
+  { kind, payer, payee, order, source, feeSchedule, money, price, note }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
   const now = context.now()
   return {
     ...{ id: newId(), kind, state, payer: payer.id, payee: payee.id, order },
-    ...{ bankAccount: source ?? null, feeSchedule, transfer: newUnitId() },
+    ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note: note ?? null, failure: null, createdAt: now, changedAt: now },
+    ...{ note, failure: null, createdAt: now, changedAt: now },
   }
 }
 
+/** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  payer: Person,
-  { kind, payee, price }: Purpose,
-  approval: Approval,
-  more: Readonly<Record<string, readonly Record<string, unknown>[]>>,
-) {
+  { kind, payer, payee, price, approval }: Agreed,
+  more: CompanionRows,
+): Conclusion {
   const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
   const body = paymentOut(payment, shown)
   const merchant = kind === 'order' ? payee.id : undefined
@@ -236,7 +227,7 @@ function concluded(
     })),
     events: [
       eventRow({
-        ...{ type: `payment.${payment.state}` as const, object: publicId('pay', payment.id) },
+        ...{ type: `payment.${payment.state}` as const, object: body.id },
         ...{ merchant, data: body, at: payment.createdAt },
       }),
     ],

@@ -117,8 +117,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
         kind,
         caller.person,
         { money: moneyOf(body), bankAccount: body.bank_account, approval: body.approval },
-        claimed(claim),
-        idempotencyKey,
+        { claim: claimed(claim), key: idempotencyKey },
       ),
   })
 
@@ -140,7 +139,7 @@ export const paymentEndpoints = [
     handle: (context, { caller, body, claim, idempotencyKey }) => {
       const { payee, source, order, note, approval } = body
       const request = { payee, money: moneyOf(body), source, order, note, approval }
-      return pay(context, caller.person, request, claimed(claim), idempotencyKey)
+      return pay(context, caller.person, request, { claim: claimed(claim), key: idempotencyKey })
     },
   }),
   endpoint({

@@ -31,7 +31,7 @@ const ID_FUNCTION = `
 const accountsSql = ({ wallets, roundsOfPayments }: Past) => `
   INSERT INTO accounts (id, owner, type, currency, normal_side, floor, debits_posted,
          credits_posted, last_entry)
-  SELECT bench_id('account', n), 'bench:' || n, 'wallet', 'EUR', 'credit', 0,
+  SELECT bench_id('account', n), 'bench:' || n, 'wallet', 'EUR', 'credit'::account_side, 0,
          ${roundsOfPayments / 2}, ${FUNDS + roundsOfPayments / 2}, ${1 + roundsOfPayments}
     FROM generate_series(1, ${wallets}) n
   UNION ALL
@@ -45,7 +45,7 @@ const INSERT = `
          debit_balance, credit_balance, reference, amount, kind, currency, code, effective_at)`
 
 const COMMON = (n: string) =>
-  `bench_id('reference', ${n}), AMOUNT, 'single', 'EUR', 'payment', now()`
+  `bench_id('reference', ${n}), AMOUNT, 'single'::transfer_kind, 'EUR', 'payment', now()`
 
 const fundingSql = ({ wallets }: Past) => `${INSERT}
   SELECT bench_id('transfer', n), bench_id('bank', 0), bench_id('account', n), n, 1,

@@ -65,7 +65,7 @@ const HEAD_END = '\r\n\r\n'
 function lengthOf(received: Buffer): number | undefined {
   const headEnd = received.indexOf(HEAD_END)
   if (headEnd < 0) return undefined
-  const head = received.latin1Slice(0, headEnd)
+  const head = received.toString('latin1', 0, headEnd)
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
   if (length === undefined) throw new Error(`an answer does not say its length: ${head}`)
   return headEnd + HEAD_END.length + Number(length)
@@ -73,7 +73,8 @@ function lengthOf(received: Buffer): number | undefined {
 
 /** `HTTP/1.1 201 Created`: the status is at a fixed place. */
 function answerIn(received: Buffer, end: number): Answer {
-  const status = Number(received.latin1Slice(9, 12))
-  const body = status === 201 ? '' : received.utf8Slice(received.indexOf(HEAD_END), end).trim()
+  const status = Number(received.toString('latin1', 9, 12))
+  const body =
+    status === 201 ? '' : received.toString('utf8', received.indexOf(HEAD_END), end).trim()
   return { status, body }
 }

@@ -1,0 +1,150 @@
+/** For tests of abuse: what a refusal looks like, and proof that it changed nothing. */
+import { connect } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect } from 'chai'
+import { uuidOf } from '../../services/ids.ts'
+import { newKey, tokenOf, type Who } from './api.ts'
+import { world } from './world.ts'
+
+/**
+ * Everything that may only change when somebody was allowed to change it. Left out is what a
+ * worker changes on its own: how often a bank was asked.
+ */
+const WATCHED = {
+  accounts: "concat_ws('|', id, debits_posted, credits_posted, debits_pending, credits_pending)",
+  transfers: "concat_ws('|', id, amount)",
+  payments: "concat_ws('|', id, amount, state)",
+  instructions: "concat_ws('|', id, amount)",
+  claims: "concat_ws('|', id, answer)",
+  settlements: "concat_ws('|', id, net, state)",
+  settlement_lines: "concat_ws('|', settlement_id, payment_id, released)",
+  callbacks: "concat_ws('|', id, outcome, amount)",
+  orders: "concat_ws('|', id, amount)",
+  merchants: "concat_ws('|', id, subject)",
+  fee_schedules: "concat_ws('|', id, percent, fixed)",
+  bank_accounts: "concat_ws('|', id, owner, number, deleted_at)",
+  events: "concat_ws('|', id, type)",
+} as const
+
+export type Watched = keyof typeof WATCHED
+
+/** For each table how many rows it has, and a digest of what is in them. */
+async function fingerprint(except: readonly Watched[]): Promise<Record<string, string>> {
+  const { owner } = await world()
+  const parts = Object.entries(WATCHED).filter(([table]) => !except.includes(table as Watched))
+  const columns = parts.map(
+    ([table, row]) =>
+      `(SELECT concat(count(*), ' rows ', md5(coalesce(string_agg(r, ',' ORDER BY r), '')))
+          FROM (SELECT ${row} AS r FROM ${table}) AS rows) AS ${table}`,
+  )
+  const { rows } = await owner.raw(`SELECT ${columns.join(', ')}`)
+  return rows[0]
+}
+
+/**
+ * Does the work and proves that nothing changed but the tables in `except`. A business refusal is
+ * final for its key, so it leaves a claim and nothing else.
+ */
+export async function unchanged<T>(
+  work: () => Promise<T>,
+  { except = [] }: { readonly except?: readonly Watched[] } = {},
+): Promise<T> {
+  const before = await fingerprint(except)
+  const result = await work()
+  expect(await fingerprint(except), 'what a refusal left behind').to.deep.equal(before)
+  return result
+}
+
+interface Refusal {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** A problem as RFC 9457 has it, with this status and code, and no word about our inside. */
+export function expectProblem(answer: Refusal, status: number, code: string): void {
+  expect(answer.status, answer.text).to.equal(status)
+  expect(answer.headers.get('content-type')).to.equal('application/problem+json')
+  const problem = JSON.parse(answer.text)
+  expect(problem.code, answer.text).to.equal(code)
+  expect(problem.status).to.equal(status)
+  expect(answer.text).not.to.match(/node_modules|\.ts\b|at \w+ \(|SELECT|INSERT|violates/)
+}
+
+export const statusesOf = (answers: readonly { readonly status: number }[]) =>
+  answers.map(({ status }) => status).sort()
+
+export const times = <T>(count: number, work: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => work(index))
+
+export interface Sent {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+}
+
+/** Bytes that no honest client would send, with headers to match; `apiUrl` for another process. */
+export async function send(
+  who: Who | undefined,
+  method: string,
+  path: string,
+  options: {
+    readonly bytes?: string | Uint8Array
+    readonly headers?: Readonly<Record<string, string>>
+    readonly apiUrl?: string
+  } = {},
+): Promise<Sent> {
+  const { apiUrl } = await world()
+  const token = who && { authorization: `Bearer ${await tokenOf(who)}` }
+  const response = await fetch(`${options.apiUrl ?? apiUrl}${path}`, {
+    method,
+    headers: {
+      ...token,
+      ...(method === 'POST' && { 'idempotency-key': newKey() }),
+      ...(options.bytes !== undefined && { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    ...(options.bytes !== undefined && { body: options.bytes as string }),
+  })
+  return { status: response.status, headers: response.headers, text: await response.text() }
+}
+
+/** What comes back over a bare socket, all of it, for requests that no HTTP client would write. */
+export async function overSocket(request: string): Promise<string> {
+  const { apiUrl } = await world()
+  const socket = connect(Number(new URL(apiUrl).port), '127.0.0.1')
+  socket.setTimeout(5_000, () => socket.destroy(new Error('the server neither answers nor ends')))
+  socket.write(request)
+  return (await buffer(socket)).toString()
+}
+
+/** Polls until `check` is true. */
+export async function until(check: () => Promise<boolean>, wait_ms = 15_000): Promise<void> {
+  const deadline = performance.now() + wait_ms
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error('it did not come true')
+    await pause(25)
+  }
+}
+
+/** Waits for the work that earlier tests left to the banks: only then is a change ours. */
+export async function quiet(): Promise<void> {
+  const { owner } = await world()
+  const open = owner('instructions').whereIn('state', ['created', 'sent', 'unknown'])
+  const unheard = owner('callbacks')
+    .join('instructions', 'instructions.reference', 'callbacks.reference')
+    .where({ disposition: 'received' })
+  await until(async () => {
+    const left = await Promise.all([open.clone().first('id'), unheard.clone().first('callbacks.id')])
+    return left.every((row) => row === undefined)
+  })
+}
+
+/** The instruction that serves a payment or a settlement, as the books have it. */
+export async function instructionOf(id: string) {
+  const { owner } = await world()
+  return owner('instructions')
+    .where({ subject_id: uuidOf(id) })
+    .first()
+}
