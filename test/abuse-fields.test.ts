@@ -1,7 +1,6 @@
 /** Texts, ids, cursors and moments that mean nothing: each is refused, or means what it says. */
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
-import { publicId } from '../services/ids.ts'
 import { expectProblem, quiet, send, unchanged } from './support/abuse.ts'
 import { type Answer, call, newSubject } from './support/api.ts'
 import {
@@ -276,5 +275,3 @@ describe('a merchant', () => {
     expectProblem(await unchanged(work, { except: ['claims'] }), 409, 'alias_taken')
   })
 })
-
-export const unknownId = (kind: 'pay' | 'acc' | 'bac' | 'set' | 'ord') => publicId(kind, newId())

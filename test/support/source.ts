@@ -14,6 +14,13 @@ export interface Import {
   readonly names: readonly string[]
 }
 
+export interface Export {
+  readonly line: number
+  readonly name: string
+  readonly isType: boolean
+}
+
+/** A function with a block for a body. */
 export interface Block {
   readonly line: number
   readonly lines: number
@@ -32,10 +39,10 @@ export interface Source {
   /** The comments alone; everything, where there is no code. */
   readonly remarks: string
   readonly imports: readonly Import[]
-  readonly exports: readonly { readonly line: number; readonly name: string }[]
-  /** Functions that have a block for a body, nested ones too. */
-  readonly blocks: readonly Block[]
-  /** Files named in quotes, as paths from the root: what is started and not imported. */
+  readonly exports: readonly Export[]
+  /** Nested ones too. */
+  readonly functions: readonly Block[]
+  /** Files named in quotes, as paths from the root: what is imported, and what is started. */
   readonly named: readonly string[]
 }
 
@@ -56,15 +63,21 @@ export function readSources(): readonly Source[] {
 
 export function sourceOf(path: string, text: string): Source {
   if (!/\.(ts|mjs)$/.test(path)) {
-    const nothing = { imports: [], exports: [], blocks: [], named: [] }
+    const nothing = { imports: [], exports: [], functions: [], named: [] }
     return { path, text, code: '', said: sqlSaid(path, text), remarks: text, ...nothing }
   }
   const { code, said, remarks } = partsOf(text)
   const known = { path, text, code, said, remarks, exports: exportsOf(code) }
-  return { ...known, imports: importsOf(known), blocks: blocksOf(known), named: namedIn(known) }
+  return {
+    ...known,
+    imports: importsOf(known),
+    functions: functionsOf(known),
+    named: namedIn(known),
+  }
 }
 
-export const lineAt = (text: string, index: number): number => text.slice(0, index).split('\n').length
+export const lineAt = (text: string, index: number): number =>
+  text.slice(0, index).split('\n').length
 
 const blank = (text: string) => text.replaceAll(/[^\n]/g, ' ')
 const sqlSaid = (path: string, text: string) =>
@@ -76,13 +89,14 @@ const STRING = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/y
 const TEMPLATE = /[`}](?:\\[^]|\$(?!\{)|[^\\`$])*(?:`|\$\{)/y
 const PATTERN = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*/y
 /** What stands before a pattern; after anything else a slash divides. */
-const BEFORE_PATTERN = /(?:^|[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))\s*$/
+const BEFORE_PATTERN =
+  /(?:^|[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))\s*$/
 
 function partsOf(text: string): { code: string; said: string; remarks: string } {
   const parts = { code: '', said: '', remarks: '' }
   const templates: number[] = []
   let depth = 0
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const match = (token: RegExp) => ((token.lastIndex = at), token.exec(text)?.[0])
     const comment = match(COMMENT)
     const ends = text[at] === '}' && templates.at(-1) === depth
@@ -93,7 +107,8 @@ function partsOf(text: string): { code: string; said: string; remarks: string } 
     if (ends) templates.pop()
     if (template?.endsWith('${') === true) templates.push(depth)
     if (comment === undefined && quote === undefined) depth += { '{': 1, '}': -1 }[token] ?? 0
-    parts.code += quote === undefined ? (comment === undefined ? token : blank(token)) : hollow(token)
+    parts.code +=
+      quote === undefined ? (comment === undefined ? token : blank(token)) : hollow(token)
     parts.said += comment === undefined ? token : blank(token)
     parts.remarks += comment === undefined ? blank(token) : token
     at += token.length
@@ -131,7 +146,9 @@ function targetOf(path: string, from: string): string {
 function namesOf(clause: string, code: string): string[] {
   const space = /^\* as (\w+)/.exec(clause)?.[1]
   if (space !== undefined) {
-    return [...code.matchAll(new RegExp(String.raw`\b${space}\.(\w+)`, 'g'))].map(([, name]) => name!)
+    return [...code.matchAll(new RegExp(String.raw`\b${space}\.(\w+)`, 'g'))].map(
+      ([, name]) => name!,
+    )
   }
   if (clause.startsWith('*')) return ['*']
   return listed(clause.replaceAll(/^\w+(?:, )?/g, '')).map((one) => one.split(' as ')[0]!)
@@ -147,23 +164,26 @@ const listed = (clause: string): string[] =>
 const EXPORT =
   /^export (?:(?:async |abstract )?(?:function\*?|const|let|class|interface|type|enum) (\w+)|(?:type )?\{([^}]*)\})/gm
 
-const exportsOf = (code: string): Source['exports'] =>
-  [...code.matchAll(EXPORT)].flatMap(({ index, 1: name, 2: list = '' }) => {
+const exportsOf = (code: string): Export[] =>
+  [...code.matchAll(EXPORT)].flatMap(({ index, 0: head, 1: name, 2: list = '' }) => {
     const names = name === undefined ? listed(list).map((one) => one.split(' as ').at(-1)!) : [name]
-    return names.map((one) => ({ line: lineAt(code, index), name: one }))
+    const isType = /^export (?:interface|type) /.test(head)
+    return names.map((one) => ({ line: lineAt(code, index), name: one, isType }))
   })
 
 /** A function, an arrow with a block, a method; not what only looks like a method. */
 const HEAD =
   /\bfunction\b|=> \{$|^ +(?!(?:if|for|while|switch|catch|return|super|await)\b)(?:(?:async|get|set|static) )*\*?#?\w+(?:<[^>]*>)?\(/gm
 
-function blocksOf({ text, code }: Text): Block[] {
+function functionsOf({ text, code }: Text): Block[] {
   const lines = text.split('\n')
   return [...code.matchAll(HEAD)].flatMap(({ index, 0: head }) => {
     const open = head.endsWith('{') ? index + head.length - 1 : bodyAfter(code, index)
     if (open === undefined) return []
     const line = lineAt(code, index)
-    return [{ line, lines: lineAt(code, closing(code, open)) - line + 1, head: lines[line - 1] ?? '' }]
+    return [
+      { line, lines: lineAt(code, closing(code, open)) - line + 1, head: lines[line - 1] ?? '' },
+    ]
   })
 }
 
