@@ -161,8 +161,11 @@ const listed = (clause: string): string[] =>
     .map((one) => one.trim())
     .filter((one) => one !== '')
 
-const EXPORT =
-  /^export (?:(?:async |abstract )?(?:function\*?|const|let|class|interface|type|enum) (\w+)|(?:type )?\{([^}]*)\})/gm
+const DECLARED = 'function|const|let|class|interface|type|enum'
+const EXPORT = new RegExp(
+  String.raw`^export (?:(?:async |abstract )?(?:${DECLARED}) (\w+)|(?:type )?\{([^}]*)\})`,
+  'gm',
+)
 
 const exportsOf = (code: string): Export[] =>
   [...code.matchAll(EXPORT)].flatMap(({ index, 0: head, 1: name, 2: list = '' }) => {
@@ -171,13 +174,14 @@ const exportsOf = (code: string): Export[] =>
     return names.map((one) => ({ line: lineAt(code, index), name: one, isType }))
   })
 
-/** A function, an arrow with a block, a method; not what only looks like a method. */
-const HEAD =
-  /\bfunction\b|=> \{$|^ +(?!(?:if|for|while|switch|catch|return|super|await)\b)(?:(?:async|get|set|static) )*\*?#?\w+(?:<[^>]*>)?\(/gm
+/** What can stand before a bracket and a block, and is no method. */
+const NO_METHOD = 'if|for|while|switch|catch|return|super|await'
+const METHOD = String.raw`^ +(?!(?:${NO_METHOD})\b)(?:(?:async|get|set|static) )*#?\w+(?:<[^>]*>)?\(`
+const FUNCTION = new RegExp(String.raw`\bfunction\b|=> \{$|${METHOD}`, 'gm')
 
 function functionsOf({ text, code }: Text): Block[] {
   const lines = text.split('\n')
-  return [...code.matchAll(HEAD)].flatMap(({ index, 0: head }) => {
+  return [...code.matchAll(FUNCTION)].flatMap(({ index, 0: head }) => {
     const open = head.endsWith('{') ? index + head.length - 1 : bodyAfter(code, index)
     if (open === undefined) return []
     const line = lineAt(code, index)

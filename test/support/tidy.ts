@@ -1,4 +1,4 @@
-/** What test/tidy.test.ts holds the source against: each function lists the breaches of one rule. */
+/** The rules of test/tidy.test.ts: each function lists the breaches of one. */
 import { extname } from 'node:path'
 import { lineAt, type Source } from './source.ts'
 
