@@ -67,12 +67,18 @@ const toBalances = (row: Row): AccountBalances => ({
   available: availableBalance(fromRow(row)),
 })
 
-/** The accounts that match, oldest first; all of an owner's, or all of a type. */
+/** The accounts that match, oldest first, after account `after` if given; `limit` at most. */
 export async function findAccounts(
   db: Knex,
   where: Partial<AccountKey> & { readonly id?: AccountId },
+  {
+    after,
+    limit = ACCOUNTS_MAX,
+  }: { readonly after?: AccountId | undefined; readonly limit?: number } = {},
 ): Promise<AccountBalances[]> {
-  const rows: Row[] = await db('accounts').where(where).orderBy('id').limit(ACCOUNTS_MAX)
+  const query = db('accounts').where(where).orderBy('id').limit(limit)
+  if (after !== undefined) query.where('id', '>', after)
+  const rows: Row[] = await query
   return rows.map(toBalances)
 }
 

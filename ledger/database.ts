@@ -49,10 +49,19 @@ export function connect(options: DatabaseOptions): Knex {
 
 /**
  * Applies the .sql files of `folders`, in name order within each folder, each in one transaction.
- * Safe to run at any time and from several processes at once.
+ * Safe to run at any time, from several processes at once, and after a run that was killed: knex
+ * would take the row it leaves behind for a running migration, so the lock is one of Postgres's own.
  */
 export async function migrate(db: Knex, folders: readonly URL[]): Promise<void> {
-  await db.migrate.latest({ migrationSource: sqlFiles(folders), tableName: 'migrations' })
+  const config = { migrationSource: sqlFiles(folders), tableName: 'migrations' }
+  await db.transaction(async (trx) => {
+    await trx.raw('SET LOCAL statement_timeout = 0')
+    await trx.raw('SET LOCAL lock_timeout = 0')
+    await trx.raw('SET LOCAL idle_in_transaction_session_timeout = 0')
+    await trx.raw('SELECT pg_advisory_xact_lock(hashtext(?))', ['florin migrations'])
+    await db.migrate.forceFreeMigrationsLock(config)
+    await db.migrate.latest(config)
+  })
 }
 
 function sqlFiles(folders: readonly URL[]): Knex.MigrationSource<URL> {

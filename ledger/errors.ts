@@ -12,7 +12,7 @@ export const LEDGER_ERROR_CODES = [
   'pending_transfer_resolved',
   'insufficient_funds',
   'total_too_large',
-  'claim_mismatch',
+  'idempotency_key_reused',
   'ledger_saturated',
   'ledger_unavailable',
 ] as const

@@ -45,7 +45,7 @@ export interface Outcome {
 
 export interface Group {
   /**
-   * @throws {LedgerError} `ledger_saturated` when too many wait, `claim_mismatch` when the claim
+   * @throws {LedgerError} `ledger_saturated` when too many wait, `idempotency_key_reused` when the claim
    *   was used for something else, `ledger_unavailable` when the database did not confirm: the
    *   outcome is then unknown, and submitting the same claim again tells.
    */
@@ -248,7 +248,7 @@ function sortOut(units: readonly Unit[], known: ReadonlyMap<string, StoredAnswer
     const twin = claim && first.get(claim.id)
     const fingerprint = stored?.fingerprint ?? twin?.claim?.fingerprint
     if (claim !== undefined && fingerprint !== undefined) {
-      if (!fingerprint.equals(claim.fingerprint)) return new LedgerError('claim_mismatch')
+      if (!fingerprint.equals(claim.fingerprint)) return new LedgerError('idempotency_key_reused')
       return stored === undefined ? twin : { answer: stored.answer, replayed: true }
     }
     if (claim !== undefined) first.set(claim.id, unit)

@@ -10,9 +10,8 @@ export const ROLES = ['florin_api', 'florin_worker'] as const
 
 /** `url` must be the owner's: nobody else may create tables. Safe to run at any time. */
 export async function migrateAll(url: string): Promise<void> {
-  const db = connect({ url, connectionsMax: 1, applicationName: 'florin migrate' })
+  const db = connect({ url, connectionsMax: 2, applicationName: 'florin migrate' })
   try {
-    await db.raw('SET statement_timeout = 0')
     await migrate(db, FOLDERS)
   } finally {
     await db.destroy()

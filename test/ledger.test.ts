@@ -182,7 +182,7 @@ describe('the books', () => {
       replayed: true,
     })
     const other = unitOf([], { claim: claimOf('ada', 'pay', key, 'eleven') })
-    expect(await refusalOf(group.submit(other))).to.equal('claim_mismatch')
+    expect(await refusalOf(group.submit(other))).to.equal('idempotency_key_reused')
   })
 
   it('let only the offender see its error when a companion row breaks a constraint', async () => {

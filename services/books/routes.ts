@@ -5,7 +5,16 @@ import type { AccountBalances } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
-import { CurrencyCode, listOf, MoneyOut, moneyOut, PAGE_MAX, Timestamp } from '../http/schemas.ts'
+import {
+  CurrencyCode,
+  listOf,
+  MoneyOut,
+  moneyOut,
+  page,
+  PAGE_MAX,
+  pageQuery,
+  Timestamp,
+} from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
 import { merchantOwner, personOwner } from './chart.ts'
 
@@ -96,12 +105,14 @@ export const bookEndpoints = [
   endpoint({
     ...{ method: 'GET', path: '/v1/accounts', summary: 'Accounts and their balances' },
     ...{ tag: 'Books', scopes: SCOPES },
-    answers: { 200: z.strictObject({ data: z.array(AccountOut) }) },
+    query: pageQuery('acc'),
+    answers: { 200: listOf(AccountOut) },
     refusals: [],
-    handle: async ({ db }, { caller }) => {
+    handle: async ({ db }, { caller, query: { limit, cursor } }) => {
       const owner = ownerOf(caller)
-      const accounts = await findAccounts(db, owner === undefined ? {} : { owner })
-      return { status: 200, body: { data: accounts.map(accountOut) } }
+      const where = owner === undefined ? {} : { owner }
+      const accounts = await findAccounts(db, where, { after: cursor, limit })
+      return { status: 200, body: page(accounts.map(accountOut), limit) }
     },
   }),
   endpoint({

@@ -16,7 +16,7 @@ const BODY_REFUSALS = [
   ...(['body_too_large', 'content_type_not_supported', 'request_timeout'] as const),
 ] satisfies readonly ErrorCode[]
 
-const KEY_REFUSALS = ['idempotency_key_missing', 'claim_mismatch'] satisfies readonly ErrorCode[]
+const KEY_REFUSALS = ['idempotency_key_missing', 'idempotency_key_reused'] satisfies readonly ErrorCode[]
 
 export const Problem = z
   .strictObject({

@@ -1,12 +1,13 @@
 /** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
 import helmet from 'koa-helmet'
 import { v7 } from 'uuid'
 import type { z } from 'zod'
 import type { Context } from '../context.ts'
-import { ServiceError } from '../errors.ts'
+import { type ErrorCode, ServiceError } from '../errors.ts'
 import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
 import { callerOf, ownerOf } from './callers.ts'
 import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
@@ -46,7 +47,30 @@ export function openServer(context: Context, api: Api): Server {
     }),
   )
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
-  return createServer(LIMITS, app.callback())
+  const server = createServer(LIMITS, app.callback())
+  return server.on('clientError', refuseUnreadable)
+}
+
+/** Node gives up on what is not HTTP, too slow or too long before Koa sees it; we say why. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const code = UNREADABLE[error.code ?? ''] ?? 'invalid_request'
+  const { status, body } = problemOf(code)
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+const UNREADABLE: Readonly<Record<string, ErrorCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
 }
 
 const notAllowed = () => new ServiceError('method_not_allowed')
