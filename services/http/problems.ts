@@ -30,11 +30,8 @@ export const PROBLEMS = {
   fee_schedule_not_found: [422, 'The merchant has no fee schedule for this currency'],
   forbidden: [403, 'The token does not allow this'],
   headers_too_large: [431, 'The headers are larger than is accepted'],
-  idempotency_key_missing: [
+  idempotency_key_missing: [400, 'An Idempotency-Key of 16 to 64 of [A-Za-z0-9_-] is needed'],
   idempotency_key_reused: [422, 'This Idempotency-Key was used for another request'],
-    400,
-    'An Idempotency-Key header of 16 to 64 of [A-Za-z0-9_-] is needed',
-  ],
   insufficient_funds: [402, 'The payer has too little money available'],
   internal: [500, 'Something is wrong on our side'],
   invalid_request: [400, 'The request is malformed'],
