@@ -11,7 +11,8 @@ export interface BankAdapter {
   readonly name: string
 
   /**
-   * Asks the bank to move the money. `instruction.reference` is the bank's idempotency key for ever.
+   * Asks the bank to move the money. `instruction.reference` is the bank's idempotency key for
+   * ever.
    * @throws {BankError} `bank_unreachable` if the request cannot have arrived,
    *   `bank_outcome_unknown` if it may have.
    */
@@ -95,15 +96,12 @@ export interface StatementLine {
 export type NameCheck = 'match' | 'close_match' | 'no_match' | 'not_possible'
 
 /** Why a bank could not be asked or understood, most certain first. */
-export const BANK_ERROR_CODES = [
-  'bad_signature',
-  'callback_expired',
-  'bad_callback',
-  'bank_unreachable',
-  'bank_outcome_unknown',
-] as const
-
-export type BankErrorCode = (typeof BANK_ERROR_CODES)[number]
+export type BankErrorCode =
+  | 'bad_signature'
+  | 'callback_expired'
+  | 'bad_callback'
+  | 'bank_unreachable'
+  | 'bank_outcome_unknown'
 
 export class BankError extends Error {
   override readonly name = 'BankError'

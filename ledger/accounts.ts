@@ -110,7 +110,9 @@ export async function findEntries(
   })
 }
 
-/** The posted balance as it stood at `at`, by the time of recording. Zero before the first entry. */
+/**
+ * The posted balance as it stood at `at`, by the time of recording. Zero before the first entry.
+ */
 export async function balanceAt(db: Knex, account: AccountId, at: Date): Promise<bigint> {
   const row = await db('entries')
     .where({ account_id: account })

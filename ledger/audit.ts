@@ -97,7 +97,8 @@ export async function audit(db: Knex): Promise<Audit> {
         violations.push(...found.rows.map(({ subject }) => ({ invariant, subject })))
       }
       const trial = await trx.raw<{ rows: TrialBalance[] }>(`
-        SELECT currency, sum(debits_posted)::bigint AS debits, sum(credits_posted)::bigint AS credits
+        SELECT currency, sum(debits_posted)::bigint AS debits,
+               sum(credits_posted)::bigint AS credits
           FROM accounts GROUP BY currency ORDER BY currency`)
       const counts = await trx.raw<{ rows: [Pick<Audit, 'accounts' | 'transfers'>] }>(`
         SELECT (SELECT count(*) FROM accounts) AS accounts,

@@ -17,10 +17,12 @@ export interface DatabaseOptions {
 const TIMEOUTS = { lock_timeout: 2_000, statement_timeout: 5_000 } as const
 const IDLE_IN_TRANSACTION_MAX_MS = 5_000
 
+const INT8: number = pg.types.builtins.INT8
+
 /** `bigint` columns arrive as JavaScript bigint, on our connections only. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format: 'text') =>
-    oid === pg.types.builtins.INT8 ? BigInt : pg.types.getTypeParser(oid, format)) as never,
+    oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format)) as never,
 }
 
 /** What `pg` needs to connect as us; both knex and the group commit use it. */
@@ -50,7 +52,8 @@ export function connect(options: DatabaseOptions): Knex {
 /**
  * Applies the .sql files of `folders`, in name order within each folder, each in one transaction.
  * Safe to run at any time, from several processes at once, and after a run that was killed: knex
- * would take the row it leaves behind for a running migration, so the lock is one of Postgres's own.
+ * would take the row it leaves behind for a running migration, so the lock is one of Postgres's
+ * own.
  */
 export async function migrate(db: Knex, folders: readonly URL[]): Promise<void> {
   const config = { migrationSource: sqlFiles(folders), tableName: 'migrations' }

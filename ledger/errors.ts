@@ -2,22 +2,19 @@
  * Why the ledger refuses. A code that Postgres also enforces is the name of its constraint in
  * ledger/migrations. The order is that of precedence: the first that applies is the answer.
  */
-export const LEDGER_ERROR_CODES = [
-  'debit_account_not_found',
-  'credit_account_not_found',
-  'same_account',
-  'currency_mismatch',
-  'amount_not_positive',
-  'pending_transfer_not_found',
-  'pending_transfer_resolved',
-  'insufficient_funds',
-  'total_too_large',
-  'idempotency_key_reused',
-  'ledger_saturated',
-  'ledger_unavailable',
-] as const
-
-export type LedgerErrorCode = (typeof LEDGER_ERROR_CODES)[number]
+export type LedgerErrorCode =
+  | 'debit_account_not_found'
+  | 'credit_account_not_found'
+  | 'same_account'
+  | 'currency_mismatch'
+  | 'amount_not_positive'
+  | 'pending_transfer_not_found'
+  | 'pending_transfer_resolved'
+  | 'insufficient_funds'
+  | 'total_too_large'
+  | 'idempotency_key_reused'
+  | 'ledger_saturated'
+  | 'ledger_unavailable'
 
 /** A refusal: nothing has changed. What is not a refusal is a bug and is thrown as it came. */
 export class LedgerError extends Error {
@@ -49,8 +46,8 @@ const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/
 const NETWORK_CODES = /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/
 /** Alone, or behind the statement that knex puts before them. */
 const DRIVER_MESSAGES = new RegExp(
-  '(^| - )(Connection (terminated|ended)|Client (has encountered|was closed)|timeout exceeded when' +
-    '|Knex: Timeout|Unable to acquire|Query read timeout)',
+  '(^| - )(Connection (terminated|ended)|Client (has encountered|was closed)' +
+    '|timeout exceeded when|Knex: Timeout|Unable to acquire|Query read timeout)',
 )
 
 /** Whether the database could not be reached or did not confirm: the outcome is then not known. */

@@ -45,12 +45,15 @@ export interface Outcome {
 
 export interface Group {
   /**
-   * @throws {LedgerError} `ledger_saturated` when too many wait, `idempotency_key_reused` when the claim
+   * @throws {LedgerError} `ledger_saturated` when too many wait, `idempotency_key_reused` when the
+   * claim
    *   was used for something else, `ledger_unavailable` when the database did not confirm: the
    *   outcome is then unknown, and submitting the same claim again tells.
    */
   readonly submit: (unit: Unit) => Promise<Outcome>
-  /** What the claim was answered, if it was: for callers who must know before they do costly work. */
+  /**
+   * What the claim was answered, if it was: for callers who must know before they do costly work.
+   */
   readonly recall: (claim: Claim) => Promise<StoredAnswer | undefined>
   readonly stats: () => { readonly waiting: number; readonly writing: number }
   /** Finishes what was submitted, then closes the connections. */
@@ -195,7 +198,7 @@ async function commit(
   const connection = await pool.connect()
   let failure: unknown
   try {
-    return await writeUnits(connection as Connection, options.companions, units)
+    return await writeUnits(connection, options.companions, units)
   } catch (error) {
     failure = error
     await connection.query('ROLLBACK').catch(() => {})

@@ -1,4 +1,6 @@
-/** Ids of the ledger: UUIDv7, so that what is made later sorts later and lands beside it on disk. */
+/**
+ * Ids of the ledger: UUIDv7, so that what is made later sorts later and lands beside it on disk.
+ */
 import { v7 } from 'uuid'
 
 export type Uuid = string
@@ -9,7 +11,7 @@ export type TransferId = Uuid
 export type UnitId = Uuid
 
 /** How many transfers one unit may hold: what the last byte of an id can count. */
-export const TRANSFERS_PER_UNIT_MAX = 256
+const TRANSFERS_PER_UNIT_MAX = 256
 
 export const newId = (): Uuid => v7()
 

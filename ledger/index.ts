@@ -19,19 +19,13 @@ export {
   findEntries,
   openAccount,
 } from './accounts.ts'
-export { type Audit, audit } from './audit.ts'
-export { type AccountType, CHART, type Side } from './chart.ts'
-export { type Claim, claimOf, findAnswers, type StoredAnswer } from './claims.ts'
-export type { CompanionRow, CompanionRows, CompanionTables } from './companions.ts'
-export { connect, type DatabaseOptions, migrate } from './database.ts'
-export type { Movement, NewTransfer, NewUnit, Resolution, Transfer } from './decide.ts'
-export {
-  isUnavailable,
-  LEDGER_ERROR_CODES,
-  LedgerError,
-  type LedgerErrorCode,
-  violatedConstraint,
-} from './errors.ts'
+export { audit } from './audit.ts'
+export type { AccountType } from './chart.ts'
+export { type Claim, claimOf } from './claims.ts'
+export type { CompanionRow, CompanionRows } from './companions.ts'
+export { connect, migrate } from './database.ts'
+export type { Movement, NewTransfer, Resolution } from './decide.ts'
+export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
 export {
   type Accepted,
   type Conclusion,
@@ -49,14 +43,5 @@ export {
   transferIdAt,
   type Uuid,
 } from './ids.ts'
-export {
-  AMOUNT_MAX,
-  currencies,
-  type Currency,
-  formatMoney,
-  isCurrency,
-  type Money,
-  percentOf,
-  scaleOf,
-} from './money.ts'
+export { type Currency, formatMoney, isCurrency, type Money, percentOf } from './money.ts'
 export { createTransfers } from './transfers.ts'

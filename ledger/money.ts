@@ -1,4 +1,6 @@
-/** Amounts of money: whole minor units of one ISO 4217 currency, never floats. Imports no sibling. */
+/**
+ * Amounts of money: whole minor units of one ISO 4217 currency, never floats. Imports no sibling.
+ */
 import { Decimal } from 'decimal.js'
 
 /** Currency codes by the number of digits after the decimal point. Source: ISO 4217, list one. */
@@ -31,9 +33,6 @@ export interface Money {
   readonly currency: Currency
 }
 
-/** The largest amount one movement may have, in minor units: fifteen digits. */
-export const AMOUNT_MAX = 999_999_999_999_999n
-
 /** 60 digits: a 19-digit amount times any rate we accept stays exact until it is rounded. */
 const Exact = Decimal.clone({ precision: 60 })
 
@@ -49,9 +48,6 @@ export type Rounding = keyof typeof ROUNDING
 export function isCurrency(code: string): code is Currency {
   return SCALES.has(code)
 }
-
-/** Every currency we know, in alphabetical order. */
-export const currencies = (): readonly Currency[] => [...SCALES.keys()].sort()
 
 /** Digits after the decimal point of `currency`, by ISO 4217. The currency must be a known one. */
 export function scaleOf(currency: Currency): number {

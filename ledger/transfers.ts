@@ -1,4 +1,7 @@
-/** The single writer of money: lock, decide, write, all set-wise and all in the caller's transaction. */
+/**
+ * The single writer of money: lock, decide, write, all set-wise and all in the caller's
+ * transaction.
+ */
 import type { Knex } from 'knex'
 import {
   type Account,
@@ -120,7 +123,9 @@ async function findPendings(connection: Connection, transfers: readonly NewTrans
   return pendings
 }
 
-/** Whether one is resolved already may only be asked under lock: a resolution locks its accounts. */
+/**
+ * Whether one is resolved already may only be asked under lock: a resolution locks its accounts.
+ */
 async function findResolved(connection: Connection, ids: readonly TransferId[]) {
   if (ids.length === 0) return new Set<TransferId>()
   const { rows } = await connection.query({
@@ -195,7 +200,7 @@ export function writeMoney(
  * An array in Postgres's own notation, many times faster than the driver quotes one. Elements are
  * ids, whole numbers, times and single words of ours, none of which needs quotes.
  */
-export function arrayOf(elements: readonly (string | bigint)[]): string {
+function arrayOf(elements: readonly (string | bigint)[]): string {
   if (elements.some((element) => typeof element === 'string' && NEEDS_QUOTES.test(element))) {
     throw new Error('an array element would need quotes')
   }

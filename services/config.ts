@@ -1,4 +1,6 @@
-/** The environment, read and checked once, every fault reported at once. Only here is process.env. */
+/**
+ * The environment, read and checked once, every fault reported at once. Only here is process.env.
+ */
 import { z } from 'zod'
 
 const integer = (fallback: number, min: number, max: number) =>

@@ -1,7 +1,7 @@
 /**
- * Ids as the outside sees them: TypeID form, a prefix that says what it is and the UUID in Crockford
- * base32 (`pay_01h455vb4pex5vsknk084sn02q`). Inside, ids are plain UUIDs.
- * Source: TypeID specification, version 0.3.
+ * Ids as the outside sees them: TypeID form, a prefix that says what it is and the UUID in
+ * Crockford base32 (`pay_01h455vb4pex5vsknk084sn02q`). Inside, ids are plain UUIDs. Source: TypeID
+ * specification, version 0.3.
  */
 import { z } from 'zod'
 import type { Uuid } from '../ledger/index.ts'

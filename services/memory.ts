@@ -1,4 +1,6 @@
-/** A bounded map for facts that never change once they are true: who an alias is, where a wallet is. */
+/**
+ * A bounded map for facts that never change once they are true: who an alias is, where a wallet is.
+ */
 
 export interface Memory {
   /** The remembered value, or the one that `find` gives; undefined is not remembered. */

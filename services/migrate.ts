@@ -1,4 +1,6 @@
-/** `npm run migrate`: brings the database up to date, as its owner, and lets the processes log in. */
+/**
+ * `npm run migrate`: brings the database up to date, as its owner, and lets the processes log in.
+ */
 import { readMigrationConfig } from './config.ts'
 import { letRolesLogIn, migrateAll } from './migrations.ts'
 

@@ -6,7 +6,7 @@ const FOLDERS = ['../ledger/migrations/', './migrations/'].map(
   (path) => new URL(path, import.meta.url),
 )
 
-export const ROLES = ['florin_api', 'florin_worker'] as const
+const ROLES = ['florin_api', 'florin_worker'] as const
 
 /** `url` must be the owner's: nobody else may create tables. Safe to run at any time. */
 export async function migrateAll(url: string): Promise<void> {

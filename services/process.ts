@@ -1,4 +1,6 @@
-/** What every process does: read its configuration, say so when it is ready, and drain when told to. */
+/**
+ * What every process does: read its configuration, say so when it is ready, and drain when told to.
+ */
 import { pino, type Logger } from 'pino'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { closeContext, type Context, openContext, type Role } from './context.ts'
@@ -16,7 +18,9 @@ export interface Running {
   readonly drain: () => Promise<void>
 }
 
-/** Runs `start` as a process: one clear line when it cannot, a clean end when it is told to stop. */
+/**
+ * Runs `start` as a process: one clear line when it cannot, a clean end when it is told to stop.
+ */
 export async function runProcess(
   role: Role,
   start: (context: Context) => Promise<Running>,

@@ -16,7 +16,9 @@ export type Handlers = Readonly<Record<Bell, (id: Uuid) => Promise<void>>>
 export interface Queue {
   /** Never fails: what is not rung now, the sweep rings later. */
   readonly ring: (bell: Bell, ids: readonly Uuid[]) => Promise<void>
-  /** Handles what is rung until `close`. A handler that throws is not called again for that ring. */
+  /**
+   * Handles what is rung until `close`. A handler that throws is not called again for that ring.
+   */
   readonly work: (handlers: Handlers, concurrency: number) => void
   /** Waits for the handlers that are running. */
   readonly close: () => Promise<void>
@@ -89,7 +91,10 @@ function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend 
 /** Both processes act as this role on the doorbell's tables, which it may extend; nowhere else. */
 const ROLE = 'florin_doorbell'
 
-/** Creates or updates the tables of the Postgres backend, as their owner, and lets `members` use them. */
+/**
+ * Creates or updates the tables of the Postgres backend, as their owner, and lets `members` use
+ * them.
+ */
 export async function migrateQueue(databaseUrl: string, members: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

@@ -1,4 +1,6 @@
-/** The tables whose rows commit in the group with the money, in writing order, and their columns. */
+/**
+ * The tables whose rows commit in the group with the money, in writing order, and their columns.
+ */
 export const COMPANIONS = {
   merchants: ['id', 'subject', 'name', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
 import { type Kind, publicId, uuidOf } from '../services/ids.ts'
-import { expectProblem, quiet, unchanged } from './support/abuse.ts'
+import { expectProblem, once, quiet, unchanged } from './support/abuse.ts'
 import { call, newSubject, type Who } from './support/api.ts'
 import {
   ended,
@@ -27,7 +27,7 @@ let rival: Merchant
 let theirs: Record<'pay' | 'acc' | 'bac' | 'set' | 'ord', string>
 let shopAccount: string
 
-before(async () => {
+const setTheStage = once(async () => {
   ;[ada, ben, eve] = await Promise.all([person(100_000n), person(), person(100_000n)])
   ;[shop, rival] = await Promise.all([merchant(), merchant()])
   const bac = await linkedAccount(ada)
@@ -49,6 +49,8 @@ before(async () => {
 const unknown = (kind: Kind) => publicId(kind, newId())
 
 describe('a thing of somebody else', () => {
+  before(setTheStage)
+
   const READS = [
     ['pay', '/v1/payments/:id', () => [ben, eve, rival]],
     ['acc', '/v1/accounts/:id', () => [ben, eve, shop, rival]],
@@ -88,7 +90,7 @@ describe('a thing of somebody else', () => {
     }
   })
 
-  it('cannot be unlinked by another, not even by who has one of the same number', async () => {
+  it('cannot be unlinked by another', async () => {
     await unchanged(async () => {
       for (const who of [eve, rival, shop] as Who[]) {
         const path = `/v1/bank_accounts/${theirs.bac}`
@@ -131,7 +133,9 @@ describe('a thing of somebody else', () => {
 
   it('shows no more of a bank account than its end, and no account number in an event', async () => {
     const { owner } = await world()
-    const { number } = await owner('bank_accounts').where({ id: uuidOf(theirs.bac) }).first()
+    const { number } = await owner('bank_accounts')
+      .where({ id: uuidOf(theirs.bac) })
+      .first()
     const paths = ['/v1/bank_accounts', '/v1/payments', '/v1/accounts']
     const texts = await Promise.all(paths.map(async (path) => (await call(ada, 'GET', path)).text))
     const events = await call(OPERATOR, 'GET', '/v1/events?limit=100')
@@ -140,6 +144,8 @@ describe('a thing of somebody else', () => {
 })
 
 describe('an order', () => {
+  before(setTheStage)
+
   const pay = (who: Person, body: object) =>
     call(who, 'POST', '/v1/payments', { body: { approval: { pin: PIN }, ...body } })
   const of5000 = { amount: '5000', currency: 'EUR' }
@@ -189,6 +195,10 @@ describe('an order', () => {
 })
 
 describe('a payee', () => {
+  before(setTheStage)
+
+  afterEach(quiet)
+
   it('is somebody else, and somebody', async () => {
     const same = payment(eve, '5000')
     const byId = payment(eve, '5000', { payee: publicId('per', eve.id) })
@@ -203,7 +213,17 @@ describe('a payee', () => {
         const body = payment(ben, '5000', { payee })
         expectProblem(await call(eve, 'POST', '/v1/payments', { body }), 422, 'payee_not_found')
       }
-      for (const payee of ['', '@', 'ben', `@${'x'.repeat(33)}`, '@Ben', ' @ben', 5, null, ['@ben']]) {
+      for (const payee of [
+        '',
+        '@',
+        'ben',
+        `@${'x'.repeat(33)}`,
+        '@Ben',
+        ' @ben',
+        5,
+        null,
+        ['@ben'],
+      ]) {
         const body = payment(ben, '5000', { payee })
         expectProblem(await call(eve, 'POST', '/v1/payments', { body }), 400, 'invalid_request')
       }
@@ -213,15 +233,21 @@ describe('a payee', () => {
   it('is somebody else, paid from a bank account too', async () => {
     const source = await linkedAccount(eve)
     const body = payment(eve, '5000', { source })
-    const work = () => call(eve, 'POST', '/v1/payments', { body })
-    expectProblem(await unchanged(work, { except: ['claims'] }), 422, 'same_account')
+    const work = async () =>
+      expectProblem(await call(eve, 'POST', '/v1/payments', { body }), 422, 'same_account')
+    await unchanged(work, { except: ['claims'] })
   })
 
   it('is paid from a bank account in a currency that the bank handles', async () => {
     const source = await linkedAccount(eve)
     const body = payment(ben, '5000', { source, currency: 'CHF' })
-    const work = () => call(eve, 'POST', '/v1/payments', { body })
-    expectProblem(await unchanged(work), 422, 'currency_not_supported')
+    const work = async () =>
+      expectProblem(
+        await call(eve, 'POST', '/v1/payments', { body }),
+        422,
+        'currency_not_supported',
+      )
+    await unchanged(work)
   })
 
   it('gets no accounts by payments that are refused', async () => {

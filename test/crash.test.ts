@@ -104,7 +104,7 @@ describe('npm start', function () {
     }
   })
 
-  it('plays the story, stops at Ctrl-C without a trace, and finds the same books again', async () => {
+  it('plays the story, stops without a trace, and finds the same books again', async () => {
     const [dataDir, port] = [await folder(), await freePorts(PORTS)]
     const first = start(dataDir, port)
     await first.printed(READY)

@@ -52,7 +52,9 @@ describe('what to do about an instruction whose outcome is open', () => {
 describe('a bank’s word', () => {
   const OUTCOMES = ['settled', 'rejected', 'returned'] as const
 
-  /** A top-up of 1,000 whose callback was never rung for, so that the test alone applies reports. */
+  /**
+   * A top-up of 1,000 whose callback was never rung for, so that the test alone applies reports.
+   */
   async function openTopUp() {
     const ada = await person()
     const body = { amount: '1090', currency: 'EUR', approval: { pin: PIN } }

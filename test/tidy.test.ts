@@ -9,7 +9,7 @@ import { PLACES, PRODUCT } from './support/places.ts'
 import { readSources, ROOT, type Source, sourceOf } from './support/source.ts'
 import * as tidy from './support/tidy.ts'
 
-/** Who must not import whom; what is not said here is allowed. `like` is what the rule must catch. */
+/** Who must not import whom; the rest is allowed. `like` is what the rule must catch. */
 const FORBIDDEN: readonly tidy.Forbidden[] = [
   {
     ...{ who: /^ledger\//, whom: /^(?!ledger\/|node:|(?:knex|pg|decimal\.js|uuid)$)/ },
@@ -131,8 +131,8 @@ describe('the source', () => {
     const text = "a('x' /* y */, `z${b}'`, /'`/) // 'c'\nd"
     const { code, said, remarks } = sourceOf('a.ts', text)
     expect(code).to.equal("a(' '        ,     b   ,     )       \nd")
-    expect(said).to.equal("a('x'         , `z${b}'`, /'`/)       \nd")
-    expect(remarks).to.equal("      /* y */                    // 'c'\n ")
+    expect(said).to.equal("a('x'        , `z${b}'`, /'`/)       \nd")
+    expect(remarks).to.equal("      /* y */                  // 'c'\n ")
   })
 
   rule('imports only what it may', (all) => tidy.forbiddenImports(all, FORBIDDEN), [

@@ -133,7 +133,7 @@ export function record(books: Books, entry: Entry): void {
 export const stateOf = (instruction: Instruction): Outcome | 'accepted' =>
   instruction.events.at(-1)?.outcome ?? 'accepted'
 
-export const accountOf = (books: Books, number: string, currency: string) =>
+const accountOf = (books: Books, number: string, currency: string) =>
   books.accounts.get(`${currency} ${number}`)
 
 /** Why an instruction is refused at once, if it is: AM03, a currency the bank does not hold. */

@@ -58,7 +58,9 @@ async function learn(
   await progress(context.db, instruction, learned.progress, { now: context.now(), keep: false })
 }
 
-/** That it is sent is committed before the call: whatever happens then, we know it may have arrived. */
+/**
+ * That it is sent is committed before the call: whatever happens then, we know it may have arrived.
+ */
 async function submit(context: Context, instruction: Instruction): Promise<Learned> {
   const now = context.now()
   const sentAt = instruction.sentAt ?? now

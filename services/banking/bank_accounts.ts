@@ -1,4 +1,6 @@
-/** Linking a person's or a merchant's account at a partner bank, after asking the bank whose it is. */
+/**
+ * Linking a person's or a merchant's account at a partner bank, after asking the bank whose it is.
+ */
 import type { Knex } from 'knex'
 import {
   type Claim,

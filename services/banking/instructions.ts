@@ -155,7 +155,7 @@ export async function leaseInstruction(
     .where({ id })
     .whereIn('state', ['created', 'sent', 'unknown'])
     .where('next_at', '<=', now)
-    .where((free) => free.whereNull('leased_until').orWhere('leased_until', '<', now))
+    .where((free) => void free.whereNull('leased_until').orWhere('leased_until', '<', now))
     .update({ lease: db.raw('lease + 1'), leased_until: until })
     .returning('*')
   return rows[0] && fromRow(rows[0])
@@ -170,7 +170,9 @@ export interface Progress {
   readonly sentAt?: Date | null
 }
 
-/** Writes what its lease holder learned, and ends the lease unless `keep`. False: the lease is lost. */
+/**
+ * Writes what its lease holder learned, and ends the lease unless `keep`. False: the lease is lost.
+ */
 export async function progress(
   db: Knex,
   { id, lease }: Instruction,

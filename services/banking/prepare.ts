@@ -1,4 +1,6 @@
-/** What must commit so that a bank is told: the money set apart, and the instruction, due at once. */
+/**
+ * What must commit so that a bank is told: the money set apart, and the instruction, due at once.
+ */
 import type { CompanionRow, NewTransfer, Outcome, Unit, Uuid } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
 import { instructed } from '../books/postings.ts'

@@ -23,9 +23,10 @@ import {
   TRANSITIONS,
 } from './instructions.ts'
 
-export type Outcome = BankReport['outcome']
-
-/** What waits for an instruction: a payment, a settlement. One for each purpose, given by the worker. */
+/**
+ * What waits for an instruction: a payment, a settlement. One for each purpose, given by the
+ * worker.
+ */
 export interface Dependant {
   /** Money that moves with the bank's, in the same unit. Asked before the transaction begins. */
   readonly follow: (

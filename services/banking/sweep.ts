@@ -1,4 +1,6 @@
-/** Rings again for whatever has been quiet too long. The queue may lose everything; this finds it. */
+/**
+ * Rings again for whatever has been quiet too long. The queue may lose everything; this finds it.
+ */
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 
@@ -14,7 +16,7 @@ export async function sweep(context: Context): Promise<void> {
   const due: Uuid[] = await db('instructions')
     .whereIn('state', ['created', 'sent', 'unknown'])
     .where('next_at', '<=', now)
-    .where((free) => free.whereNull('leased_until').orWhere('leased_until', '<', now))
+    .where((free) => void free.whereNull('leased_until').orWhere('leased_until', '<', now))
     .orderBy('next_at')
     .limit(RINGS_MAX)
     .pluck('id')

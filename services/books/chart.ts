@@ -9,14 +9,14 @@ import {
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 
-export const PLATFORM = 'florin'
+const PLATFORM = 'florin'
 
 export const personOwner = (person: Uuid): string => publicId('per', person)
 export const merchantOwner = (merchant: Uuid): string => publicId('mer', merchant)
 export const bankOwner = (bank: string): string => `bank:${bank}`
 
 /** The account's id; opened when it is first needed, then remembered. */
-export function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {
+function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {
   const name = `account ${key.owner} ${key.type} ${key.currency}`
   return context.memory.recall<AccountId>(name, () => openAccount(context.db, key))
 }

@@ -1,7 +1,13 @@
 /** Accounts and their statements for who owns them, and the proof that the books balance. */
 import { z } from 'zod'
-import { audit, balanceAt, type Entry, findAccounts, findEntries } from '../../ledger/index.ts'
-import type { AccountBalances } from '../../ledger/index.ts'
+import {
+  type AccountBalances,
+  audit,
+  balanceAt,
+  type Entry,
+  findAccounts,
+  findEntries,
+} from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'

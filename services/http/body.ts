@@ -36,7 +36,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
  * JSON whose meaning cannot be argued about: no key twice, no deep nesting, no key that is special
  * to JavaScript, valid UTF-8.
  */
-export function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer): unknown {
   let text: string
   let value: unknown
   try {

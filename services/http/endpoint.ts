@@ -35,7 +35,7 @@ export interface Request<S extends Scope, P, Q, B> {
 export type Reply =
   { readonly status: number; readonly body?: unknown; readonly contentType?: string } | Outcome
 
-export interface Endpoint<S extends Scope = Scope, P = unknown, Q = unknown, B = unknown> {
+export interface Endpoint<S extends Scope, P, Q, B> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: `/${string}`
   readonly summary: string

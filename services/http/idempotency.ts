@@ -49,7 +49,7 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
   async function start<T>(claim: Claim, work: () => Promise<T>): Promise<T | Outcome> {
     const stored = await group.recall(claim)
     if (stored === undefined) return work()
-    if (!stored.fingerprint.equals(claim.fingerprint)) throw new LedgerError('idempotency_key_reused')
+    refuseOtherThan(claim, stored)
     return { answer: stored.answer, replayed: true }
   }
 
@@ -57,7 +57,7 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
     async run(claim, work) {
       const twin = running.get(claim.id)
       if (twin !== undefined) {
-        if (!twin.fingerprint.equals(claim.fingerprint)) throw new LedgerError('idempotency_key_reused')
+        refuseOtherThan(claim, twin)
         return asReplay(await twin.outcome) as Awaited<ReturnType<typeof work>> | Outcome
       }
       const outcome = start(claim, work)
@@ -69,6 +69,11 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
       }
     },
   }
+}
+
+function refuseOtherThan(claim: Claim, known: { readonly fingerprint: Buffer }): void {
+  if (known.fingerprint.equals(claim.fingerprint)) return
+  throw new LedgerError('idempotency_key_reused')
 }
 
 const asReplay = (outcome: unknown) =>

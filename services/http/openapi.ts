@@ -16,9 +16,11 @@ const BODY_REFUSALS = [
   ...(['body_too_large', 'content_type_not_supported', 'request_timeout'] as const),
 ] satisfies readonly ErrorCode[]
 
-const KEY_REFUSALS = ['idempotency_key_missing', 'idempotency_key_reused'] satisfies readonly ErrorCode[]
+const KEY_REFUSALS = [
+  ...(['idempotency_key_missing', 'idempotency_key_reused'] as const),
+] satisfies readonly ErrorCode[]
 
-export const Problem = z
+const Problem = z
   .strictObject({
     type: z.string(),
     title: z.string(),
@@ -123,7 +125,7 @@ function publicOperation(one: PublicEndpoint, components: Json): Json {
 }
 
 const operationIdOf = (method: string, path: string) =>
-  `${method.toLowerCase()}${path.replaceAll(/[/:.]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`
+  method.toLowerCase() + path.replaceAll(/[/:.]+(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 const keyParameter = (required: boolean) => ({
   ...{ name: 'Idempotency-Key', in: 'header', required },

@@ -1,7 +1,10 @@
-/** Running it: probes, metrics, the OpenAPI document and a page to browse it, from this host alone. */
+/**
+ * Running it: probes, metrics, the OpenAPI document and a page to browse it, from this host alone.
+ */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import swagger from 'swagger-ui-dist'
+import { findAccounts } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
@@ -73,7 +76,7 @@ const ok = (body: unknown, contentType = 'application/json'): Reply => ({
 
 async function ready({ db }: Context): Promise<Reply> {
   try {
-    await db.raw('SELECT 1 FROM accounts LIMIT 1')
+    await findAccounts(db, {}, { limit: 1 })
   } catch {
     throw new ServiceError('saturated', { detail: 'the database does not answer', retryAfter_s: 1 })
   }

@@ -65,13 +65,13 @@ export const PROBLEMS = {
 export interface Problem {
   readonly status: number
   readonly body: string
-  readonly retryAfter_s: number | undefined
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** Worth trying again soon, where nobody knows better. */
 const RETRY_AFTER_S = 1
 
-export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
 
 /** A code as a problem; one we do not know is ours to answer for. */
 export function problemOf(
@@ -81,11 +81,12 @@ export function problemOf(
   const known = isErrorCode(code) ? code : 'internal'
   const [status, title] = PROBLEMS[known]
   const body = JSON.stringify({ type: `/problems/${known}`, title, status, code: known, detail })
-  return {
-    status,
-    body,
-    retryAfter_s: retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined),
+  const after_s = retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined)
+  const headers = {
+    ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
+    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
   }
+  return { status, body, headers }
 }
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */

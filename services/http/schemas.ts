@@ -1,8 +1,10 @@
-/** Shapes that many calls share. A wrong shape is 400; a well-formed wrong value is refused later. */
+/**
+ * Shapes that many calls share. A wrong shape is 400; a well-formed wrong value is refused later.
+ */
 import { z } from 'zod'
 import { isCurrency, type Money } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
-import { idOut, type Kind, isPublicId, uuidOf } from '../ids.ts'
+import { idOut, type Kind, uuidOf } from '../ids.ts'
 
 /** Minor units as text: numbers lose digits, signs and exponents invite mistakes. */
 export const Amount = z
@@ -47,8 +49,6 @@ export const pageQuery = (kind: Kind) =>
 export const listOf = (item: z.ZodType) =>
   z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() })
 
-export const NoQuery = z.strictObject({})
-
 /** A page, with the cursor of the next one when this one is full. */
 export function page<T extends { id: string }>(data: readonly T[], limit: number) {
   return { data, next_cursor: data.length < limit ? null : (data.at(-1)?.id ?? null) }
@@ -61,8 +61,3 @@ export function moneyOf({ amount, currency }: { amount: string; currency: string
 }
 
 export const moneyOut = ({ amount, currency }: Money) => ({ amount: amount.toString(), currency })
-
-export const requireId = (kind: Kind, id: string, code: ServiceError['code']) => {
-  if (!isPublicId(kind, id)) throw new ServiceError(code)
-  return uuidOf(id)
-}

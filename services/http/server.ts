@@ -47,7 +47,8 @@ export function openServer(context: Context, api: Api): Server {
     }),
   )
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
-  const server = createServer(LIMITS, app.callback())
+  const answer = app.callback()
+  const server = createServer(LIMITS, (request, response) => void answer(request, response))
   return server.on('clientError', refuseUnreadable)
 }
 
@@ -85,7 +86,7 @@ function outermost(context: Context): Koa.Middleware {
     ctx.set('Cache-Control', 'no-store')
     try {
       await next()
-      if (ctx.status === 404 && !ctx.body) throw new ServiceError('not_found')
+      if (ctx._matchedRoute === undefined) throw new ServiceError('not_found')
     } catch (error) {
       const problem = problemOfError(error)
       if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
@@ -153,8 +154,7 @@ function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply:
 
 function renderProblem(ctx: Koa.Context, problem: Problem): void {
   ctx.status = problem.status
-  if (problem.retryAfter_s !== undefined) ctx.set('Retry-After', String(problem.retryAfter_s))
-  if (problem.status === 401) ctx.set('WWW-Authenticate', 'Bearer')
+  ctx.set(problem.headers)
   ctx.body = problem.body
   ctx.type = 'application/problem+json'
 }

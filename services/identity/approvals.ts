@@ -1,4 +1,6 @@
-/** Whether a person agrees to exactly this movement of money, and the proof of what they agreed to. */
+/**
+ * Whether a person agrees to exactly this movement of money, and the proof of what they agreed to.
+ */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Money, Uuid } from '../../ledger/index.ts'
@@ -54,7 +56,7 @@ export async function approve(
 }
 
 /** One line for each field, in this order; none of them can contain a line break. */
-export function digestOf(approved: Approved): Buffer {
+function digestOf(approved: Approved): Buffer {
   const { payer, payee, money, order, source, idempotencyKey } = approved
   const { amount, currency } = money
   const lines = [payer, payee, amount, currency, order ?? '', source ?? '', idempotencyKey]

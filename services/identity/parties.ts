@@ -1,4 +1,6 @@
-/** Who takes part: people, known from their first token on, and merchants, known by their operator. */
+/**
+ * Who takes part: people, known from their first token on, and merchants, known by their operator.
+ */
 import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import type { Token } from './tokens.ts'

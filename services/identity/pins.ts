@@ -56,7 +56,8 @@ async function reserveAttempt(db: Knex, person: Uuid, now: Date): Promise<string
     `UPDATE pins
         SET failed = attempt.number,
             locked_until = CASE WHEN attempt.number >= ? THEN ?::timestamptz END
-       FROM (SELECT person_id AS id, CASE WHEN locked_until IS NULL THEN failed + 1 ELSE 1 END AS number
+       FROM (SELECT person_id AS id,
+                    CASE WHEN locked_until IS NULL THEN failed + 1 ELSE 1 END AS number
                FROM pins WHERE person_id = ? FOR UPDATE) AS attempt
       WHERE person_id = attempt.id AND (locked_until IS NULL OR locked_until <= ?)
   RETURNING hash`,
@@ -73,7 +74,7 @@ async function whyNoAttempt(db: Knex, person: Uuid, now: Date): Promise<ServiceE
 }
 
 /** PINs that are tried first by whoever guesses: repeats, runs, halves that repeat, years. */
-export function isWeak(pin: string): boolean {
+function isWeak(pin: string): boolean {
   const digits = [...pin].map(Number)
   const steps = digits.slice(1).map((digit, index) => (digit - (digits[index] ?? 0) + 10) % 10)
   const isRun = steps.every((step) => step === steps[0] && [0, 1, 9].includes(step))
@@ -83,7 +84,8 @@ export function isWeak(pin: string): boolean {
 
 /** Those six-digit PINs that are chosen most, beside the patterns above. */
 const COMMON = new Set(
-  '112233 121314 123321 131313 147258 159753 159357 142536 101010 246810 314159 696969 520131'.split(
-    ' ',
-  ),
+  (
+    '112233 121314 123321 131313 147258 159753 159357 142536 101010 246810 314159 696969 ' +
+    '520131'
+  ).split(' '),
 )

@@ -3,7 +3,7 @@ import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jo
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 
-export const SCOPES = ['person', 'merchant', 'operator', 'chat'] as const
+const SCOPES = ['person', 'merchant', 'operator', 'chat'] as const
 export type Scope = (typeof SCOPES)[number]
 
 export interface Token {

@@ -23,7 +23,7 @@ interface Server {
 }
 
 /** Crash recovery of a large database may take long; a start is given up after this. */
-export const START_PATIENCE_MS = 60_000
+const START_PATIENCE_MS = 60_000
 /** After this time, left-over backends are taken to hang. */
 const BACKEND_PATIENCE_MS = 2000
 const POLL_MS = 5

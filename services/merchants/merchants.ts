@@ -1,7 +1,13 @@
 /** Merchants, and the price lists they pay by. */
 import type { Knex } from 'knex'
-import { type Currency, newId, newUnitId, type Uuid } from '../../ledger/index.ts'
-import type { Claim, Outcome } from '../../ledger/index.ts'
+import {
+  type Claim,
+  type Currency,
+  newId,
+  newUnitId,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { refused } from '../answers.ts'
 import { merchantAccountOf } from '../books/chart.ts'
@@ -60,7 +66,7 @@ function scheduleRow(id: Uuid, merchant: Uuid, fees: NewFeeSchedule, validFrom: 
   }
 }
 
-export const scheduleOut = (schedule: FeeSchedule) => ({
+const scheduleOut = (schedule: FeeSchedule) => ({
   id: publicId('fee', schedule.id),
   percent: schedule.percent,
   fixed: schedule.fixed.toString(),
@@ -78,7 +84,7 @@ export async function scheduleAt(
   const row = await db('fee_schedules')
     .where({ merchant_id: merchant, currency })
     .where('valid_from', '<=', at)
-    .where((either) => either.whereNull('valid_to').orWhere('valid_to', '>', at))
+    .where((either) => void either.whereNull('valid_to').orWhere('valid_to', '>', at))
     .orderBy('valid_from', 'desc')
     .first()
   if (row === undefined) return undefined

@@ -1,4 +1,7 @@
-/** A settlement: which payments are paid out to a merchant, what is left of them, and by which payout. */
+/**
+ * A settlement: which payments are paid out to a merchant, what is left of them, and by which
+ * payout.
+ */
 import type { Knex } from 'knex'
 import {
   type Claim,

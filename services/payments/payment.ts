@@ -126,7 +126,7 @@ const isParty = (party: Uuid) => (either: Knex.QueryBuilder) => {
   void either.where({ payer_id: party }).orWhere({ payee_id: party })
 }
 
-export async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
+async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
   const rows = await db('fee_lines').whereIn('payment_id', payments).orderBy(['payment_id', 'line'])
   const lines = new Map<Uuid, FeeLine[]>()
   for (const { payment_id: id, kind, amount, description } of rows) {

@@ -1,4 +1,6 @@
-/** A patient client of the public API: it knows nothing that a stranger with the document would not. */
+/**
+ * A patient client of the public API: it knows nothing that a stranger with the document would not.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Answer {

@@ -1,4 +1,6 @@
-/** The sandbox process of `npm start`: two banks and an identity provider, each a real HTTP server. */
+/**
+ * The sandbox process of `npm start`: two banks and an identity provider, each a real HTTP server.
+ */
 import { join } from 'node:path'
 import { startSandboxBank } from '../../adapters/sandbox/server.ts'
 import { readSandboxConfig } from '../config.ts'

@@ -26,7 +26,8 @@ export function openTeller(say: (line: string) => void): Tell {
 export function banner({ apiUrl, tokenUrl, dataDir }: Layout, elapsed_ms: number): string {
   const { pay } = curlLines(apiUrl, tokenUrl)
   return `
-Florin is ready after ${(elapsed_ms / 1000).toFixed(1)} s. Ctrl-C stops it; the books stay in ${dataDir}.
+Florin is ready after ${(elapsed_ms / 1000).toFixed(1)} s.
+Ctrl-C stops it; the books stay in ${dataDir}.
 
   API        ${apiUrl}
   Browse it  ${apiUrl}/docs

@@ -33,7 +33,7 @@ const accountsSql = ({ wallets, roundsOfPayments }: Past) => `
          credits_posted, last_entry)
   SELECT bench_id('account', n), 'bench:' || n, 'wallet', 'EUR', 'credit'::account_side, 0,
          ${roundsOfPayments / 2}, ${FUNDS + roundsOfPayments / 2}, ${1 + roundsOfPayments}
-    FROM generate_series(1, ${wallets}) n
+    FROM generate_series(1::bigint, ${wallets}) n
   UNION ALL
   SELECT bench_id('bank', 0), 'bench', 'bank', 'EUR', 'debit', NULL,
          ${wallets * FUNDS}, 0, ${wallets}
@@ -50,7 +50,7 @@ const COMMON = (n: string) =>
 const fundingSql = ({ wallets }: Past) => `${INSERT}
   SELECT bench_id('transfer', n), bench_id('bank', 0), bench_id('account', n), n, 1,
          n * ${FUNDS}::bigint, ${FUNDS}, ${COMMON('n').replace('AMOUNT', `${FUNDS}`)}
-    FROM generate_series(1, ${wallets}) n`
+    FROM generate_series(1::bigint, ${wallets}) n`
 
 /**
  * Every wallet takes part in each round of half as many payments. In odd rounds the first half of
@@ -64,7 +64,8 @@ function paymentsSql({ wallets }: Past, round: number): string {
   return `${INSERT}
     SELECT bench_id('transfer', n), ${payer}, ${payee}, ${round + 1}, ${round + 1},
            ${FUNDS - (round % 2)}, ${FUNDS + (round % 2)}, ${COMMON('n').replace('AMOUNT', '1')}
-      FROM generate_series(0, ${half - 1}) j, LATERAL (SELECT ${wallets + (round - 1) * half} + 1 + j)
+      FROM generate_series(0::bigint, ${half - 1}) j,
+           LATERAL (SELECT ${wallets + (round - 1) * half} + 1 + j)
         AS numbered (n)`
 }
 

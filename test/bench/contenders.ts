@@ -1,4 +1,6 @@
-/** The two ways to move money that are compared: the group commit, and one function call for each. */
+/**
+ * The two ways to move money that are compared: the group commit, and one function call for each.
+ */
 import pg from 'pg'
 import { type AccountId, newId, newUnitId, openGroup, type Unit } from '../../ledger/index.ts'
 import { type Database, run } from './server.ts'

@@ -7,7 +7,7 @@ function fraction(decimal: string): { over: bigint; under: bigint } {
 }
 
 /** The nearest whole number; exactly between two, the even one. Not for negatives. */
-export function nearestEven(over: bigint, under: bigint): bigint {
+function nearestEven(over: bigint, under: bigint): bigint {
   const down = over / under
   const twice = 2n * (over % under)
   if (twice < under) return down

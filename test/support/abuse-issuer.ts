@@ -13,7 +13,7 @@ import { newSubject } from './api.ts'
 import { startSite } from './sandbox-bank.ts'
 import { world } from './world.ts'
 
-export const KID = 'a-key-of-the-tests'
+const KID = 'a-key-of-the-tests'
 
 export interface Minted {
   /** Over the honest claims; undefined takes one away. */
@@ -24,7 +24,17 @@ export interface Minted {
 
 export type SecondApi = Awaited<ReturnType<typeof startSecondApi>>
 
-export async function startSecondApi() {
+/** A second process for the tests of the `describe` in which this is called. */
+export function withSecondApi(use: (api: SecondApi) => void): void {
+  let api: SecondApi
+  before(async () => {
+    api = await startSecondApi()
+    use(api)
+  })
+  after(() => api.stop())
+}
+
+async function startSecondApi() {
   const { config, routes } = await world()
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
   const own = { ...(await exportJWK(publicKey)), kid: KID, alg: 'ES256', use: 'sig' }

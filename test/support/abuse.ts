@@ -136,7 +136,10 @@ export async function quiet(): Promise<void> {
     .join('instructions', 'instructions.reference', 'callbacks.reference')
     .where({ disposition: 'received' })
   await until(async () => {
-    const left = await Promise.all([open.clone().first('id'), unheard.clone().first('callbacks.id')])
+    const left = await Promise.all([
+      open.clone().first('id'),
+      unheard.clone().first('callbacks.id'),
+    ])
     return left.every((row) => row === undefined)
   })
 }
@@ -147,4 +150,10 @@ export async function instructionOf(id: string) {
   return owner('instructions')
     .where({ subject_id: uuidOf(id) })
     .first()
+}
+
+/** Sets a file's stage once, however many of its chapters ask for it. */
+export function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => (done ??= work())
 }

@@ -21,7 +21,7 @@ export const SECRET = `whsec_${Buffer.from('a secret of twenty-nine bytes').toSt
 export const ADA = { number: 'NL01ADA', holder: 'Ada Lovelace', currency: 'EUR' }
 export const BEN = { number: 'NL02BEN', holder: 'Ben Bitdiddle', currency: 'EUR' }
 export const YUKI = { number: 'JP03YUKI', holder: '山田 ゆき', currency: 'JPY' }
-export const CUSTOMERS = [ADA, BEN, YUKI].map((one) => ({ ...one, balance: 1_000_000n }))
+const CUSTOMERS = [ADA, BEN, YUKI].map((one) => ({ ...one, balance: 1_000_000n }))
 
 export interface Callback {
   readonly headers: IncomingHttpHeaders

@@ -176,7 +176,7 @@ const exportsOf = (code: string): Export[] =>
 
 /** What can stand before a bracket and a block, and is no method. */
 const NO_METHOD = 'if|for|while|switch|catch|return|super|await'
-const METHOD = String.raw`^ +(?!(?:${NO_METHOD})\b)(?:(?:async|get|set|static) )*#?\w+(?:<[^>]*>)?\(`
+const METHOD = String.raw`^ +(?!(?:${NO_METHOD})\b)(?:(?:async|get|set) )*\w+(?:<[^>]*>)?\(`
 const FUNCTION = new RegExp(String.raw`\bfunction\b|=> \{$|${METHOD}`, 'gm')
 
 function functionsOf({ text, code }: Text): Block[] {

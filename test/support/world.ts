@@ -1,6 +1,7 @@
 /**
  * One world for the whole run: a database, the API, a worker, two banks, an identity provider, each
- * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its own.
+ * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its
+ * own.
  */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -52,31 +53,8 @@ async function openWorld() {
   // The banks must know where to call back, and the API where the banks are: the port comes first.
   const port = await freePort()
   const apiUrl = `http://127.0.0.1:${port}`
-  const banks = await Promise.all(
-    BANKS.map((name) =>
-      startSandboxBank({
-        ...{ name, port: 0, secret: BANK_SECRET, customers: CUSTOMERS, callbackDelay_ms: 20 },
-        journalFile: join(folder, `${name}.jsonl`),
-        callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
-      }).then((server) => ({ name, ...server })),
-    ),
-  )
-  const config = readConfig({
-    ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${port}` },
-    ...{ DATABASE_URL: url, REDIS_URL: process.env['REDIS_URL'] },
-    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE },
-    ...{ JWKS_URL: `${identity.url}/.well-known/jwks.json` },
-    PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
-    NO_PIN_LIMIT: '1000',
-    BANKS: JSON.stringify(
-      banks.map((bank) => ({
-        ...{ name: bank.name, protocol: 'sandbox', url: bank.url },
-        ...{ secret: BANK_SECRET, currencies: ['EUR'] },
-      })),
-    ),
-    ...{ BANK_TIMEOUT_MS: '1000', ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1' },
-    ...{ BANK_CUT_OFF_S: '2' },
-  })
+  const banks = await startBanks(folder, apiUrl)
+  const config = configOf({ port, url, jwksUrl: `${identity.url}/.well-known/jwks.json`, banks })
   const log = pino({ level: config.LOG_LEVEL })
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api') })
   const worker = openContext({ config, role: 'florin_worker', log, metrics: openMetrics('worker') })
@@ -102,6 +80,38 @@ async function openWorld() {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+const startBanks = (folder: string, apiUrl: string) =>
+  Promise.all(
+    BANKS.map(async (name) => {
+      const server = await startSandboxBank({
+        ...{ name, port: 0, secret: BANK_SECRET, customers: CUSTOMERS, callbackDelay_ms: 20 },
+        journalFile: join(folder, `${name}.jsonl`),
+        callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
+      })
+      return { name, ...server }
+    }),
+  )
+
+/** Everything is quick, so that a test can wait for it. */
+function configOf(told: {
+  readonly port: number
+  readonly url: string
+  readonly jwksUrl: string
+  readonly banks: readonly { readonly name: string; readonly url: string }[]
+}) {
+  const banks = told.banks.map(({ name, url }) => ({
+    ...{ name, protocol: 'sandbox', url, secret: BANK_SECRET, currencies: ['EUR'] },
+  }))
+  return readConfig({
+    ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
+    ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
+    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, JWKS_URL: told.jwksUrl },
+    ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
+    ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
+    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1' },
+  })
 }
 
 async function freePort(): Promise<number> {

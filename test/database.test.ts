@@ -1,0 +1,85 @@
+/** What the database refuses on its own, whatever the program believes. */
+import { expect } from 'chai'
+import { newId } from '../ledger/index.ts'
+import { AT, openBooks } from './support/books.ts'
+import { world } from './support/world.ts'
+
+describe('the books are defended by Postgres itself', () => {
+  let books: Awaited<ReturnType<typeof openBooks>>
+  before(async () => {
+    books = await openBooks()
+  })
+  after(() => books.close())
+
+  for (const role of ['florin_api', 'florin_worker']) {
+    for (const statement of [
+      'UPDATE transfers SET amount = 1',
+      'DELETE FROM transfers',
+      'TRUNCATE transfers',
+      'UPDATE accounts SET floor = NULL',
+      'DELETE FROM accounts',
+      'UPDATE claims SET answer = NULL',
+      'DELETE FROM claims',
+      'UPDATE events SET data = NULL',
+      'ALTER TABLE transfers DISABLE TRIGGER append_only',
+    ]) {
+      it(`${role} may not ${statement}`, async () => {
+        const { owner } = await world()
+        const refused = owner.transaction(async (trx) => {
+          await trx.raw(`SET LOCAL ROLE ${role}`)
+          await trx.raw(statement)
+        })
+        expect(await refused.catch(sqlStateOf)).to.equal('42501')
+      })
+    }
+  }
+
+  for (const statement of [
+    'UPDATE transfers SET amount = 1',
+    'DELETE FROM transfers',
+    'TRUNCATE transfers',
+  ]) {
+    it(`even the owner may not ${statement}`, async () => {
+      const { owner } = await world()
+      expect(await owner.raw(statement).catch(constraintOf)).to.equal('append_only')
+    })
+  }
+
+  /** A row as decide would write it, with something wrong. */
+  async function insertWrong(wrong: object): Promise<unknown> {
+    const { owner } = await world()
+    const [ada, ben] = [await books.account(), await books.account()]
+    const row = {
+      ...{ id: newId(), kind: 'single', debit_account_id: ada, credit_account_id: ben },
+      ...{ reference: newId(), amount: '1', currency: 'EUR', code: 'test' },
+      ...{ debit_entry: 1, credit_entry: 1, debit_balance: '-1', credit_balance: '1' },
+      effective_at: AT().effectiveAt,
+    }
+    return owner('transfers')
+      .insert({ ...row, ...wrong })
+      .catch(constraintOf)
+  }
+
+  it('against an account that is not there', async () => {
+    expect(await insertWrong({ debit_account_id: newId() })).to.equal('debit_account_not_found')
+    expect(await insertWrong({ credit_account_id: newId() })).to.equal('credit_account_not_found')
+  })
+  it('against another currency', async () => {
+    expect(await insertWrong({ currency: 'USD' })).to.equal('currency_mismatch')
+  })
+  it('against amounts that are not positive', async () => {
+    expect(await insertWrong({ amount: '0' })).to.equal('amount_not_positive')
+  })
+  it('against a transfer that its accounts do not know of', async () => {
+    expect(await insertWrong({})).to.equal('entry_out_of_order')
+  })
+  it('against a balance below the floor', async () => {
+    const { owner } = await world()
+    const id = await books.account()
+    const overdraw = owner('accounts').where({ id }).update({ debits_posted: '1' })
+    expect(await overdraw.catch(constraintOf)).to.equal('insufficient_funds')
+  })
+})
+
+const sqlStateOf = (error: { code?: string }) => error.code
+const constraintOf = (error: { constraint?: string }) => error.constraint
