@@ -13,6 +13,7 @@ import { type Claim, findAnswers, openRecall, type StoredAnswer, writeAnswers } 
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { NewUnit, Verdict } from './decide.ts'
+import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, sqlState, violatedConstraint } from './errors.ts'
 import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
 
@@ -84,15 +85,22 @@ const CONNECTIONS_FOR_RECALL = 1
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_RECALL)
-  const queue: Waiting[] = []
+  /** Accounts of the groups in flight. One that two of them share may leave early: it costs a wait. */
+  const busy = new Set<AccountId>()
+  let queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
+      const { group, rest } = nextGroup(queue, busy, groupSizeMax)
+      const accounts = group.flatMap(({ unit }) => accountsOf(unit))
+      for (const id of accounts) busy.add(id)
+      queue = rest
       writing += 1
-      void writeGroup(pool, options, queue.splice(0, groupSizeMax)).finally(() => {
+      void writeGroup(pool, options, group).finally(() => {
         writing -= 1
+        for (const id of accounts) busy.delete(id)
         fill()
       })
     }
@@ -104,9 +112,9 @@ export function openGroup(options: GroupOptions): Group {
       return Promise.reject(new LedgerError('ledger_saturated'))
     }
     return new Promise((resolve, reject) => {
-      queue.push({ unit, resolve, reject })
       // Everything submitted in one turn of the event loop shares a group.
-      if (queue.length === 1) setImmediate(fill)
+      if (queue.length === 0) setImmediate(fill)
+      queue.push({ unit, resolve, reject })
     })
   }
 
@@ -125,6 +133,40 @@ export function openGroup(options: GroupOptions): Group {
     stats: () => ({ waiting: queue.length, writing }),
   }
 }
+
+/**
+ * The units that go next, in order, and those that stay. A unit that shares an account with a group
+ * in flight would only wait for its locks, and its whole group with it, so it stays; and whatever
+ * shares an account with one that stays, stays behind it, so that nobody is overtaken for ever.
+ * When all must stay (everybody pays one merchant), they go all the same and queue up at the lock:
+ * that keeps the database busy.
+ */
+function nextGroup(
+  queue: Waiting[],
+  busy: ReadonlySet<AccountId>,
+  sizeMax: number,
+): { readonly group: readonly Waiting[]; readonly rest: Waiting[] } {
+  if (busy.size === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
+  const behind = new Set<AccountId>()
+  const group: Waiting[] = []
+  const rest: Waiting[] = []
+  let seen = 0
+  while (seen < queue.length && group.length < sizeMax) {
+    const waiting = queue[seen] as Waiting
+    const accounts = accountsOf(waiting.unit)
+    if (accounts.some((id) => busy.has(id) || behind.has(id))) {
+      rest.push(waiting)
+      for (const id of accounts) behind.add(id)
+    } else group.push(waiting)
+    seen += 1
+  }
+  if (group.length === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
+  return { group, rest: rest.concat(queue.slice(seen)) }
+}
+
+/** What the unit will lock, as far as it says so itself: a resolution does not name its accounts. */
+const accountsOf = ({ transfers }: Unit): AccountId[] =>
+  transfers.flatMap((transfer) => ('debit' in transfer ? [transfer.debit, transfer.credit] : []))
 
 function openPool(options: GroupOptions, max: number): pg.Pool {
   const settings = { ...connectionOptions({ ...options, connectionsMax: max }), pipeline: true }
