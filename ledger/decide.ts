@@ -166,9 +166,19 @@ function apply(draft: Draft, id: TransferId, transfer: NewTransfer): Transfer | 
   if (pendingId !== null) draft.resolutions.set(pendingId, { ...sides, money, resolved: true })
   const { code, reference, effectiveAt } = transfer
   return {
-    ...{ id, kind, ...sides, money, pendingId, code, reference, effectiveAt },
-    ...{ debitEntry: debit.lastEntry, creditEntry: credit.lastEntry },
-    ...{ debitBalance: postedBalance(debit), creditBalance: postedBalance(credit) },
+    id,
+    kind,
+    debit: debit.id,
+    credit: credit.id,
+    money,
+    pendingId,
+    code,
+    reference,
+    effectiveAt,
+    debitEntry: debit.lastEntry,
+    creditEntry: credit.lastEntry,
+    debitBalance: postedBalance(debit),
+    creditBalance: postedBalance(credit),
   }
 }
 
@@ -195,17 +205,22 @@ function sidesOf(draft: Draft, { debit, credit, money }: Pick<Movement, Sides>) 
 
 type Sides = 'debit' | 'credit' | 'money'
 
-/** `account` after one more entry on its `side`. */
+/** `account` after one more entry on its `side`. Written out: this runs twice for every transfer. */
 function moved(account: Account, side: Side, kind: TransferKind, amount: bigint): Account {
   const pending = EFFECT[kind].pending * amount
   const posted = EFFECT[kind].posted * amount
-  const lastEntry = account.lastEntry + 1n
-  if (side === 'debit') {
-    const debitsPosted = account.debitsPosted + posted
-    return { ...account, lastEntry, debitsPosted, debitsPending: account.debitsPending + pending }
+  const isDebit = side === 'debit'
+  return {
+    id: account.id,
+    currency: account.currency,
+    normalSide: account.normalSide,
+    floor: account.floor,
+    debitsPosted: isDebit ? account.debitsPosted + posted : account.debitsPosted,
+    creditsPosted: isDebit ? account.creditsPosted : account.creditsPosted + posted,
+    debitsPending: isDebit ? account.debitsPending + pending : account.debitsPending,
+    creditsPending: isDebit ? account.creditsPending : account.creditsPending + pending,
+    lastEntry: account.lastEntry + 1n,
   }
-  const creditsPosted = account.creditsPosted + posted
-  return { ...account, lastEntry, creditsPosted, creditsPending: account.creditsPending + pending }
 }
 
 const isTooLarge = (account: Account) =>
