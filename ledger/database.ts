@@ -19,6 +19,8 @@ const IDLE_IN_TRANSACTION_MAX_MS = 5_000
 
 const INT8: number = pg.types.builtins.INT8
 
+const silent = () => {}
+
 /** `bigint` columns arrive as JavaScript bigint, on our connections only. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format: 'text') =>
@@ -46,6 +48,8 @@ export function connect(options: DatabaseOptions): Knex {
     connection: connectionOptions(options) as never,
     pool: { min: 0, max: options.connectionsMax },
     acquireConnectionTimeout: 5_000,
+    // Whatever knex has to say arrives as an error too; its own lines would break the JSON log.
+    log: { warn: silent, error: silent, deprecate: silent, debug: silent },
   })
 }
 

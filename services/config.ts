@@ -53,7 +53,7 @@ const Environment = z.object({
   /** Payments up to this many minor units need a token only. */
   NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
 
-  BANKS: json.pipe(z.array(Bank).min(1)),
+  BANKS: json.pipe(z.array(Bank)),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600),
   ENQUIRY_SPACING_S: integer(1_800, 1, 86_400),
@@ -87,6 +87,7 @@ export function readMigrationConfig(env: NodeJS.ProcessEnv = process.env) {
 }
 
 const SandboxEnvironment = z.object({
+  HOST: z.string().default('127.0.0.1'),
   DATA_DIR: z.string(),
   API_URL: z.url(),
   IDENTITY_URL: z.url(),

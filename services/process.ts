@@ -2,13 +2,21 @@
  * What every process does: read its configuration, say so when it is ready, and drain when told to.
  */
 import { pino, type Logger } from 'pino'
-import { type Config, ConfigError, readConfig } from './config.ts'
-import { closeContext, type Context, openContext, type Role } from './context.ts'
+import { type Config, readConfig } from './config.ts'
+import {
+  closeContext,
+  type Context,
+  type ContextOptions,
+  openContext,
+  type Role,
+} from './context.ts'
 import { stopWithParent } from './local/processes.ts'
 import { openMetrics } from './metrics.ts'
 
 /** After this the process ends, whatever is still running: the books survive that. */
 const DRAIN_MAX_MS = 10_000
+/** But a call to a bank is waited for. */
+const DRAIN_AFTER_BANK_MS = 5_000
 
 /** Nothing that could move money or name a person in full is ever logged. */
 const REDACTED = ['authorization', 'pin', 'approval', 'token', 'secret', 'number']
@@ -27,11 +35,12 @@ export async function runProcess(
 ): Promise<void> {
   const config = configOrExit()
   const log = openLog(config, role)
-  const context = openContext({ config, role, log, metrics: openMetrics(role) })
+  const context = contextOrExit({ config, role, log, metrics: openMetrics(role) })
+  const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
   const running = await start(context)
   const stop = once(async () => {
     log.info('draining')
-    setTimeout(() => process.exit(1), DRAIN_MAX_MS).unref()
+    setTimeout(() => process.exit(1), drain_ms).unref()
     await running.drain()
     await closeContext(context)
     process.exit(0)
@@ -42,15 +51,19 @@ export async function runProcess(
     log.fatal({ err: error }, 'unhandled rejection')
     stop()
   })
+  log.info('ready')
   process.send?.('ready')
 }
 
-function configOrExit(): Config {
+const configOrExit = (): Config => orExit(readConfig)
+const contextOrExit = (options: ContextOptions): Context => orExit(() => openContext(options))
+
+/** What cannot be started is said in one line, without a stack. */
+function orExit<T>(open: () => T): T {
   try {
-    return readConfig()
+    return open()
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     return process.exit(1)
   }
 }

@@ -4,6 +4,7 @@
  * Losing every job loses nothing. Whoever is woken reads the state in Postgres and does what is
  * next, or nothing; the sweep rings again for whatever has been quiet too long.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as bullmq from 'bullmq'
 import pg from 'pg'
 import { newId, type Uuid } from '../ledger/index.ts'
@@ -31,13 +32,14 @@ export interface QueueOptions {
 }
 
 const NAME = 'doorbell'
+const RING_PATIENCE_MS = 500
 
 /** A finished ring is of no use to anybody. */
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true } as const
 
 export function openQueue(options: QueueOptions): Queue {
-  const { backend, connection, closeConnection } = openBackend(options)
-  const queue = new backend.Queue(NAME, { connection, defaultJobOptions: JOB_OPTIONS })
+  const { backend, connection, ringing, closeConnection } = openBackend(options)
+  const queue = new backend.Queue(NAME, { connection: ringing, defaultJobOptions: JOB_OPTIONS })
   queue.on('error', options.onError)
   const workers: bullmq.Worker[] = []
 
@@ -45,7 +47,10 @@ export function openQueue(options: QueueOptions): Queue {
     async ring(bell, ids) {
       // Each ring is a job of its own: one with a known id would be dropped while the first runs.
       const jobs = ids.map((id) => ({ name: bell, data: { id }, opts: { jobId: newId() } }))
-      if (jobs.length > 0) await queue.addBulk(jobs).catch(options.onError)
+      if (jobs.length === 0) return
+      const rung = queue.addBulk(jobs).catch(options.onError)
+      // Redis may have been away since before we started; nobody waits for that.
+      await Promise.race([rung, sleep(RING_PATIENCE_MS, undefined, { ref: false })])
     },
     work(handlers, concurrency) {
       const process = (job: { name: string; data: { id: Uuid } }) =>
@@ -66,13 +71,16 @@ export function openQueue(options: QueueOptions): Queue {
 interface Backend {
   readonly backend: Pick<typeof bullmq, 'Queue' | 'Worker'>
   readonly connection: bullmq.ConnectionOptions
+  /** For those who ring: fails at once, where `connection` waits until it is back. */
+  readonly ringing: bullmq.ConnectionOptions
   readonly closeConnection: () => Promise<void>
 }
 
 function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend {
   if (redisUrl !== undefined) {
     const connection = { url: redisUrl, maxRetriesPerRequest: null }
-    return { backend: bullmq, connection, closeConnection: async () => {} }
+    const ringing = { ...connection, enableOfflineQueue: false }
+    return { backend: bullmq, connection, ringing, closeConnection: async () => {} }
   }
   const pool = new pg.Pool({
     connectionString: databaseUrl,
@@ -85,7 +93,7 @@ function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend 
   // BullMQ accepts any pool; its types only know the ones it makes itself.
   const connection = pool as unknown as bullmq.ConnectionOptions
   const backend = bullmq.withBackend(bullmq.createPostgresBackend) as unknown as Backend['backend']
-  return { backend, connection, closeConnection: () => pool.end() }
+  return { backend, connection, ringing: connection, closeConnection: () => pool.end() }
 }
 
 /** Both processes act as this role on the doorbell's tables, which it may extend; nowhere else. */

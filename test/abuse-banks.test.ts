@@ -153,7 +153,7 @@ describe('a bank that misbehaves', () => {
   }
 
   for (const what of Object.keys(PLAYS)) {
-    it(`waits for a person when the amount is wrong, and believes the right one: ${what}`, async () => {
+    it(`waits for a person when the amount is wrong, then believes it: ${what}`, async () => {
       const one = await played.get(`wrong_amount ${what}`)
       if (one === undefined) throw new Error('nothing was played')
       const { reference } = await instructionOf(one.id)

@@ -25,9 +25,6 @@ async function open(digits?: string): Promise<Open> {
   return one
 }
 
-/** The bank itself calls back some seconds after what a test has told in its name. */
-const LATER = { except: ['callbacks'] } as const
-
 const stateOf = async ({ payment }: Open): Promise<string> => (await instructionOf(payment)).state
 const balanceOf = ({ who }: Open) => walletBalance(who)
 const heard = (one: Open, count: number) =>
@@ -49,7 +46,7 @@ describe('a true callback', () => {
     expect(await dispositionsOf(one)).to.deep.equal(['applied'])
     expect(await resolutionsOf(one)).to.deep.equal(['post'])
     expect(await balanceOf(one)).to.equal(BigInt(one.amount))
-    await unchanged(() => deliver(text), LATER)
+    await unchanged(() => deliver(text))
   })
 
   it('that comes under twenty names at once is applied once', async () => {
@@ -72,17 +69,17 @@ describe('a true callback', () => {
     await unchanged(async () => {
       expect((await deliver(borrowed)).status).to.equal(200)
       await new Promise((resolve) => setTimeout(resolve, 500))
-    }, LATER)
+    })
     expect(await stateOf(one)).to.equal('settled')
   })
 
   for (const moment of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
-    it(`about a moment no clock has seen is applied or refused, never left: ${moment}`, async () => {
+    it(`about a moment no clock has seen is applied or refused: ${moment}`, async () => {
       const one = await open()
       const answer = await deliver(report(one, { occurred_at: moment }))
       if (answer.status === 400) return
-      await until(async () => !(await dispositionsOf(one)).includes('received'), 2_000)
-      expect(await stateOf(one)).to.equal('settled')
+      await heard(one, 1)
+      expect(await dispositionsOf(one)).to.deep.equal(['applied'])
     })
   }
 })
@@ -139,7 +136,7 @@ describe('a callback that contradicts another', () => {
     await deliver(report(one))
     await heard(one, 1)
     const work = async () => {
-      await deliver(report(one, { amount: '789' }))
+      await deliver(report(one, { amount: '791' }))
       await heard(one, 2)
     }
     await unchanged(work, { except: ['callbacks', 'events'] })
@@ -148,7 +145,7 @@ describe('a callback that contradicts another', () => {
   })
 
   it('is given to a person, when it tells of other money than was asked for', async () => {
-    const lies = [{ amount: '789' }, { amount: '791' }, { currency: 'USD' }]
+    const lies = [{ amount: '791' }, { amount: '793' }, { currency: 'USD' }]
     await Promise.all(
       lies.map(async (lie) => {
         const one = await open()
@@ -185,7 +182,7 @@ describe('after all of that', () => {
         return sum === (state === 'settled' ? amount : 0n)
       })
     }
-    await until(executed, 10_000)
+    expect(await executed()).to.equal(true)
     const { body } = await call(OPERATOR, 'GET', '/v1/ledger/proof')
     expect(body.proven).to.equal(true)
   })

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { expectProblem, overSocket, once, quiet, send, times, unchanged } from './support/abuse.ts'
 import { newKey, tokenOf } from './support/api.ts'
-import { payment, type Person, person } from './support/people.ts'
+import { payment, type Person, person, walletBalance } from './support/people.ts'
 import { world } from './support/world.ts'
 
 let ada: Person
@@ -206,6 +206,17 @@ describe('a request over a bare socket', () => {
       )
       expect((await send(ada, 'GET', '/v1/accounts')).status).to.equal(200)
     })
+  })
+
+  it('is not answered for by what comes behind it: whoever reads 400 has not paid', async () => {
+    const before = await walletBalance(ada)
+    const request = await written([length()], body())
+    const answer = await overSocket(
+      `${request.replace('Connection: close\r\n', '')}GARBAGE\r\n\r\n`,
+    )
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const hasPaid = (await walletBalance(ada)) < before
+    expect([statusOf(answer), hasPaid]).not.to.deep.equal([400, true])
   })
 
   it('without any of this is a payment, so that the refusals above mean something', async () => {

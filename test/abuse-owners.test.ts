@@ -131,7 +131,7 @@ describe('a thing of somebody else', () => {
     expect(failed).to.equal(0)
   })
 
-  it('shows no more of a bank account than its end, and no account number in an event', async () => {
+  it('shows no more of a bank account than its end, not even in an event', async () => {
     const { owner } = await world()
     const { number } = await owner('bank_accounts')
       .where({ id: uuidOf(theirs.bac) })

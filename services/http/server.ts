@@ -31,6 +31,11 @@ export interface Api {
 export function openServer(context: Context, api: Api): Server {
   const app = new Koa({ proxy: false })
   app.use(helmet({ contentSecurityPolicy: { directives: { 'script-src': ["'self'"] } } }))
+  // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
+  app.use(async (ctx, next) => {
+    await next()
+    if (!server.listening) ctx.set('Connection', 'close')
+  })
   app.use(outermost(context))
   const router = new Router()
   const once = openOnce(context)
@@ -74,6 +79,9 @@ const UNREADABLE: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 }
 
+/** Asked every few seconds by machines: of no interest when they are answered. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
+
 const notAllowed = () => new ServiceError('method_not_allowed')
 
 /** Gives each request an id, answers what was thrown, and measures. */
@@ -97,7 +105,8 @@ function outermost(context: Context): Koa.Middleware {
     const { method, status } = ctx
     metrics.requestAnswered({ method, route, status }, duration_s)
     const ms = Math.round(duration_s * 100_000) / 100
-    log.info({ method, route, status, ms, request: requestId }, 'answered')
+    const level = PROBES.has(route) ? 'debug' : 'info'
+    log[level]({ method, route, status, ms, request: requestId }, 'answered')
   }
 }
 

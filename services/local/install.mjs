@@ -36,14 +36,13 @@ function lockHash() {
 }
 
 /** Whether somebody's own npm install left all that the lock asks for. npm writes its copy last. */
-function isComplete(isNeeded) {
+function isComplete() {
   const installedFile = join(modules, '.package-lock.json')
   if (!existsSync(installedFile)) return false
   const { packages: installed } = JSON.parse(readFileSync(installedFile, 'utf8'))
   const { packages: locked } = JSON.parse(readFileSync(lockFile, 'utf8'))
   return Object.entries(locked)
     .filter(([path, entry]) => path !== '' && !entry.optional && !entry.devOptional)
-    .filter(([, entry]) => isNeeded(entry))
     .every(
       ([path, { version }]) => installed[path] !== undefined && installed[path].version === version,
     )
@@ -84,10 +83,6 @@ const stamp = `${lockHash()} ${runtime}`
 const found = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : ''
 if (found !== stamp) {
   const isSameRuntime = found === '' || found.endsWith(` ${runtime}`)
-  // A production image leaves the development packages out. It gets no stamp: the tests need them.
-  const isStart = process.env.npm_lifecycle_event === 'prestart'
-  const isStartable = isStart && isSameRuntime && isComplete((entry) => !entry.dev)
-  const isWhole = isSameRuntime && isComplete(() => true)
-  if (!isWhole && !isStartable) install()
-  if (isWhole || !isStartable) writeStamp(stamp)
+  if (!isSameRuntime || !isComplete()) install()
+  writeStamp(stamp)
 }

@@ -34,6 +34,7 @@ export async function layOut(
   const apiUrl = local(PORT)
   const tokenUrl = `${local(identityPort)}/token`
   const shared = {
+    NODE_ENV: 'development',
     ...{ TOKEN_ISSUER: local(identityPort), TOKEN_AUDIENCE: AUDIENCE },
     ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },

@@ -13,6 +13,7 @@ const portOf = (url: string) => Number(new URL(url).port)
 
 const servers = await Promise.all([
   startIdentityProvider({
+    host: config.HOST,
     port: portOf(config.IDENTITY_URL),
     issuer: config.IDENTITY_URL,
     audience: config.TOKEN_AUDIENCE,
@@ -21,7 +22,7 @@ const servers = await Promise.all([
   }),
   ...config.BANKS.map(({ name, url, secret }) =>
     startSandboxBank({
-      ...{ name, secret, port: portOf(url) },
+      ...{ name, secret, host: config.HOST, port: portOf(url) },
       journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
       customers: BANKS.find((bank) => bank.name === name)?.customers ?? [],
       callbackUrl: `${config.API_URL}/v1/banks/${name}/callbacks`,

@@ -3,7 +3,6 @@
  * neither the bench nor the API waits for it.
  */
 import { newId } from '../../ledger/index.ts'
-import { stopWithParent } from '../../services/local/processes.ts'
 import { type Driven, drive, openDice, type Round, summary } from './load.ts'
 import { openWire, type Wire } from './wire.ts'
 
@@ -84,7 +83,8 @@ function openPayments({ port, people }: LoadPlan): () => string {
   }
 }
 
-stopWithParent(() => process.exit(0))
+// Nobody is waiting any more.
+process.once('disconnect', () => process.exit(1))
 process.once('message', (plan: LoadPlan) => {
   void run(plan).then((report) => process.send?.(report, () => process.exit(0)))
 })

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { closeContext, openContext } from '../../services/context.ts'
 import { openServer } from '../../services/http/server.ts'
@@ -59,7 +59,7 @@ async function startSecondApi() {
     publicJwk: own,
     mint: (changes: Minted = {}) => {
       const { header, claims } = honest(changes)
-      return new SignJWT(claims as JWTPayload).setProtectedHeader(header as never).sign(privateKey)
+      return new SignJWT(claims).setProtectedHeader(header).sign(privateKey)
     },
     /** The same token, to be signed by somebody else, or by nobody. */
     unsigned: honest,

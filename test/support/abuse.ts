@@ -73,7 +73,7 @@ export function expectProblem(answer: Refusal, status: number, code: string): vo
 }
 
 export const statusesOf = (answers: readonly { readonly status: number }[]) =>
-  answers.map(({ status }) => status).sort()
+  answers.map(({ status }) => status).sort((a, b) => a - b)
 
 export const times = <T>(count: number, work: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, index) => work(index))

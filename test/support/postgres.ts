@@ -18,7 +18,7 @@ export interface TestServer {
   readonly stop: () => Promise<void>
 }
 
-const IMAGE = process.env['TEST_POSTGRES_IMAGE'] ?? 'postgres:18-alpine'
+const IMAGE = process.env['TEST_POSTGRES_IMAGE'] ?? 'postgres:18'
 
 export async function startTestServer(): Promise<TestServer> {
   const given = process.env['DATABASE_URL']
