@@ -205,7 +205,9 @@ function sidesOf(draft: Draft, { debit, credit, money }: Pick<Movement, Sides>) 
 
 type Sides = 'debit' | 'credit' | 'money'
 
-/** `account` after one more entry on its `side`. Written out: this runs twice for every transfer. */
+/**
+ * `account` after one more entry on its `side`. Written out: this runs twice for every transfer.
+ */
 function moved(account: Account, side: Side, kind: TransferKind, amount: bigint): Account {
   const pending = EFFECT[kind].pending * amount
   const posted = EFFECT[kind].posted * amount

@@ -15,6 +15,7 @@ import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { NewUnit, Verdict } from './decide.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, sqlState, violatedConstraint } from './errors.ts'
+import { accountsOf, nextGroup } from './turns.ts'
 import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
 
 /** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
@@ -85,7 +86,7 @@ const CONNECTIONS_FOR_RECALL = 1
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_RECALL)
-  /** Accounts of the groups in flight. One that two of them share may leave early: it costs a wait. */
+  /** Of the groups in flight. One that two of them share may leave early: it costs a wait. */
   const busy = new Set<AccountId>()
   let queue: Waiting[] = []
   let writing = 0
@@ -126,47 +127,9 @@ export function openGroup(options: GroupOptions): Group {
     await pool.end()
   }
 
-  return {
-    submit,
-    recall: openRecall(pool),
-    close,
-    stats: () => ({ waiting: queue.length, writing }),
-  }
+  const stats = () => ({ waiting: queue.length, writing })
+  return { submit, recall: openRecall(pool), close, stats }
 }
-
-/**
- * The units that go next, in order, and those that stay. A unit that shares an account with a group
- * in flight would only wait for its locks, and its whole group with it, so it stays; and whatever
- * shares an account with one that stays, stays behind it, so that nobody is overtaken for ever.
- * When all must stay (everybody pays one merchant), they go all the same and queue up at the lock:
- * that keeps the database busy.
- */
-function nextGroup(
-  queue: Waiting[],
-  busy: ReadonlySet<AccountId>,
-  sizeMax: number,
-): { readonly group: readonly Waiting[]; readonly rest: Waiting[] } {
-  if (busy.size === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
-  const behind = new Set<AccountId>()
-  const group: Waiting[] = []
-  const rest: Waiting[] = []
-  let seen = 0
-  while (seen < queue.length && group.length < sizeMax) {
-    const waiting = queue[seen] as Waiting
-    const accounts = accountsOf(waiting.unit)
-    if (accounts.some((id) => busy.has(id) || behind.has(id))) {
-      rest.push(waiting)
-      for (const id of accounts) behind.add(id)
-    } else group.push(waiting)
-    seen += 1
-  }
-  if (group.length === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
-  return { group, rest: rest.concat(queue.slice(seen)) }
-}
-
-/** What the unit will lock, as far as it says so itself: a resolution does not name its accounts. */
-const accountsOf = ({ transfers }: Unit): AccountId[] =>
-  transfers.flatMap((transfer) => ('debit' in transfer ? [transfer.debit, transfer.credit] : []))
 
 function openPool(options: GroupOptions, max: number): pg.Pool {
   const settings = { ...connectionOptions({ ...options, connectionsMax: max }), pipeline: true }
@@ -190,8 +153,10 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
     }
   } catch (error) {
     if (group.length > 1 && !isUnavailable(error)) {
-      // One of them offends: alone, only the offender sees its error.
-      for (const waiting of group) await writeGroup(pool, options, [waiting])
+      // Somebody offends: halving finds them, and only they see the error.
+      const middle = group.length >> 1
+      await writeGroup(pool, options, group.slice(0, middle))
+      await writeGroup(pool, options, group.slice(middle))
       return
     }
     await refuseAlone(pool, options, group, error)

@@ -3,16 +3,7 @@ import { expect } from 'chai'
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import * as fs from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -29,7 +20,7 @@ import { isAlive, sendSignal } from '../services/local/signals.ts'
 
 const LOCAL = new URL('../services/local/', import.meta.url)
 const ENVIRONMENT = { PATH: '/usr/bin:/bin' }
-const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'florin-'))
+const scratch = fs.mkdtempSync(join(fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'florin-'))
 const servers: LocalPostgres[] = []
 const children: Child[] = []
 const parents: ChildProcess[] = []
@@ -95,14 +86,14 @@ const startCode = (dataDir: string, report = `${dataDir}.report`) => `
   import { renameSync, writeFileSync } from 'node:fs'
   import { startPostgres } from '${new URL('postgres.ts', LOCAL).href}'
   const { pid } = await startPostgres({ dataDir: '${dataDir}', durable: false })
-  writeFileSync('${report}.draft', String(pid))
+  fs.writeFileSync('${report}.draft', String(pid))
   renameSync('${report}.draft', '${report}')
   setInterval(() => {}, 1000)`
 
 after(async () => {
   for (const parent of parents) parent.kill('SIGKILL')
   await Promise.all([...servers, ...children].map((running) => running.stop()))
-  rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
+  fs.rmSync(scratch, { recursive: true, force: true, maxRetries: 5 })
 })
 
 describe('the local Postgres', function () {
@@ -120,7 +111,7 @@ describe('the local Postgres', function () {
     expect(row).to.deep.equal({ work_mem: '5MB', fsync: 'off', network: '', upper: 'É' })
     await server.stop()
     expect(serversOn(folder)).to.deep.equal([])
-    expect(readdirSync(dirname(folder)).sort()).to.deep.equal(['data', 'postgres.log'])
+    expect(fs.readdirSync(dirname(folder)).sort()).to.deep.equal(['data', 'postgres.log'])
   })
 
   it('has its data again after it was killed', async () => {
@@ -138,8 +129,8 @@ describe('the local Postgres', function () {
   it('starts over the lock of a pid that now belongs to another process', async () => {
     const folder = newFolder()
     await (await start(folder)).stop()
-    writeFileSync(join(folder, 'postmaster.pid'), `${process.ppid}\n${folder}\n1\n5432\n`)
-    writeFileSync(join(folder, '.s.PGSQL.5432.lock'), '')
+    fs.writeFileSync(join(folder, 'postmaster.pid'), `${process.ppid}\n${folder}\n1\n5432\n`)
+    fs.writeFileSync(join(folder, '.s.PGSQL.5432.lock'), '')
     await (await start(folder)).stop()
   })
 
@@ -159,8 +150,8 @@ describe('the local Postgres', function () {
     const folder = newFolder()
     const reports = [1, 2].map((each) => join(scratch, `${folders}`, `report-${each}`))
     const others = reports.map((report) => spawnNode(startCode(folder, report)))
-    await until('both', () => reports.every((report) => existsSync(report)))
-    const [first, second] = reports.map((report) => readFileSync(report, 'utf8'))
+    await until('both', () => reports.every((report) => fs.existsSync(report)))
+    const [first, second] = reports.map((report) => fs.readFileSync(report, 'utf8'))
     expect(first).to.match(/^\d+$/).and.to.equal(second)
     await Promise.all(others.map(kill))
     // Where the system does not end it with them, the next start becomes its owner.
@@ -169,11 +160,11 @@ describe('the local Postgres', function () {
 
   it('leaves nothing half made when the first start is killed', async () => {
     const folder = newFolder()
-    const siblings = () => (existsSync(dirname(folder)) ? readdirSync(dirname(folder)) : [])
+    const siblings = () => (fs.existsSync(dirname(folder)) ? fs.readdirSync(dirname(folder)) : [])
     const parent = spawnNode(startCode(folder))
     await until('a draft', () => siblings().some((name) => name.includes('.init-')))
     await kill(parent)
-    expect(existsSync(folder)).to.equal(false)
+    expect(fs.existsSync(folder)).to.equal(false)
     await (await start(folder)).stop()
     expect(siblings().filter((name) => name.includes('.init-'))).to.deep.equal([])
   })
@@ -182,7 +173,7 @@ describe('the local Postgres', function () {
     if (deathPact().length === 0) this.skip()
     const folder = newFolder()
     const parent = spawnNode(startCode(folder))
-    await until('the server', () => existsSync(`${folder}.report`))
+    await until('the server', () => fs.existsSync(`${folder}.report`))
     expect(serversOn(folder)).not.to.deep.equal([])
     await kill(parent)
     await until('its end', () => serversOn(folder).length === 0)
@@ -193,30 +184,30 @@ describe('the local Postgres', function () {
     const server = await start(folder)
     expect(await query(server, 'SELECT 1 AS one')).to.deep.equal([{ one: 1 }])
     const socketDir = new URL(server.url('a', 'b').replace('@', '@host')).searchParams.get('host')
-    expect(statSync(socketDir ?? '').mode & 0o777).to.equal(0o700)
+    expect(fs.statSync(socketDir ?? '').mode & 0o777).to.equal(0o700)
     await server.stop()
-    rmSync(socketDir ?? '', { recursive: true })
+    fs.rmSync(socketDir ?? '', { recursive: true })
   })
 
   it('says in one line why it does not start', async () => {
     const folder = newFolder()
     const wrong = await refusal(start(folder, { settings: { max_connections: 'many' } }))
     expect(wrong).to.match(/FATAL: .*"max_connections": "many".*postgres\.log.*DATABASE_URL/)
-    writeFileSync(join(dirname(folder), 'file'), '')
+    fs.writeFileSync(join(dirname(folder), 'file'), '')
     const inFile = await refusal(start(join(dirname(folder), 'file', 'data')))
     expect(inFile).to.match(/^the data folder .* cannot be written: a file has that name$/)
     const foreign = dirname(folder)
     expect(await refusal(start(foreign))).to.match(/holds files that are not of Postgres$/)
-    expect(readdirSync(foreign).sort()).to.deep.equal(['data', 'file', 'postgres.log'])
+    expect(fs.readdirSync(foreign).sort()).to.deep.equal(['data', 'file', 'postgres.log'])
   })
 })
 
 /** Writes the script into a folder of its own; what it writes and what we hear is in `heard`. */
 function childOf(file: string, code: string, more: Partial<ChildOptions> = {}) {
   const folder = dirname(newFolder())
-  mkdirSync(folder)
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  writeFileSync(join(folder, file), code)
+  fs.mkdirSync(folder)
+  fs.writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  fs.writeFileSync(join(folder, file), code)
   const heard: string[] = []
   const options: ChildOptions = {
     name: 'clerk',
@@ -227,7 +218,7 @@ function childOf(file: string, code: string, more: Partial<ChildOptions> = {}) {
     onGiveUp: (reason) => heard.push(reason),
     ...more,
   }
-  return { options, heard, log: () => readFileSync(options.logFile, 'utf8') }
+  return { options, heard, log: () => fs.readFileSync(options.logFile, 'utf8') }
 }
 
 async function run(options: ChildOptions): Promise<Child> {

@@ -62,9 +62,14 @@ export function moneyOf(fields: Fields): Money {
 export const signedAmountOf = (fields: Fields): bigint =>
   BigInt(textOf(fields, 'amount', SIGNED_AMOUNT))
 
+const YEAR_MIN = 1970
+const YEAR_MAX = 9998
+
 export function timeOf(fields: Fields, name: string): Date {
   const time = new Date(textOf(fields, name, UTC_TIME))
-  if (Number.isNaN(time.getTime())) throw new Error(`bad ${name}`)
+  // The calendars of programs and databases part ways at the edges of time.
+  const year = time.getUTCFullYear()
+  if (!(year >= YEAR_MIN && year <= YEAR_MAX)) throw new Error(`bad ${name}`)
   return time
 }
 

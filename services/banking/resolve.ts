@@ -67,8 +67,12 @@ export async function resolve(
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
     const transition = TRANSITIONS[instruction.state][report.outcome]
-    if (transition === 'duplicate') return transition
-    if (transition === 'contradiction' || !sameMoney(instruction, report)) {
+    if (transition === 'duplicate' && sameMoney(instruction, report)) return transition
+    if (
+      transition === 'duplicate' ||
+      transition === 'contradiction' ||
+      !sameMoney(instruction, report)
+    ) {
       return setAside(inside, trx, instruction, report)
     }
     await setState(inside, trx, instruction, transition, report.reason)
@@ -92,7 +96,8 @@ async function setAside(
   report: BankReport,
 ): Promise<Disposition> {
   const open = isOpen(instruction.state)
-  const reason = open ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
+  const isWrong = !sameMoney(instruction, report)
+  const reason = isWrong ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
   if (open) await setState(context, trx, instruction, 'manual', reason)
   await recordEvent(trx, {
     type: 'instruction.manual',

@@ -3,6 +3,7 @@ import {
   type AccountId,
   type AccountKey,
   type Currency,
+  findAccounts,
   openAccount,
   type Uuid,
 } from '../../ledger/index.ts'
@@ -17,12 +18,22 @@ export const bankOwner = (bank: string): string => `bank:${bank}`
 
 /** The account's id; opened when it is first needed, then remembered. */
 function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {
-  const name = `account ${key.owner} ${key.type} ${key.currency}`
-  return context.memory.recall<AccountId>(name, () => openAccount(context.db, key))
+  return context.memory.recall<AccountId>(nameOf(key), () => openAccount(context.db, key))
 }
 
 export const walletOf = (context: Context, person: Uuid, currency: Currency) =>
   accountOf(context, { owner: personOwner(person), type: 'wallet', currency })
+
+/** The wallet, if there is one: a person who never had money has none. */
+export function findWallet(context: Context, person: Uuid, currency: Currency) {
+  const key = { owner: personOwner(person), type: 'wallet', currency } as const
+  return context.memory.recall<AccountId | undefined>(nameOf(key), async () => {
+    const [account] = await findAccounts(context.db, key)
+    return account?.id
+  })
+}
+
+const nameOf = ({ owner, type, currency }: AccountKey) => `account ${owner} ${type} ${currency}`
 
 export const merchantAccountOf = (context: Context, merchant: Uuid, currency: Currency) =>
   accountOf(context, { owner: merchantOwner(merchant), type: 'merchant', currency })

@@ -105,6 +105,14 @@ async function visibleAccount({ db }: Context, caller: Owner, id: string) {
   return account
 }
 
+const YEARS = /^\d{4}-/
+
+/** The offset may carry a moment out of the years that can be written down. */
+const Moment = z.iso
+  .datetime({ offset: true })
+  .refine((at) => YEARS.test(new Date(Date.parse(at) || 0).toISOString()), 'is out of range')
+  .refine((at) => !Number.isNaN(Date.parse(at)), 'is no moment')
+
 const SCOPES = ['person', 'merchant', 'operator'] as const
 
 export const bookEndpoints = [
@@ -125,7 +133,7 @@ export const bookEndpoints = [
     ...{ method: 'GET', path: '/v1/accounts/:id', tag: 'Books', scopes: SCOPES },
     summary: 'An account; with ?at= also its balance at that moment',
     params: z.strictObject({ id: idIn('acc') }),
-    query: z.strictObject({ at: z.iso.datetime({ offset: true }).optional() }),
+    query: z.strictObject({ at: Moment.optional() }),
     answers: { 200: AccountAtOut },
     refusals: ['not_found'],
     handle: async (context, { caller, params, query: { at } }) => {

@@ -6,12 +6,13 @@ import { type Claim, claimOf, LedgerError, type Outcome } from '../../ledger/ind
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 
-const KEY = /^"?([A-Za-z0-9_-]{16,64})"?$/
+const KEY = /^(?:"([A-Za-z0-9_-]{16,64})"|([A-Za-z0-9_-]{16,64}))$/
 
 /** The key of an Idempotency-Key header, quoted or not; undefined when there is no header. */
 export function keyOf(header: string | readonly string[] | undefined): string | undefined {
   if (header === undefined) return undefined
-  const key = typeof header === 'string' ? KEY.exec(header)?.[1] : undefined
+  const [, quoted, bare] = (typeof header === 'string' && KEY.exec(header)) || []
+  const key = quoted ?? bare
   if (key === undefined) throw new ServiceError('idempotency_key_missing')
   return key
 }
@@ -53,23 +54,27 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
     return { answer: stored.answer, replayed: true }
   }
 
-  return {
-    async run(claim, work) {
-      const twin = running.get(claim.id)
-      if (twin !== undefined) {
-        refuseOtherThan(claim, twin)
-        return asReplay(await twin.outcome) as Awaited<ReturnType<typeof work>> | Outcome
-      }
-      const outcome = start(claim, work)
-      running.set(claim.id, { fingerprint: claim.fingerprint, outcome })
-      try {
-        return await outcome
-      } finally {
-        running.delete(claim.id)
-      }
-    },
+  async function run<T>(claim: Claim, work: () => Promise<T>): Promise<T | Outcome> {
+    const twin = running.get(claim.id)
+    if (twin !== undefined) {
+      refuseOtherThan(claim, twin)
+      const outcome = await twin.outcome.catch(() => FAILED)
+      // What was not stored is not final: the twin may have had the wrong PIN, and this one not.
+      return outcome === FAILED ? run(claim, work) : (asReplay(outcome) as T | Outcome)
+    }
+    const outcome = start(claim, work)
+    running.set(claim.id, { fingerprint: claim.fingerprint, outcome })
+    try {
+      return await outcome
+    } finally {
+      running.delete(claim.id)
+    }
   }
+
+  return { run }
 }
+
+const FAILED = Symbol('failed')
 
 function refuseOtherThan(claim: Claim, known: { readonly fingerprint: Buffer }): void {
   if (known.fingerprint.equals(claim.fingerprint)) return

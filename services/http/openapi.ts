@@ -119,10 +119,12 @@ function publicOperation(one: PublicEndpoint, components: Json): Json {
     })),
     responses: {
       ...successes(one.answers, components),
-      ...problems([...one.refusals, 'internal'], components),
+      ...problems([...one.refusals, ...bodyRefusals(one), 'internal'], components),
     },
   }
 }
+
+const bodyRefusals = ({ method }: PublicEndpoint) => (method === 'POST' ? BODY_REFUSALS : [])
 
 const operationIdOf = (method: string, path: string) =>
   method.toLowerCase() + path.replaceAll(/[/:.]+(\w)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,5 +1,5 @@
 /** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -20,6 +20,7 @@ const LIMITS = {
   requestTimeout: 15_000,
   keepAliveTimeout: 5_000,
   maxHeaderSize: 8 * 1024,
+  connectionsCheckingInterval: 1_000,
 } as const
 
 export interface Api {
@@ -44,17 +45,20 @@ export function openServer(context: Context, api: Api): Server {
   for (const one of api.endpoints)
     router.register(one.path, [one.method], guarded(context, once, one))
   app.use(router.routes())
-  app.use(
-    router.allowedMethods({
-      throw: true,
-      methodNotAllowed: notAllowed,
-      notImplemented: notAllowed,
-    }),
-  )
+  app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
-  const server = createServer(LIMITS, (request, response) => void answer(request, response))
-  return server.on('clientError', refuseUnreadable)
+  const answering = new WeakMap<Duplex, IncomingMessage>()
+  const server = createServer(LIMITS, (request, response) => {
+    answering.set(request.socket, request)
+    response.once('close', () => answering.delete(request.socket))
+    void answer(request, response)
+  })
+  return server.on('clientError', (error, socket) => {
+    // A request that came whole is being answered: a refusal would be read as its answer.
+    if (answering.get(socket)?.complete === true) socket.destroy()
+    else refuseUnreadable(error, socket)
+  })
 }
 
 /** Node gives up on what is not HTTP, too slow or too long before Koa sees it; we say why. */
@@ -82,7 +86,14 @@ const UNREADABLE: Readonly<Record<string, ErrorCode>> = {
 /** Asked every few seconds by machines: of no interest when they are answered. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 
-const notAllowed = () => new ServiceError('method_not_allowed')
+/** Reached only by what no route has answered: another method of a path we know, or nothing. */
+const refuseMethod: Koa.Middleware = (ctx) => {
+  const layers = (ctx['matched'] ?? []) as readonly { readonly methods: readonly string[] }[]
+  const methods = layers.flatMap((layer) => layer.methods)
+  if (methods.length === 0) throw new ServiceError('not_found')
+  ctx.set('Allow', methods.join(', '))
+  throw new ServiceError('method_not_allowed')
+}
 
 /** Gives each request an id, answers what was thrown, and measures. */
 function outermost(context: Context): Koa.Middleware {
@@ -94,7 +105,6 @@ function outermost(context: Context): Koa.Middleware {
     ctx.set('Cache-Control', 'no-store')
     try {
       await next()
-      if (ctx._matchedRoute === undefined) throw new ServiceError('not_found')
     } catch (error) {
       const problem = problemOfError(error)
       if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')

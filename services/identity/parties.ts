@@ -18,7 +18,7 @@ const NAME_LENGTH_MAX = 100
 /** The person of the token; recorded at their first request. */
 export async function personOf(context: Context, token: Token): Promise<Person> {
   const { issuer, subject } = token
-  return context.memory.recall(`person ${issuer} ${subject}`, async () => {
+  return context.memory.recall(`is ${issuer} ${subject}`, async () => {
     const known = await findPerson(context, { issuer, subject })
     if (known !== undefined) return known
     await recordPerson(context, token)
@@ -56,7 +56,7 @@ async function recordPerson(context: Context, token: Token): Promise<void> {
 
 /** The merchant that the token acts for. */
 export async function merchantOf(context: Context, token: Token): Promise<Uuid | undefined> {
-  return context.memory.recall(`merchant ${token.subject}`, async () => {
+  return context.memory.recall(`acts for ${token.subject}`, async () => {
     const row = await context.db('merchants').where({ subject: token.subject }).first('id')
     return row?.id as Uuid | undefined
   })

@@ -73,7 +73,7 @@ async function whyNoAttempt(db: Knex, person: Uuid, now: Date): Promise<ServiceE
   return new ServiceError('pin_locked', { retryAfter_s: Math.max(1, left_s) })
 }
 
-/** PINs that are tried first by whoever guesses: repeats, runs, halves that repeat, years. */
+/** PINs that are tried first by whoever guesses: repeats, runs, parts that repeat, favourites. */
 function isWeak(pin: string): boolean {
   const digits = [...pin].map(Number)
   const steps = digits.slice(1).map((digit, index) => (digit - (digits[index] ?? 0) + 10) % 10)

@@ -1,5 +1,11 @@
 /** Who is asking: access tokens (RFC 9068), verified against the issuer's published keys. */
-import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import {
+  createRemoteJWKSet,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type ProtectedHeaderParameters,
+} from 'jose'
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 
@@ -27,17 +33,29 @@ const ALGORITHMS = ['EdDSA', 'ES256']
 /** Headers by which a token would bring its own key. */
 const OWN_KEY_HEADERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit'] as const
 const CLOCK_TOLERANCE_S = 5
+/** The issuer's clock may be a little ahead of ours. */
+const ISSUED_AHEAD_MAX_S = 10
 const TOKEN_BYTES_MAX = 4_096
 const CACHED_TOKENS_MAX = 10_000
 
 const Claims = z.object({
   iss: z.string(),
-  sub: z.string().min(1).max(200),
+  // What Postgres and logs cannot hold is nobody's name.
+  sub: z
+    .string()
+    .regex(/^[\u0021-\u007e\u00a0-\uffff]{1,200}$/u)
+    .refine((sub) => sub.isWellFormed()),
   exp: z.number(),
+  iat: z.number(),
   scope: z.string().default(''),
-  preferred_username: z.string().optional(),
-  name: z.string().optional(),
+  preferred_username: z.string().transform(printable).optional(),
+  name: z.string().transform(printable).optional(),
 })
+
+/** A name without what would break a line, a log or a database. */
+function printable(name: string): string {
+  return name.toWellFormed().replaceAll(/\p{Cc}/gu, '')
+}
 
 export function openTokenVerifier(options: {
   readonly issuer: string
@@ -53,10 +71,12 @@ export function openTokenVerifier(options: {
   const verified = new Map<string, Token>()
 
   async function check(jwt: string, now: Date): Promise<Token> {
-    const header = decodeProtectedHeader(jwt)
+    const header = headerOf(jwt)
     if (OWN_KEY_HEADERS.some((name) => name in header)) throw new ServiceError('invalid_token')
     const { payload } = await jwtVerify(jwt, keys, { ...rules, currentDate: now })
     const claims = Claims.parse(payload)
+    const isFromTheFuture = claims.iat > now.getTime() / 1000 + ISSUED_AHEAD_MAX_S
+    if (isFromTheFuture) throw new ServiceError('invalid_token')
     return {
       issuer: claims.iss,
       subject: claims.sub,
@@ -79,6 +99,15 @@ export function openTokenVerifier(options: {
       verified.set(jwt, token)
       return token
     },
+  }
+}
+
+/** Whatever is wrong with the header is wrong with the token. */
+function headerOf(jwt: string): ProtectedHeaderParameters {
+  try {
+    return decodeProtectedHeader(jwt)
+  } catch {
+    throw new ServiceError('invalid_token')
   }
 }
 

@@ -10,7 +10,6 @@ import {
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { refused } from '../answers.ts'
-import { merchantAccountOf } from '../books/chart.ts'
 import { publicId } from '../ids.ts'
 import type { FeeSchedule } from './fees.ts'
 
@@ -29,7 +28,7 @@ export interface NewFeeSchedule {
   readonly currency: Currency
 }
 
-/** Records the merchant with its alias and its first fee schedule, and opens its account. */
+/** Records the merchant with its alias and its first fee schedule. */
 export async function createMerchant(
   context: Context,
   merchant: NewMerchant,
@@ -38,7 +37,6 @@ export async function createMerchant(
   const now = context.now()
   const id = newId()
   const { name, alias, subject, fees } = merchant
-  await merchantAccountOf(context, id, fees.currency)
   const schedule = scheduleRow(newId(), id, fees, now)
   const body = {
     ...{ id: publicId('mer', id), name, alias, subject },

@@ -7,6 +7,7 @@ import {
   type Claim,
   type CompanionRows,
   type Conclusion,
+  LedgerError,
   type Money,
   newId,
   newUnitId,
@@ -17,7 +18,13 @@ import {
 import { refused } from '../answers.ts'
 import { type BankAccount, bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
-import { feeAccounts, merchantAccountOf, personOwner, walletOf } from '../books/chart.ts'
+import {
+  feeAccounts,
+  findWallet,
+  merchantAccountOf,
+  personOwner,
+  walletOf,
+} from '../books/chart.ts'
 import { type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -72,7 +79,7 @@ export async function pay(
   { claim, key }: { readonly claim: Claim; readonly key: string },
 ): Promise<Outcome> {
   const { money, note = null } = request
-  const purpose = await purposeOf(context, request)
+  const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const approval = await approve(
     context,
@@ -88,15 +95,20 @@ export async function pay(
     : payFromBank(context, agreed, source)
 }
 
-const purposeOf = (context: Context, request: PaymentRequest) =>
+const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
   request.order === undefined
-    ? payPerson(context, request)
+    ? payPerson(context, payer, request)
     : payOrder(context, request.order, request)
 
-async function payPerson(context: Context, request: PaymentRequest): Promise<Purpose> {
+async function payPerson(
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+): Promise<Purpose> {
   const payee = await findNamedPayee(context, request.payee)
   if (payee === undefined) throw new ServiceError('payee_not_found')
   if (payee.kind === 'merchant') throw new ServiceError('order_required')
+  if (payee.id === payer.id) throw new LedgerError('same_account')
   const price = noPrice(request.money.amount)
   return { kind: 'person', payee, price, feeSchedule: null, order: null }
 }
@@ -163,6 +175,11 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const { kind, payer, payee, price, money, claim } = agreed
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee: price.fee, tax: price.tax }
   const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
+  if ((await findWallet(context, payer.id, money.currency)) === undefined) {
+    // No account is opened for anybody by a payment that cannot be made.
+    const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
+    return context.group.submit({ id: payment.transfer, transfers: [], claim, conclude })
+  }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
     ...{ id: payment.transfer, transfers, claim },

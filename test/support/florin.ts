@@ -83,12 +83,10 @@ export async function freePorts(count: number): Promise<number> {
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const probe = createServer()
-  const listening = once(probe, 'listening').then(() => true)
-  const refused = once(probe, 'error').then(() => false)
-  probe.listen(port, '127.0.0.1')
-  const free = await Promise.race([listening, refused])
-  if (free) await new Promise((closed) => probe.close(closed))
-  return free
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
 }
