@@ -18,12 +18,18 @@ import {
 import { lookAgainAt, mayResend, nextStep, type Policy } from './policy.ts'
 import { type Dependants, resolve } from './resolve.ts'
 
+/** One step is an enquiry and, after the cut-off, the same request again. */
+const CALLS_MAX = 2
+/** For what is done around the calls. */
+const LEASE_MARGIN_MS = 5_000
+
 export async function advanceInstruction(
   context: Context,
   dependants: Dependants,
   id: Uuid,
 ): Promise<void> {
-  const instruction = await leaseInstruction(context.db, id, context.now())
+  const lease_ms = CALLS_MAX * context.config.BANK_TIMEOUT_MS + LEASE_MARGIN_MS
+  const instruction = await leaseInstruction(context.db, id, { now: context.now(), lease_ms })
   if (instruction === undefined) return
   const policy = policyOf(context)
   const step = nextStep(instruction, context.now(), policy)

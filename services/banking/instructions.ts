@@ -138,19 +138,17 @@ export async function findInstruction(
   return row && fromRow(row)
 }
 
-/** Somebody dies, the lease ends, somebody else goes on. Longer than the longest call to a bank. */
-const LEASE_S = 60
-
 /**
  * Takes the instruction if it is due and nobody works on it.
- * The lease is committed before the bank is called, so two workers never call for one instruction.
+ * The lease is committed before the bank is called, so two workers never call for one instruction;
+ * it must outlast the longest call. Whoever dies holds it to its end, then somebody else goes on.
  */
 export async function leaseInstruction(
   db: Knex,
   id: Uuid,
-  now: Date,
+  { now, lease_ms }: { readonly now: Date; readonly lease_ms: number },
 ): Promise<Instruction | undefined> {
-  const until = new Date(now.getTime() + LEASE_S * 1000)
+  const until = new Date(now.getTime() + lease_ms)
   const rows: Row[] = await db('instructions')
     .where({ id })
     .whereIn('state', ['created', 'sent', 'unknown'])
