@@ -69,7 +69,8 @@ function openPayments({ port, people }: LoadPlan): () => string {
   const dice = openDice(SEED)
   const heads = people.map(
     ({ token }) =>
-      `POST /v1/payments HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n` +
+      `POST /v1/payments HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
+      `authorization: Bearer ${token}\r\n` +
       'content-type: application/json\r\nidempotency-key: ',
   )
   const tails = people.map(({ alias }) => {

@@ -115,7 +115,8 @@ export function tableOf(figures: Figures): string {
     return value === undefined ? [] : [lineOf(line, value, figures)]
   })
   return [
-    `Florin ${commit} on ${cores} cores (${cpu}), ${memory_gb} GB; Node ${node}, Postgres ${postgres}`,
+    `Florin ${commit} on ${cores} cores (${cpu}), ${memory_gb} GB`,
+    `Node ${node}, Postgres ${postgres}`,
     ...(figures.quick ? ['A quick run: short rounds, rough figures.'] : []),
     '',
     row('', 'measured', 'goal', ''),
