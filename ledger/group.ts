@@ -15,7 +15,7 @@ import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { NewUnit, Verdict } from './decide.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, sqlState, violatedConstraint } from './errors.ts'
-import { accountsOf, nextGroup } from './turns.ts'
+import { accountsOf, count, nextGroup } from './turns.ts'
 import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
 
 /** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
@@ -86,8 +86,8 @@ const CONNECTIONS_FOR_RECALL = 1
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_RECALL)
-  /** Of the groups in flight. One that two of them share may leave early: it costs a wait. */
-  const busy = new Set<AccountId>()
+  /** How many groups in flight touch an account. */
+  const busy = new Map<AccountId, number>()
   let queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
@@ -95,13 +95,13 @@ export function openGroup(options: GroupOptions): Group {
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
       const { group, rest } = nextGroup(queue, busy, groupSizeMax)
-      const accounts = group.flatMap(({ unit }) => accountsOf(unit))
-      for (const id of accounts) busy.add(id)
+      const accounts = new Set(group.flatMap(({ unit }) => accountsOf(unit)))
+      for (const id of accounts) count(busy, id, 1)
       queue = rest
       writing += 1
       void writeGroup(pool, options, group).finally(() => {
         writing -= 1
-        for (const id of accounts) busy.delete(id)
+        for (const id of accounts) count(busy, id, -1)
         fill()
       })
     }

@@ -11,7 +11,7 @@ import type { AccountId } from './ids.ts'
  */
 export function nextGroup<W extends { readonly unit: NewUnit }>(
   queue: W[],
-  busy: ReadonlySet<AccountId>,
+  busy: ReadonlyMap<AccountId, number>,
   sizeMax: number,
 ): { readonly group: readonly W[]; readonly rest: W[] } {
   if (busy.size === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
@@ -35,3 +35,9 @@ export function nextGroup<W extends { readonly unit: NewUnit }>(
 /** What the unit will lock, as far as it says so: a resolution does not name its accounts. */
 export const accountsOf = ({ transfers }: NewUnit): AccountId[] =>
   transfers.flatMap((transfer) => ('debit' in transfer ? [transfer.debit, transfer.credit] : []))
+
+export function count(counts: Map<AccountId, number>, id: AccountId, by: 1 | -1): void {
+  const now = (counts.get(id) ?? 0) + by
+  if (now === 0) counts.delete(id)
+  else counts.set(id, now)
+}
