@@ -3,7 +3,8 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import swagger from 'swagger-ui-dist'
+// Only the package's folder: importing the package would load the whole page into this process.
+import swaggerFolder from 'swagger-ui-dist/absolute-path.js'
 import { findAccounts } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -94,5 +95,5 @@ async function staticFile(
   const name = params['file'] ?? ''
   const contentType = Object.hasOwn(FILES, name) ? FILES[name] : undefined
   if (contentType === undefined) throw new ServiceError('not_found')
-  return ok(await readFile(join(swagger.getAbsoluteFSPath(), name), 'utf8'), contentType)
+  return ok(await readFile(join(swaggerFolder(), name), 'utf8'), contentType)
 }

@@ -9,11 +9,11 @@ import { type Figures, jsonOf, machineWith, tableOf } from './report.ts'
 import { type BenchServer, openBenchServer } from './server.ts'
 
 const FULL = {
-  ledger: { rounds: 5, round_s: 5, warmUp_s: 3 },
+  ledger: { rounds: 11, round_s: 2, warmUp_s: 3 },
   http: { seconds: 10, warmUp_s: 5 },
 }
 const QUICK = {
-  ledger: { rounds: 3, round_s: 1.2, warmUp_s: 1 },
+  ledger: { rounds: 5, round_s: 0.8, warmUp_s: 1 },
   http: { seconds: 3, warmUp_s: 3 },
 }
 

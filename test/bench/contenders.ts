@@ -39,8 +39,13 @@ const unitOf = (debit: AccountId, credit: AccountId): Unit => ({
   id: newUnitId(),
   transfers: [
     {
-      ...{ kind: 'single', debit, credit, money: MONEY, code: 'payment' },
-      ...{ reference: newId(), effectiveAt: new Date() },
+      kind: 'single',
+      debit,
+      credit,
+      money: MONEY,
+      code: 'payment',
+      reference: newId(),
+      effectiveAt: new Date(),
     },
   ],
   conclude: ({ accepted }) => (accepted ? ACCEPTED : REFUSED),

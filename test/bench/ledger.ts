@@ -10,7 +10,7 @@ import {
   transfersOf,
 } from './books.ts'
 import { type Contender, openBaseline, openOurs } from './contenders.ts'
-import { drive, medianOf, openDice, type Round } from './load.ts'
+import { drive, median, medianOf, openDice, type Round } from './load.ts'
 import type { BenchServer, Database } from './server.ts'
 
 export interface LedgerPlan {
@@ -20,7 +20,7 @@ export interface LedgerPlan {
 }
 
 export interface LedgerFigures extends Round {
-  /** How many times the baseline. */
+  /** How many times the baseline: the median of the rounds, in each of which both took part. */
   readonly ratio: number
   readonly baseline_per_s: number
 }
@@ -61,10 +61,10 @@ export async function measureLedger(server: BenchServer, plan: LedgerPlan, say: 
   return { figures, ...(await examined([a, b], say)) }
 }
 
-const against = ([ours, baseline]: readonly [Round, Round]): LedgerFigures => ({
-  ...ours,
-  ratio: ours.per_s / baseline.per_s,
-  baseline_per_s: baseline.per_s,
+const against = ({ a, b, ratio }: Result): LedgerFigures => ({
+  ...a,
+  ratio,
+  baseline_per_s: b.per_s,
 })
 
 /** The same load on small, new books and on large, old ones. */
@@ -76,15 +76,20 @@ export async function measureGrowth(server: BenchServer, plan: LedgerPlan, say: 
   await fill(large.url, LARGE, say)
   const a = await sideOf(large, openOurs(large), LARGE)
   const b = await sideOf(small, openOurs(small), SMALL)
-  const [grown, fresh] = await race('growth', a, b, spreadOver, plan, say)
-  const ratio = grown.per_s / fresh.per_s
-  const figures = { ratio, per_s_small: fresh.per_s, per_s_large: grown.per_s }
+  const grown = await race('growth', a, b, spreadOver, plan, say)
+  const figures = { ratio: grown.ratio, per_s_small: grown.b.per_s, per_s_large: grown.a.per_s }
   return { figures, ...(await examined([a, b], say)) }
 }
 
 async function sideOf(database: Database, contender: Contender, past: Past): Promise<Side> {
   const accounts = await accountsOf(database.url)
   return { database, contender, accounts, transfers: transfersOf(past) }
+}
+
+interface Result {
+  readonly a: Round
+  readonly b: Round
+  readonly ratio: number
 }
 
 /** A and B in turns, because a machine drifts: what disturbs the one soon disturbs the other. */
@@ -95,7 +100,7 @@ async function race(
   pairsOf: (accounts: Accounts) => Pair,
   { rounds, round_s, warmUp_s }: LedgerPlan,
   say: Say,
-): Promise<readonly [Round, Round]> {
+): Promise<Result> {
   const turnOf = (side: Side) => ({ side, pair: pairsOf(side.accounts), rounds: [] as Round[] })
   const turns = [turnOf(a), turnOf(b)] as const
   for (const { side, pair } of turns) await drivePairs(side, pair, warmUp_s)
@@ -104,7 +109,9 @@ async function race(
     const shown = turns.map((turn) => Math.round(turn.rounds.at(-1)?.per_s ?? Number.NaN))
     say(`${name}: round ${round} of ${rounds}: ${shown.join(' against ')} per second`)
   }
-  return [medianOf(turns[0].rounds), medianOf(turns[1].rounds)]
+  const [ours, theirs] = turns.map((turn) => turn.rounds) as [Round[], Round[]]
+  const ratios = ours.map(({ per_s }, round) => per_s / (theirs[round]?.per_s ?? Number.NaN))
+  return { a: medianOf(ours), b: medianOf(theirs), ratio: median(ratios) }
 }
 
 async function drivePairs(side: Side, pair: Pair, seconds: number): Promise<Round> {

@@ -45,11 +45,13 @@ export function summary(latencies_ms: readonly number[], seconds: number): Round
   return { per_s: sorted.length / seconds, p50_ms: percentile(0.5), p99_ms: percentile(0.99) }
 }
 
+export const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
 /** Each figure's median over the rounds: one round that was disturbed does not count. */
 export function medianOf(rounds: readonly Round[]): Round {
-  const median = (figure: keyof Round) =>
-    rounds.map((round) => round[figure]).sort((a, b) => a - b)[rounds.length >> 1] ?? Number.NaN
-  return { per_s: median('per_s'), p50_ms: median('p50_ms'), p99_ms: median('p99_ms') }
+  const of = (figure: keyof Round) => median(rounds.map((round) => round[figure]))
+  return { per_s: of('per_s'), p50_ms: of('p50_ms'), p99_ms: of('p99_ms') }
 }
 
 /** Whole numbers from 0 to `below`, the same in every run: mulberry32. */
