@@ -3,9 +3,10 @@
  * the sandbox, then the story, then it serves until Ctrl-C.
  */
 import { createServer } from 'node:net'
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { access, constants, mkdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { inherited, readStartConfig } from './config.ts'
+import { explain } from './local/errors.ts'
 import { type Child, startChild } from './local/processes.ts'
 import { openLocalDatabase } from './local/database.ts'
 import { layOut, type Layout } from './sandbox/layout.ts'
@@ -37,7 +38,7 @@ process.once('SIGTERM', () => stop(0))
 
 async function main(): Promise<void> {
   const started = performance.now()
-  await mkdir(dataDir, { recursive: true })
+  await makeDataDir()
   const layout = await layOut(config, dataDir)
   await Promise.all(layout.ports.map(refuseTakenPort))
   const database = await openLocalDatabase(config.DATABASE_URL, join(dataDir, 'postgres'), say)
@@ -50,6 +51,24 @@ async function main(): Promise<void> {
   if (withStory) await play(client, tell, accounts)
   say(banner(layout, performance.now() - started))
 }
+
+/** On a read-only disk `mkdir` says that a folder is missing; asking to write there says why. */
+async function makeDataDir(): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true })
+    await access(dataDir, constants.W_OK)
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const reason = isMissing ? await writeError(dirname(dataDir)) : error
+    throw explain(`the data folder ${dataDir} cannot be written`, reason ?? error)
+  }
+}
+
+const writeError = (folder: string): Promise<unknown> =>
+  access(folder, constants.W_OK).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 
 async function startProcesses(layout: Layout, urlOf: (role: string) => string): Promise<void> {
   const processes = layout.processes(urlOf)
