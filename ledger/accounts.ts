@@ -1,10 +1,11 @@
 /** Opening accounts, and reading what is in them. */
 import type { Knex } from 'knex'
 import { type AccountType, CHART, type Side } from './chart.ts'
-import { availableBalance, postedBalance } from './decide.ts'
+import { availableBalance, postedBalance } from './balances.ts'
 import { type AccountId, newId, type TransferId, type Uuid } from './ids.ts'
 import type { Currency } from './money.ts'
-import { type AccountRow, fromRow } from './transfers.ts'
+import type { Transfer } from './units.ts'
+import { type AccountRow, fromRow, RESTRICTIONS } from './transfers.ts'
 
 /** What makes an account the one it is: there is one per owner, type and currency. */
 export interface AccountKey {
@@ -28,7 +29,7 @@ export interface Entry {
   readonly entry: bigint
   readonly side: Side
   readonly transferId: TransferId
-  readonly kind: 'single' | 'pending' | 'post' | 'void'
+  readonly kind: Transfer['kind']
   readonly code: string
   readonly reference: Uuid
   readonly amount: bigint
@@ -77,6 +78,7 @@ export async function findAccounts(
   }: { readonly after?: AccountId | undefined; readonly limit?: number } = {},
 ): Promise<AccountBalances[]> {
   const query = db('accounts').where(where).orderBy('id').limit(limit)
+  query.select('*', db.raw(RESTRICTIONS))
   if (after !== undefined) query.where('id', '>', after)
   const rows: Row[] = await query
   return rows.map(toBalances)

@@ -33,7 +33,8 @@ const INVARIANTS = {
 
   totals_are_the_sum_of_transfers: `
     WITH effect (kind, pending, posted) AS (
-      VALUES ('single'::transfer_kind, 0, 1), ('pending', 1, 0), ('post', -1, 1), ('void', -1, 0)
+      VALUES ('single'::transfer_kind, 0, 1), ('pending', 1, 0), ('post', -1, 1), ('void', -1, 0),
+             ('reversal', 0, 1)
     ), sides AS (
       SELECT debit_account_id AS id, 1 AS dr, 0 AS cr, amount, kind FROM transfers
       UNION ALL
@@ -79,8 +80,8 @@ const INVARIANTS = {
   resolutions_mirror_their_pending: `
     SELECT r.id AS subject FROM transfers r LEFT JOIN transfers p ON p.id = r.pending_id
      WHERE r.pending_id IS NOT NULL
-       AND (p.kind, p.debit_account_id, p.credit_account_id, p.amount)
-           IS DISTINCT FROM ('pending', r.debit_account_id, r.credit_account_id, r.amount)`,
+       AND (p.kind, p.debit_account_id, p.credit_account_id)
+           IS DISTINCT FROM ('pending', r.debit_account_id, r.credit_account_id)`,
 } as const
 
 /** How many violations of one invariant are listed. */

@@ -1,4 +1,7 @@
-/** The chart of accounts: which types there are, on which side they grow, how low they may fall. */
+/**
+ * The chart of accounts: which types there are, on which side they grow, how low they may fall, and
+ * which may be debited to which.
+ */
 
 export type Side = 'debit' | 'credit'
 
@@ -28,6 +31,28 @@ export const CHART = {
   suspense: { normalSide: 'credit', floor: null },
   /** What we wrote off, with a reason. */
   loss: { normalSide: 'debit', floor: null },
+  /** Our position in a currency: what exchanges took in, less what they gave out. */
+  fx: { normalSide: 'credit', floor: null },
+  /** What rounding an exchange to whole minor units left over. */
+  rounding: { normalSide: 'credit', floor: null },
 } as const satisfies Record<string, TypeOfAccount>
 
 export type AccountType = keyof typeof CHART
+
+/**
+ * Which types an account of each type may be debited to; a reversal goes the other way. The same
+ * table stands in Postgres (`allowed_postings`), which refuses whatever is not in it.
+ */
+export const POSTINGS: Readonly<Record<AccountType, readonly AccountType[]>> = {
+  wallet: ['wallet', 'merchant', 'transit', 'bank', 'fees', 'tax', 'fx', 'suspense', 'loss'],
+  merchant: ['wallet', 'reserve', 'transit', 'bank', 'fees', 'tax', 'fx', 'suspense', 'loss'],
+  reserve: ['wallet', 'merchant', 'transit', 'bank', 'suspense', 'loss'],
+  transit: ['bank', 'wallet', 'merchant', 'reserve', 'fees', 'tax', 'suspense'],
+  bank: ['wallet', 'merchant', 'reserve', 'fees', 'bank', 'fx', 'suspense', 'loss'],
+  fees: ['merchant', 'wallet', 'transit', 'bank', 'fx', 'loss'],
+  tax: ['merchant', 'wallet', 'transit', 'bank'],
+  suspense: ['wallet', 'merchant', 'bank', 'transit', 'loss'],
+  loss: ['wallet', 'merchant', 'reserve', 'bank', 'suspense', 'fees', 'fx', 'rounding'],
+  fx: ['wallet', 'merchant', 'fees', 'rounding', 'bank', 'loss'],
+  rounding: ['fx', 'loss'],
+}

@@ -5,82 +5,26 @@
  * whole or refused as a whole, and a refused one changes nothing. Within a unit every single
  * transfer must hold, so no account is ever below its floor, not even between two of its entries.
  */
-import type { Side } from './chart.ts'
+import {
+  type Account,
+  availableBalance,
+  fallsBelowFloor,
+  isTooLarge,
+  moved,
+  postedBalance,
+  type Restrictions,
+} from './balances.ts'
+import { POSTINGS } from './chart.ts'
 import type { LedgerErrorCode } from './errors.ts'
-import { type AccountId, transferIdAt, type TransferId, type UnitId, type Uuid } from './ids.ts'
-import type { Currency, Money } from './money.ts'
-
-interface Common {
-  /** Why, in one word of the business: payment, fee, top_up. Opaque to the ledger. */
-  readonly code: string
-  /** What it is for: a payment's or an instruction's id. Opaque to the ledger. */
-  readonly reference: Uuid
-  /** When it happened in the world. */
-  readonly effectiveAt: Date
-}
-
-/** `single` moves money now; `pending` reserves it. */
-export interface Movement extends Common {
-  readonly kind: 'single' | 'pending'
-  readonly debit: AccountId
-  readonly credit: AccountId
-  readonly money: Money
-}
-
-/** `post` completes a pending transfer; `void` releases it. */
-export interface Resolution extends Common {
-  readonly kind: 'post' | 'void'
-  readonly pendingId: TransferId
-}
-
-export type NewTransfer = Movement | Resolution
-export type TransferKind = NewTransfer['kind']
-
-/** Transfers that happen together or not at all. Transfer n gets the id `transferIdAt(id, n)`. */
-export interface NewUnit {
-  readonly id: UnitId
-  readonly transfers: readonly NewTransfer[]
-}
-
-/** A row of `accounts`. Totals are minor units of its currency. */
-export interface Account {
-  readonly id: AccountId
-  readonly currency: Currency
-  readonly normalSide: Side
-  readonly floor: bigint | null
-  readonly debitsPosted: bigint
-  readonly creditsPosted: bigint
-  readonly debitsPending: bigint
-  readonly creditsPending: bigint
-  readonly lastEntry: bigint
-}
-
-/** A row of `transfers`. */
-export interface Transfer extends Common {
-  readonly id: TransferId
-  readonly kind: TransferKind
-  readonly debit: AccountId
-  readonly credit: AccountId
-  readonly money: Money
-  readonly pendingId: TransferId | null
-  readonly debitEntry: bigint
-  readonly creditEntry: bigint
-  readonly debitBalance: bigint
-  readonly creditBalance: bigint
-}
-
-/** A pending transfer that a unit wants to resolve. */
-export interface Pending {
-  readonly debit: AccountId
-  readonly credit: AccountId
-  readonly money: Money
-  readonly resolved: boolean
-}
+import { type AccountId, transferIdAt, TRANSFERS_PER_UNIT_MAX, type UnitId } from './ids.ts'
+import { afterwards, type Origin, originOf, resolve, reverse, type Step } from './origins.ts'
+import type { Condition, NewTransfer, NewUnit, Transfer } from './units.ts'
 
 /** Everything the units may touch, as it stands under lock. */
 export interface Books {
   readonly accounts: ReadonlyMap<AccountId, Account>
-  readonly pendings: ReadonlyMap<TransferId, Pending>
+  /** The units that resolutions and reversals refer to. */
+  readonly origins: ReadonlyMap<UnitId, Origin>
 }
 
 export type Verdict =
@@ -96,27 +40,18 @@ export interface Decision {
   readonly accounts: readonly Account[]
 }
 
-/** What each kind does to the pending and posted totals of both accounts, per unit of amount. */
-const EFFECT = {
-  single: { pending: 0n, posted: 1n },
-  pending: { pending: 1n, posted: 0n },
-  post: { pending: -1n, posted: 1n },
-  void: { pending: -1n, posted: 0n },
-} as const satisfies Record<TransferKind, { pending: bigint; posted: bigint }>
-
-/** The largest bigint of Postgres: no total may pass it. */
-const TOTAL_MAX = 2n ** 63n - 1n
-
 export function decide(books: Books, units: readonly NewUnit[]): Decision {
   const changed = new Map<AccountId, Account>()
-  const pendings = new Map(books.pendings)
+  const origins = new Map(books.origins)
+  const isReferredTo = referencesOf(units)
   const transfers: Transfer[] = []
   const verdicts = units.map((unit) => {
-    const draft: Draft = { books, changed, pendings, accounts: new Map(), resolutions: new Map() }
+    const draft: Draft = { books, changed, origins, accounts: new Map(), referred: new Map() }
     const verdict = verdictOn(draft, unit)
     if (verdict.accepted) {
       for (const [id, account] of draft.accounts) changed.set(id, account)
-      for (const [id, pending] of draft.resolutions) pendings.set(id, pending)
+      for (const [id, origin] of draft.referred) origins.set(id, origin)
+      if (isReferredTo.has(unit.id)) origins.set(unit.id, originOf(verdict.transfers))
       transfers.push(...verdict.transfers)
     }
     return verdict
@@ -124,57 +59,130 @@ export function decide(books: Books, units: readonly NewUnit[]): Decision {
   return { verdicts, transfers, accounts: [...changed.values()] }
 }
 
+/** The units that others refer to: their holds, and what they reverse. */
+export function referencesOf(units: readonly NewUnit[]): ReadonlySet<UnitId> {
+  const ids = new Set<UnitId>()
+  for (const { transfers } of units) {
+    for (const transfer of transfers) {
+      const id = referenceOf(transfer)
+      if (id !== undefined) ids.add(id)
+    }
+  }
+  return ids
+}
+
+function referenceOf(transfer: NewTransfer): UnitId | undefined {
+  if ('hold' in transfer) return transfer.hold
+  return 'original' in transfer ? transfer.original : undefined
+}
+
 /** One unit's changes, kept apart until the whole of it is accepted. */
 interface Draft {
   readonly books: Books
   readonly changed: ReadonlyMap<AccountId, Account>
-  readonly pendings: ReadonlyMap<TransferId, Pending>
+  readonly origins: ReadonlyMap<UnitId, Origin>
   readonly accounts: Map<AccountId, Account>
-  readonly resolutions: Map<TransferId, Pending>
+  readonly referred: Map<UnitId, Origin>
 }
+
+const accountIn = ({ accounts, changed, books }: Draft, id: AccountId): Account | undefined =>
+  accounts.get(id) ?? changed.get(id) ?? books.accounts.get(id)
 
 function verdictOn(draft: Draft, unit: NewUnit): Verdict {
-  const transfers: Transfer[] = []
-  for (const [index, transfer] of unit.transfers.entries()) {
-    const outcome = apply(draft, transferIdAt(unit.id, index), transfer)
-    if (typeof outcome === 'string') return { accepted: false, code: outcome }
-    transfers.push(outcome)
+  const isMet = unit.conditions?.every((condition) => holdsTrue(draft, condition)) ?? true
+  if (!isMet) return { accepted: false, code: 'condition_failed' }
+  const rows: Transfer[] = []
+  for (const transfer of unit.transfers) {
+    const refusal = add(draft, unit, transfer, rows)
+    if (refusal !== undefined) return { accepted: false, code: refusal }
   }
-  return { accepted: true, transfers }
+  return { accepted: true, transfers: rows }
 }
 
-/** The row that `transfer` becomes, with the draft moved on by it; or why it is refused. */
-function apply(draft: Draft, id: TransferId, transfer: NewTransfer): Transfer | LedgerErrorCode {
-  const movement = 'pendingId' in transfer ? pendingOf(draft, transfer.pendingId) : transfer
-  if (typeof movement === 'string') return movement
-  const before = sidesOf(draft, movement)
-  if (typeof before === 'string') return before
+function holdsTrue(draft: Draft, { account: id, availableAtLeast, lastEntry }: Condition): boolean {
+  const account = accountIn(draft, id)
+  return (
+    account !== undefined &&
+    (availableAtLeast === undefined || availableBalance(account) >= availableAtLeast) &&
+    (lastEntry === undefined || account.lastEntry === lastEntry)
+  )
+}
 
-  const { kind } = transfer
-  const { money } = movement
+/** Adds the rows that `transfer` becomes, with the draft moved on by them; or says why not. */
+function add(
+  draft: Draft,
+  unit: NewUnit,
+  transfer: NewTransfer,
+  rows: Transfer[],
+): LedgerErrorCode | undefined {
+  const first = rows.length
+  const steps = stepsOf(draft, transfer, unit.at)
+  if (typeof steps === 'string') return steps
+  for (const step of steps) {
+    if (rows.length === TRANSFERS_PER_UNIT_MAX) return 'unit_too_large'
+    const row = apply(draft, unit, transfer, step, rows.length)
+    if (typeof row === 'string') return row
+    rows.push(row)
+  }
+  const reference = referenceOf(transfer)
+  if (reference !== undefined) {
+    const origin = draft.referred.get(reference) ?? draft.origins.get(reference) ?? []
+    draft.referred.set(reference, afterwards(origin, rows.slice(first)))
+  }
+  return undefined
+}
+
+function stepsOf(
+  { referred, origins }: Draft,
+  transfer: NewTransfer,
+  at: Date,
+): readonly Step[] | LedgerErrorCode {
+  if ('hold' in transfer) {
+    return resolve(referred.get(transfer.hold) ?? origins.get(transfer.hold), transfer, at)
+  }
+  if ('original' in transfer) {
+    return reverse(referred.get(transfer.original) ?? origins.get(transfer.original))
+  }
+  const { kind, debit, credit, money } = transfer
+  const expiresAt = kind === 'pending' ? (transfer.expiresAt ?? null) : null
+  const alone = { pendingId: null, resolution: null, reversesId: null }
+  return [{ kind, debit, credit, money, ...alone, expiresAt }]
+}
+
+/** The row that `step` becomes, with the draft moved on by it; or why it is refused. */
+function apply(
+  draft: Draft,
+  unit: NewUnit,
+  { code, reference, ...transfer }: NewTransfer,
+  step: Step,
+  index: number,
+): Transfer | LedgerErrorCode {
+  const effectiveAt = transfer.effectiveAt ?? null
+  const before = sidesOf(draft, step)
+  if (typeof before === 'string') return before
+  if (effectiveAt !== null && effectiveAt > unit.at) return 'effective_in_future'
+  const { kind, money } = step
   const debit = moved(before.debit, 'debit', kind, money.amount)
   const credit = moved(before.credit, 'credit', kind, money.amount)
   if (isTooLarge(debit) || isTooLarge(credit)) return 'total_too_large'
   if (fallsBelowFloor(before.debit, debit) || fallsBelowFloor(before.credit, credit)) {
     return 'insufficient_funds'
   }
-
   draft.accounts.set(debit.id, debit).set(credit.id, credit)
-  const sides = { debit: debit.id, credit: credit.id }
-  if (kind === 'pending') draft.resolutions.set(id, { ...sides, money, resolved: false })
-  const pendingId = 'pendingId' in transfer ? transfer.pendingId : null
-  if (pendingId !== null) draft.resolutions.set(pendingId, { ...sides, money, resolved: true })
-  const { code, reference, effectiveAt } = transfer
   return {
-    id,
+    id: transferIdAt(unit.id, index),
     kind,
     debit: debit.id,
     credit: credit.id,
     money,
-    pendingId,
+    pendingId: step.pendingId,
+    resolution: step.resolution,
+    reversesId: step.reversesId,
     code,
     reference,
     effectiveAt,
+    bookedAt: bookedAt(debit.restrictions, credit.restrictions, effectiveAt ?? unit.at),
+    expiresAt: step.expiresAt,
     debitEntry: debit.lastEntry,
     creditEntry: credit.lastEntry,
     debitBalance: postedBalance(debit),
@@ -182,16 +190,8 @@ function apply(draft: Draft, id: TransferId, transfer: NewTransfer): Transfer | 
   }
 }
 
-function pendingOf(draft: Draft, id: TransferId): Pending | LedgerErrorCode {
-  const pending = draft.resolutions.get(id) ?? draft.pendings.get(id)
-  if (pending === undefined) return 'pending_transfer_not_found'
-  return pending.resolved ? 'pending_transfer_resolved' : pending
-}
-
-function sidesOf(draft: Draft, { debit, credit, money }: Pick<Movement, Sides>) {
-  const find = (id: AccountId) =>
-    draft.accounts.get(id) ?? draft.changed.get(id) ?? draft.books.accounts.get(id)
-  const sides = { debit: find(debit), credit: find(credit) }
+function sidesOf(draft: Draft, { debit, credit, money, kind, pendingId }: Step) {
+  const sides = { debit: accountIn(draft, debit), credit: accountIn(draft, credit) }
   if (sides.debit === undefined) return 'debit_account_not_found'
   if (sides.credit === undefined) return 'credit_account_not_found'
   if (debit === credit) return 'same_account'
@@ -200,50 +200,28 @@ function sidesOf(draft: Draft, { debit, credit, money }: Pick<Movement, Sides>) 
     return 'currency_mismatch'
   }
   if (money.amount <= 0n) return 'amount_not_positive'
+  const [from, to] = kind === 'reversal' ? [sides.credit, sides.debit] : [sides.debit, sides.credit]
+  if (!POSTINGS[from.type].includes(to.type)) return 'posting_not_allowed'
+  const [debits, credits] = [sides.debit.restrictions, sides.credit.restrictions]
+  if (debits?.isClosed === true || credits?.isClosed === true) return 'account_closed'
+  const isFrozen = debits?.debitsFrozen === true || credits?.creditsFrozen === true
+  // A promise that was made before the freeze is kept.
+  if (isFrozen && pendingId === null) return 'account_frozen'
   return { debit: sides.debit, credit: sides.credit }
 }
 
-type Sides = 'debit' | 'credit' | 'money'
-
 /**
- * `account` after one more entry on its `side`. Written out: this runs twice for every transfer.
+ * The first moment of the period that is open on both sides, when `effective` is in a closed one:
+ * that is when a late transfer counts, beside its true date.
  */
-function moved(account: Account, side: Side, kind: TransferKind, amount: bigint): Account {
-  const pending = EFFECT[kind].pending * amount
-  const posted = EFFECT[kind].posted * amount
-  const isDebit = side === 'debit'
-  return {
-    id: account.id,
-    currency: account.currency,
-    normalSide: account.normalSide,
-    floor: account.floor,
-    debitsPosted: isDebit ? account.debitsPosted + posted : account.debitsPosted,
-    creditsPosted: isDebit ? account.creditsPosted : account.creditsPosted + posted,
-    debitsPending: isDebit ? account.debitsPending + pending : account.debitsPending,
-    creditsPending: isDebit ? account.creditsPending : account.creditsPending + pending,
-    lastEntry: account.lastEntry + 1n,
-  }
-}
-
-const isTooLarge = (account: Account) =>
-  account.debitsPosted + account.debitsPending > TOTAL_MAX ||
-  account.creditsPosted + account.creditsPending > TOTAL_MAX
-
-/** Whether a movement took available money that was not there. Money coming in is never refused. */
-function fallsBelowFloor(before: Account, after: Account): boolean {
-  if (after.floor === null) return false
-  const available = availableBalance(after)
-  return available < after.floor && available < availableBalance(before)
-}
-
-/** Settled money, on the account's normal side. */
-export function postedBalance(account: Account): bigint {
-  const balance = account.creditsPosted - account.debitsPosted
-  return account.normalSide === 'credit' ? balance : -balance
-}
-
-/** What may still leave: posted, less what is reserved to leave. */
-export function availableBalance(account: Account): bigint {
-  const leaving = account.normalSide === 'credit' ? account.debitsPending : account.creditsPending
-  return postedBalance(account) - leaving
+function bookedAt(
+  debit: Restrictions | null,
+  credit: Restrictions | null,
+  effective: Date,
+): Date | null {
+  const through = Math.max(
+    debit?.closedThrough?.getTime() ?? Number.NEGATIVE_INFINITY,
+    credit?.closedThrough?.getTime() ?? Number.NEGATIVE_INFINITY,
+  )
+  return effective.getTime() <= through ? new Date(through + 1) : null
 }

@@ -9,50 +9,33 @@
  * transfers, the companion rows, and the answer by which the same claim is recognised for ever.
  */
 import pg from 'pg'
-import { type Claim, findAnswers, openRecall, type StoredAnswer, writeAnswers } from './claims.ts'
-import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
+import { type Claim, openRecall, type StoredAnswer } from './claims.ts'
+import {
+  type Bulk,
+  commitBulk,
+  commitUnits,
+  concludeAs,
+  type Outcome,
+  type Unit,
+} from './commit.ts'
+import type { CompanionTables } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
-import type { NewUnit, Verdict } from './decide.ts'
 import type { AccountId } from './ids.ts'
-import { isUnavailable, LedgerError, sqlState, violatedConstraint } from './errors.ts'
+import { isUnavailable, LedgerError, violatedConstraint } from './errors.ts'
 import { accountsOf, count, nextGroup } from './turns.ts'
-import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
-
-/** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
-export type Refusal = { readonly accepted: false; readonly code: string }
-export type Accepted = Extract<Verdict, { accepted: true }>
-
-export interface Conclusion {
-  /** Rows of other tables that commit with the money, by table. */
-  readonly rows?: CompanionRows
-  /** What the caller is told, byte for byte; kept under the unit's claim. */
-  readonly answer: string
-}
-
-export interface Unit extends NewUnit {
-  /** By which a repetition is recognised. Without one, every submission is new. */
-  readonly claim?: Claim
-  /**
-   * Says what else is written and what is answered. Pure; may be called again when the group is
-   * retried. A refused unit may write rows too: its money did not move, but its answer is final.
-   */
-  readonly conclude: (verdict: Accepted | Refusal) => Conclusion
-}
-
-export interface Outcome {
-  readonly answer: string
-  /** The claim was known: nothing was written and the answer is the first one's. */
-  readonly replayed: boolean
-}
 
 export interface Group {
   /**
    * @throws {LedgerError} `ledger_saturated` when too many wait, `idempotency_key_reused` when the
-   * claim
-   *   was used for something else, `ledger_unavailable` when the database did not confirm: the
+   *   claim was used for something else, `ledger_unavailable` when the database did not confirm: the
    *   outcome is then unknown, and submitting the same claim again tells.
    */
   readonly submit: (unit: Unit) => Promise<Outcome>
+  /**
+   * Decides many units in their order and in one transaction of their own. Throws like `submit`; a
+   * constraint that only Postgres can see fails all of them.
+   */
+  readonly submitBulk: (bulk: Bulk) => Promise<Outcome>
   /**
    * What the claim was answered, if it was: for callers who must know before they do costly work.
    */
@@ -80,17 +63,20 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-const RETRIES_MAX = 5
-const CONNECTIONS_FOR_RECALL = 1
+/** One for those who recall, one for bulks. */
+const CONNECTIONS_FOR_OTHERS = 2
+const BULKS_WAITING_MAX = 8
 
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
-  const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_RECALL)
+  const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_OTHERS)
   /** How many groups in flight touch an account. */
   const busy = new Map<AccountId, number>()
   let queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
+  let bulks: Promise<unknown> = Promise.resolve()
+  let bulksWaiting = 0
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
@@ -124,11 +110,29 @@ export function openGroup(options: GroupOptions): Group {
       closing = resolve
       fill()
     })
+    await bulks
     await pool.end()
   }
 
+  /** One at a time, so that whoever pays meanwhile is hardly held up. */
+  async function submitBulk(bulk: Bulk): Promise<Outcome> {
+    if (closing !== undefined || bulksWaiting === BULKS_WAITING_MAX) {
+      throw new LedgerError('ledger_saturated')
+    }
+    bulksWaiting += 1
+    const outcome = bulks.then(() => commitBulk(pool, options.companions, bulk))
+    bulks = outcome.catch(() => {})
+    try {
+      return await outcome
+    } catch (error) {
+      throw isUnavailable(error) ? new LedgerError('ledger_unavailable', { cause: error }) : error
+    } finally {
+      bulksWaiting -= 1
+    }
+  }
+
   const stats = () => ({ waiting: queue.length, writing })
-  return { submit, recall: openRecall(pool), close, stats }
+  return { submit, submitBulk, recall: openRecall(pool), close, stats }
 }
 
 function openPool(options: GroupOptions, max: number): pg.Pool {
@@ -144,7 +148,7 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
   try {
     const started = performance.now()
     const units = group.map((waiting) => waiting.unit)
-    const outcomes = await withRetries(() => commit(pool, options, units))
+    const outcomes = await commitUnits(pool, options.companions, units)
     options.onCommit?.({ size: group.length, duration_s: (performance.now() - started) / 1000 })
     for (const [index, { resolve, reject }] of group.entries()) {
       const outcome = outcomes[index]
@@ -180,90 +184,4 @@ async function refuseAlone(
     ? new LedgerError('ledger_unavailable', { cause: error })
     : error
   for (const { reject } of group) reject(shown)
-}
-
-const concludeAs = (unit: Unit, code: string) => () => unit.conclude({ accepted: false, code })
-
-/** Deadlocks and lost races leave nothing behind and may be tried again. */
-async function withRetries<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      const retriable = ['40001', '40P01'].includes(sqlState(error) ?? '')
-      const raced = violatedConstraint(error) === 'claim_exists'
-      if (!(retriable || raced) || attempt === RETRIES_MAX) throw error
-    }
-  }
-}
-
-async function commit(
-  pool: pg.Pool,
-  options: GroupOptions,
-  units: readonly Unit[],
-): Promise<(Outcome | LedgerError)[]> {
-  const connection = await pool.connect()
-  let failure: unknown
-  try {
-    return await writeUnits(connection, options.companions, units)
-  } catch (error) {
-    failure = error
-    await connection.query('ROLLBACK').catch(() => {})
-    throw error
-  } finally {
-    // A connection whose fate is unknown is not used again.
-    connection.release(failure !== undefined && violatedConstraint(failure) === undefined)
-  }
-}
-
-async function writeUnits(
-  connection: Connection,
-  companions: CompanionTables,
-  units: readonly Unit[],
-): Promise<(Outcome | LedgerError)[]> {
-  const [, known] = await Promise.all([
-    connection.query({ text: 'BEGIN' }),
-    findAnswers(connection, claimsOf(units)),
-  ])
-  const { fresh, outcomes } = sortOut(units, known)
-  const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
-  const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
-  await Promise.all([
-    ...writeMoney(connection, rows),
-    ...writeCompanions(connection, companions, conclusions),
-    ...writeAnswers(connection, fresh, conclusions),
-    connection.query({ text: 'COMMIT' }),
-  ])
-  const answers = new Map(fresh.map((unit, index) => [unit, conclusions[index]?.answer ?? '']))
-  return units.map((unit, index) => {
-    const first = outcomes[index] ?? unit
-    if (first instanceof Error || 'answer' in first) return first
-    return { answer: answers.get(first) ?? '', replayed: first !== unit }
-  })
-}
-
-const claimsOf = (units: readonly Unit[]): Claim[] =>
-  units.flatMap((unit) => (unit.claim === undefined ? [] : [unit.claim]))
-
-/**
- * Which units are new, and what the others get: the stored answer, the fate of an earlier unit of
- * this very group that makes the same claim, or an error when the claim was for something else.
- */
-function sortOut(units: readonly Unit[], known: ReadonlyMap<string, StoredAnswer>) {
-  const fresh: Unit[] = []
-  const first = new Map<string, Unit>()
-  const outcomes = units.map((unit): Outcome | LedgerError | Unit | undefined => {
-    const { claim } = unit
-    const stored = claim && known.get(claim.id)
-    const twin = claim && first.get(claim.id)
-    const fingerprint = stored?.fingerprint ?? twin?.claim?.fingerprint
-    if (claim !== undefined && fingerprint !== undefined) {
-      if (!fingerprint.equals(claim.fingerprint)) return new LedgerError('idempotency_key_reused')
-      return stored === undefined ? twin : { answer: stored.answer, replayed: true }
-    }
-    if (claim !== undefined) first.set(claim.id, unit)
-    fresh.push(unit)
-    return undefined
-  })
-  return { fresh, outcomes }
 }

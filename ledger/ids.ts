@@ -11,7 +11,7 @@ export type TransferId = Uuid
 export type UnitId = Uuid
 
 /** How many transfers one unit may hold: what the last byte of an id can count. */
-const TRANSFERS_PER_UNIT_MAX = 256
+export const TRANSFERS_PER_UNIT_MAX = 256
 
 export const newId = (): Uuid => v7()
 

@@ -24,24 +24,18 @@ export type { AccountType } from './chart.ts'
 export { type Claim, claimOf } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
-export type { Movement, NewTransfer, Resolution } from './decide.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
-export {
-  type Accepted,
-  type Conclusion,
-  type Group,
-  openGroup,
-  type Outcome,
-  type Refusal,
-  type Unit,
-} from './group.ts'
+export type { Accepted, Bulk, BulkResult, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
+export { type Group, openGroup } from './group.ts'
 export {
   type AccountId,
   newId,
   newUnitId,
   type TransferId,
   transferIdAt,
+  type UnitId,
   type Uuid,
 } from './ids.ts'
 export { type Currency, formatMoney, isCurrency, type Money, percentOf } from './money.ts'
 export { createTransfers } from './transfers.ts'
+export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'

@@ -65,6 +65,24 @@ export function percentOf(amount: bigint, percent: string, rounding: Rounding): 
   return BigInt(share.toFixed(0, ROUNDING[rounding]))
 }
 
+/**
+ * `amount` split in proportion to `weights`, to the last minor unit: whole shares first, then one
+ * more each for the largest remainders, the earlier first. No share passes its weight as long as
+ * `amount` does not pass their sum, which must be positive. Source: Hamilton's method.
+ */
+export function allocate(amount: bigint, weights: readonly bigint[]): bigint[] {
+  const total = weights.reduce((sum, weight) => sum + weight, 0n)
+  const shares = weights.map((weight) => (amount * weight) / total)
+  const missing = amount - shares.reduce((sum, share) => sum + share, 0n)
+  const remainder = (n: number) => (amount * (weights[n] ?? 0n)) % total
+  const order = [...weights.keys()].sort((a, b) => {
+    const [left, right] = [remainder(a), remainder(b)]
+    return left === right ? a - b : left > right ? -1 : 1
+  })
+  for (const n of order.slice(0, Number(missing))) shares[n] = (shares[n] ?? 0n) + 1n
+  return shares
+}
+
 /** For people to read: 1250n EUR is '12.50 EUR'. */
 export function formatMoney({ amount, currency }: Money): string {
   const scale = scaleOf(currency)

@@ -3,18 +3,12 @@
  * transaction.
  */
 import type { Knex } from 'knex'
-import {
-  type Account,
-  type Books,
-  decide,
-  type Decision,
-  type NewTransfer,
-  type NewUnit,
-  type Pending,
-  type Transfer,
-} from './decide.ts'
+import type { Account, Restrictions } from './balances.ts'
+import { type Books, decide, type Decision, referencesOf } from './decide.ts'
 import { LedgerError } from './errors.ts'
-import type { AccountId, TransferId } from './ids.ts'
+import { type AccountId, transferIdAt, TRANSFERS_PER_UNIT_MAX, type UnitId } from './ids.ts'
+import type { Origin, OriginRow } from './origins.ts'
+import type { NewUnit, Transfer } from './units.ts'
 
 /** A connection inside a transaction. `name` makes Postgres prepare the statement once. */
 export interface Connection {
@@ -50,37 +44,56 @@ export async function decideUnderLock(
   connection: Connection,
   units: readonly NewUnit[],
 ): Promise<Decision> {
-  const transfers = units.flatMap((unit) => unit.transfers)
-  const pendings = await findPendings(connection, transfers)
-  const accounts = await lockAccounts(connection, accountsOf(transfers, pendings))
-  const resolved = await findResolved(connection, [...pendings.keys()])
-  for (const [id, pending] of pendings) pendings.set(id, { ...pending, resolved: resolved.has(id) })
-  return decide({ accounts, pendings }, units)
+  const origins = await findOrigins(connection, [...referencesOf(units)])
+  const accounts = await lockAccounts(connection, accountsOf(units, origins))
+  const current = await withWhatBecame(connection, origins)
+  return decide({ accounts, origins: current }, units)
 }
 
-function accountsOf(transfers: readonly NewTransfer[], pendings: Books['pendings']): AccountId[] {
+function accountsOf(units: readonly NewUnit[], origins: Books['origins']): AccountId[] {
   const ids = new Set<AccountId>()
-  for (const transfer of [...transfers, ...pendings.values()]) {
-    if ('debit' in transfer) ids.add(transfer.debit).add(transfer.credit)
+  for (const { transfers, conditions = [] } of units) {
+    for (const { account } of conditions) ids.add(account)
+    for (const transfer of transfers) {
+      if ('debit' in transfer) ids.add(transfer.debit).add(transfer.credit)
+    }
+  }
+  for (const origin of origins.values()) {
+    for (const { debit, credit } of origin) ids.add(debit).add(credit)
   }
   return [...ids]
 }
 
 export interface AccountRow {
   id: AccountId
+  type: Account['type']
   currency: string
-  normal_side: Account['normalSide']
   floor: bigint | null
   debits_posted: bigint
   credits_posted: bigint
   debits_pending: bigint
   credits_pending: bigint
   last_entry: bigint
+  restrictions: RestrictionsRow | null
 }
 
+interface RestrictionsRow {
+  debits_frozen: boolean
+  credits_frozen: boolean
+  is_closed: boolean
+  closed_through: string | null
+}
+
+/** The restrictions of a row of `accounts` as one value, which is null for most. */
+export const RESTRICTIONS = `
+  CASE WHEN debits_frozen OR credits_frozen OR closed_at IS NOT NULL OR closed_through IS NOT NULL
+    THEN json_build_object('debits_frozen', debits_frozen, 'credits_frozen', credits_frozen,
+           'is_closed', closed_at IS NOT NULL, 'closed_through', closed_through)
+  END AS restrictions`
+
 const LOCK_ACCOUNTS = `
-  SELECT id, currency, normal_side, floor, debits_posted, credits_posted, debits_pending,
-         credits_pending, last_entry
+  SELECT id, type, currency, floor, debits_posted, credits_posted, debits_pending,
+         credits_pending, last_entry, ${RESTRICTIONS}
     FROM accounts
    WHERE id = ANY ($1::uuid[])
    ORDER BY id
@@ -96,43 +109,77 @@ async function lockAccounts(connection: Connection, ids: readonly AccountId[]) {
 /** An account as it is kept in `accounts`. */
 export const fromRow = (row: AccountRow): Account => ({
   id: row.id,
+  type: row.type,
   currency: row.currency,
-  normalSide: row.normal_side,
   floor: row.floor,
   debitsPosted: row.debits_posted,
   creditsPosted: row.credits_posted,
   debitsPending: row.debits_pending,
   creditsPending: row.credits_pending,
   lastEntry: row.last_entry,
+  restrictions: row.restrictions && restrictionsOf(row.restrictions),
 })
 
-/** Pending transfers never change, so they may be read before their accounts are locked. */
-async function findPendings(connection: Connection, transfers: readonly NewTransfer[]) {
-  const pendings = new Map<TransferId, Pending>()
-  const ids = transfers.flatMap((transfer) => ('pendingId' in transfer ? [transfer.pendingId] : []))
-  if (ids.length === 0) return pendings
+const restrictionsOf = (row: RestrictionsRow): Restrictions => ({
+  debitsFrozen: row.debits_frozen,
+  creditsFrozen: row.credits_frozen,
+  isClosed: row.is_closed,
+  closedThrough: row.closed_through === null ? null : new Date(row.closed_through),
+})
+
+/** Transfers never change, so those of earlier units may be read before any account is locked. */
+async function findOrigins(connection: Connection, ids: readonly UnitId[]) {
+  const origins = new Map<UnitId, OriginRow[]>()
+  if (ids.length === 0) return origins
   const { rows } = await connection.query({
-    text: `SELECT id, debit_account_id AS debit, credit_account_id AS credit, amount, currency
-             FROM transfers WHERE id = ANY ($1::uuid[]) AND kind = 'pending'`,
-    values: [arrayOf(ids)],
+    name: 'find_origins',
+    text: `SELECT u.first AS unit, t.id, t.kind, t.debit_account_id AS debit,
+                  t.credit_account_id AS credit, t.amount, t.currency, t.expires_at AS "expiresAt"
+             FROM unnest($1::uuid[], $2::uuid[]) AS u (first, last)
+            CROSS JOIN LATERAL (
+                  SELECT * FROM transfers WHERE id BETWEEN u.first AND u.last ORDER BY id) t`,
+    values: [
+      arrayOf(ids.map((id) => transferIdAt(id, 0))),
+      arrayOf(ids.map((id) => transferIdAt(id, TRANSFERS_PER_UNIT_MAX - 1))),
+    ],
   })
-  type Row = { id: TransferId; debit: AccountId; credit: AccountId } & Pending['money']
-  for (const { id, debit, credit, amount, currency } of rows as Row[]) {
-    pendings.set(id, { debit, credit, money: { amount, currency }, resolved: false })
+  type Row = Omit<OriginRow, 'money'> & OriginRow['money'] & { unit: UnitId }
+  for (const { unit, amount, currency, ...row } of rows as Row[]) {
+    const money = { amount, currency }
+    const origin = origins.get(unit) ?? []
+    origin.push({ ...row, money, resolved: 0n, resolutions: 0n, isReversed: false })
+    origins.set(unit, origin)
   }
-  return pendings
+  return origins
 }
 
 /**
- * Whether one is resolved already may only be asked under lock: a resolution locks its accounts.
+ * What was posted, voided or reversed of them already. May only be asked under lock: whoever does
+ * any of it locks their accounts.
  */
-async function findResolved(connection: Connection, ids: readonly TransferId[]) {
-  if (ids.length === 0) return new Set<TransferId>()
+async function withWhatBecame(
+  connection: Connection,
+  origins: ReadonlyMap<UnitId, Origin>,
+): Promise<ReadonlyMap<UnitId, Origin>> {
+  const ids = [...origins.values()].flatMap((origin) => origin.map((row) => row.id))
+  if (ids.length === 0) return origins
   const { rows } = await connection.query({
-    text: 'SELECT pending_id FROM transfers WHERE pending_id = ANY ($1::uuid[])',
+    name: 'find_what_became',
+    text: `SELECT o.id, r.resolved, r.resolutions,
+                  EXISTS (SELECT FROM transfers WHERE reverses_id = o.id) AS "isReversed"
+             FROM unnest($1::uuid[]) AS o (id)
+            CROSS JOIN LATERAL (
+                  SELECT coalesce(sum(amount), 0)::bigint AS resolved, count(*) AS resolutions
+                    FROM transfers WHERE pending_id = o.id) r`,
     values: [arrayOf(ids)],
   })
-  return new Set((rows as { pending_id: TransferId }[]).map((row) => row.pending_id))
+  const became = new Map((rows as OriginRow[]).map((row) => [row.id, row]))
+  return new Map(
+    [...origins].map(([id, origin]) => [
+      id,
+      origin.map((row) => ({ ...row, ...became.get(row.id) })),
+    ]),
+  )
 }
 
 const UPDATE_ACCOUNTS = `
@@ -146,11 +193,16 @@ const UPDATE_ACCOUNTS = `
 
 const INSERT_TRANSFERS = `
   INSERT INTO transfers (id, kind, debit_account_id, credit_account_id, amount, currency,
-         pending_id, code, reference, effective_at, debit_entry, credit_entry, debit_balance,
-         credit_balance)
+         pending_id, resolution, reverses_id, code, reference, effective_at, booked_at, expires_at,
+         debit_entry, credit_entry, debit_balance, credit_balance)
   SELECT * FROM unnest($1::uuid[], $2::transfer_kind[], $3::uuid[], $4::uuid[], $5::bigint[],
-         $6::text[], $7::uuid[], $8::text[], $9::uuid[], $10::timestamptz[], $11::bigint[],
-         $12::bigint[], $13::bigint[], $14::bigint[])`
+         $6::text[], $7::uuid[], $8::bigint[], $9::uuid[], $10::text[], $11::uuid[],
+         $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::bigint[],
+         $16::bigint[], $17::bigint[], $18::bigint[])`
+
+const INSERT_EXPIRIES = `
+  INSERT INTO hold_expiries (hold_id, reference, expires_at)
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) ON CONFLICT DO NOTHING`
 
 /**
  * Writes what was decided. The statements are in flight together when the connection pipelines;
@@ -161,50 +213,70 @@ export function writeMoney(
   { accounts, transfers }: Omit<Decision, 'verdicts'>,
 ): Promise<unknown>[] {
   if (transfers.length === 0) return []
-  const update = {
-    name: 'update_accounts',
-    text: UPDATE_ACCOUNTS,
-    values: [
-      arrayOf(accounts.map((account) => account.id)),
-      arrayOf(accounts.map((account) => account.debitsPosted)),
-      arrayOf(accounts.map((account) => account.creditsPosted)),
-      arrayOf(accounts.map((account) => account.debitsPending)),
-      arrayOf(accounts.map((account) => account.creditsPending)),
-      arrayOf(accounts.map((account) => account.lastEntry)),
-    ],
-  }
-  const insert = {
-    name: 'insert_transfers',
-    text: INSERT_TRANSFERS,
-    values: [
-      arrayOf(transfers.map((transfer) => transfer.id)),
-      arrayOf(transfers.map((transfer) => transfer.kind)),
-      arrayOf(transfers.map((transfer) => transfer.debit)),
-      arrayOf(transfers.map((transfer) => transfer.credit)),
-      arrayOf(transfers.map((transfer) => transfer.money.amount)),
-      arrayOf(transfers.map((transfer) => transfer.money.currency)),
-      arrayOf(transfers.map((transfer) => transfer.pendingId ?? 'NULL')),
-      arrayOf(transfers.map((transfer) => transfer.code)),
-      arrayOf(transfers.map((transfer) => transfer.reference)),
-      arrayOf(transfers.map((transfer) => transfer.effectiveAt.toISOString())),
-      arrayOf(transfers.map((transfer) => transfer.debitEntry)),
-      arrayOf(transfers.map((transfer) => transfer.creditEntry)),
-      arrayOf(transfers.map((transfer) => transfer.debitBalance)),
-      arrayOf(transfers.map((transfer) => transfer.creditBalance)),
-    ],
-  }
-  return [connection.query(update), connection.query(insert)]
+  const statements = [updateOf(accounts), insertOf(transfers)]
+  const expiring = transfers.filter((transfer) => transfer.expiresAt !== null)
+  if (expiring.length > 0) statements.push(expiriesOf(expiring))
+  return statements.map((statement) => connection.query(statement))
 }
+
+const updateOf = (accounts: readonly Account[]) => ({
+  name: 'update_accounts',
+  text: UPDATE_ACCOUNTS,
+  values: [
+    arrayOf(accounts.map((account) => account.id)),
+    arrayOf(accounts.map((account) => account.debitsPosted)),
+    arrayOf(accounts.map((account) => account.creditsPosted)),
+    arrayOf(accounts.map((account) => account.debitsPending)),
+    arrayOf(accounts.map((account) => account.creditsPending)),
+    arrayOf(accounts.map((account) => account.lastEntry)),
+  ],
+})
+
+const insertOf = (transfers: readonly Transfer[]) => ({
+  name: 'insert_transfers',
+  text: INSERT_TRANSFERS,
+  values: [
+    arrayOf(transfers.map((transfer) => transfer.id)),
+    arrayOf(transfers.map((transfer) => transfer.kind)),
+    arrayOf(transfers.map((transfer) => transfer.debit)),
+    arrayOf(transfers.map((transfer) => transfer.credit)),
+    arrayOf(transfers.map((transfer) => transfer.money.amount)),
+    arrayOf(transfers.map((transfer) => transfer.money.currency)),
+    arrayOf(transfers.map((transfer) => transfer.pendingId)),
+    arrayOf(transfers.map((transfer) => transfer.resolution)),
+    arrayOf(transfers.map((transfer) => transfer.reversesId)),
+    arrayOf(transfers.map((transfer) => transfer.code)),
+    arrayOf(transfers.map((transfer) => transfer.reference)),
+    arrayOf(transfers.map((transfer) => transfer.effectiveAt?.toISOString() ?? null)),
+    arrayOf(transfers.map((transfer) => transfer.bookedAt?.toISOString() ?? null)),
+    arrayOf(transfers.map((transfer) => transfer.expiresAt?.toISOString() ?? null)),
+    arrayOf(transfers.map((transfer) => transfer.debitEntry)),
+    arrayOf(transfers.map((transfer) => transfer.creditEntry)),
+    arrayOf(transfers.map((transfer) => transfer.debitBalance)),
+    arrayOf(transfers.map((transfer) => transfer.creditBalance)),
+  ],
+})
+
+/** A hold is on the list once, by the unit's id, however many legs it has. */
+const expiriesOf = (pendings: readonly Transfer[]) => ({
+  name: 'insert_expiries',
+  text: INSERT_EXPIRIES,
+  values: [
+    arrayOf(pendings.map((leg) => transferIdAt(leg.id, 0))),
+    arrayOf(pendings.map((leg) => leg.reference)),
+    arrayOf(pendings.map((leg) => leg.expiresAt?.toISOString() ?? null)),
+  ],
+})
 
 /**
  * An array in Postgres's own notation, many times faster than the driver quotes one. Elements are
  * ids, whole numbers, times and single words of ours, none of which needs quotes.
  */
-function arrayOf(elements: readonly (string | bigint)[]): string {
+function arrayOf(elements: readonly (string | bigint | null)[]): string {
   if (elements.some((element) => typeof element === 'string' && NEEDS_QUOTES.test(element))) {
     throw new Error('an array element would need quotes')
   }
-  return `{${elements.join(',')}}`
+  return `{${elements.map((element) => element ?? 'NULL').join(',')}}`
 }
 
 const NEEDS_QUOTES = /[^\w:.-]/

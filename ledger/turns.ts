@@ -1,5 +1,5 @@
 /** Whose turn it is: which of the units that wait go together next. */
-import type { NewUnit } from './decide.ts'
+import type { NewUnit } from './units.ts'
 import type { AccountId } from './ids.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** What the database refuses on its own, whatever the program believes. */
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
-import { AT, openBooks } from './support/books.ts'
+import { openBooks } from './support/books.ts'
 import { world } from './support/world.ts'
 
 describe('the books are defended by Postgres itself', () => {
@@ -53,7 +53,6 @@ describe('the books are defended by Postgres itself', () => {
       ...{ id: newId(), kind: 'single', debit_account_id: ada, credit_account_id: ben },
       ...{ reference: newId(), amount: '1', currency: 'EUR', code: 'test' },
       ...{ debit_entry: 1, credit_entry: 1, debit_balance: '-1', credit_balance: '1' },
-      effective_at: AT().effectiveAt,
     }
     return owner('transfers')
       .insert({ ...row, ...wrong })

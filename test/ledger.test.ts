@@ -95,12 +95,11 @@ describe('the books', () => {
     expect((await group.submit(unit)).answer).to.equal('ok')
     expect(await balances(ada)).to.deep.equal([100n, 40n])
     expect(await outcome(single(ada, ben, 41n))).to.equal('insufficient_funds')
-    const hold = transferIdAt(unit.id, 0)
     const outcomes = await Promise.all(
-      times(10, (index) => outcome(resolution(index % 2 === 0 ? 'post' : 'void', hold))),
+      times(10, (index) => outcome(resolution(index % 2 === 0 ? 'post' : 'void', unit.id))),
     )
     expect(count(outcomes, 'ok')).to.equal(1)
-    expect(count(outcomes, 'pending_transfer_resolved')).to.equal(9)
+    expect(count(outcomes, 'hold_resolved')).to.equal(9)
     const [posted, available] = await balances(ada)
     expect([40n, 100n]).to.include(posted)
     expect(available).to.equal(posted)
@@ -180,7 +179,7 @@ describe('the books', () => {
 
   it('move money in the caller’s transaction, and not at all when that rolls back', async () => {
     const [ada, ben] = [await funded(100n), await books.account()]
-    const unit = { id: newUnitId(), transfers: [single(ada, ben, 30n)] }
+    const unit = { id: newUnitId(), at: new Date(), transfers: [single(ada, ben, 30n)] }
     const failing = books.db.transaction(async (trx) => {
       await createTransfers(trx, unit)
       throw new Error('changed our mind')
@@ -188,7 +187,7 @@ describe('the books', () => {
     expect(await failing.catch((error: Error) => error.message)).to.equal('changed our mind')
     expect(await balances(ada)).to.deep.equal([100n, 100n])
     await books.db.transaction(async (trx) => {
-      const tooMuch = { id: newUnitId(), transfers: [single(ada, ben, 101n)] }
+      const tooMuch = { ...unit, id: newUnitId(), transfers: [single(ada, ben, 101n)] }
       expect(await refusalOf(createTransfers(trx, tooMuch))).to.equal('insufficient_funds')
       await createTransfers(trx, unit)
     })

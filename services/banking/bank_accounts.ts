@@ -38,7 +38,7 @@ export async function linkBankAccount(
   const createdAt = context.now()
   const account = { id: newId(), owner, bank: name, number, holder, nameCheck, createdAt }
   return context.group.submit({
-    ...{ id: newUnitId(), transfers: [], ...(claim && { claim }) },
+    ...{ id: newUnitId(), at: createdAt, transfers: [], ...(claim && { claim }) },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const { nameCheck: name_check, createdAt: created_at, ...columns } = account

@@ -12,7 +12,7 @@ export interface Prepared {
   readonly instruction: CompanionRow & { readonly id: Uuid }
 }
 
-/** @param at when the instruction is made, and the money moves. */
+/** @param at when the instruction is made. */
 export async function prepareInstruction(
   context: Context,
   instruction: NewInstruction,
@@ -20,8 +20,7 @@ export async function prepareInstruction(
 ): Promise<Prepared> {
   const { bank, direction, subject, owner, money } = instruction
   const accounts = { owner, ...(await bankAccountsOf(context, bank, money.currency)) }
-  const occasion = { reference: subject, effectiveAt: at }
-  const transfers = instructed(occasion, direction, accounts, money)
+  const transfers = instructed({ reference: subject }, direction, accounts, money)
   return { transfers, instruction: instructionRow(instruction, at) }
 }
 

@@ -79,7 +79,8 @@ export async function resolve(
     // What is returned before it was booked as settled never came: for the money, a rejection.
     const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
     const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
-    const refusal = await moveMoney(trx, instruction, effect, accounts, following)
+    const now = context.now()
+    const refusal = await moveMoney(trx, now, instruction, effect, accounts, following)
     await dependant.conclude(inside, trx, instruction, { ...effect, refusal })
     return 'applied'
   })
@@ -124,29 +125,33 @@ async function setState(
 /** The bank's movement and what follows it; answers why the latter could not be made, if so. */
 async function moveMoney(
   trx: Knex.Transaction,
+  at: Date,
   instruction: Instruction,
-  { outcome, occurredAt: effectiveAt }: Resolution,
+  { outcome, occurredAt }: Resolution,
   ours: Omit<InstructionAccounts, 'owner'>,
   following: readonly NewTransfer[],
 ): Promise<string | undefined> {
   const { id: reference, money, direction, owner, transfer: hold } = instruction
-  const occasion = { reference, effectiveAt }
+  const occasion = { reference, effectiveAt: earlier(occurredAt, at) }
   const accounts = { owner, ...ours }
   const own = resolvedByBank(occasion, direction, outcome, { accounts, money, hold })
-  const refusal = await refusalOf(trx, [own, ...following])
+  const refusal = await refusalOf(trx, at, [own, ...following])
   if (refusal !== undefined) {
     // What the bank did is a fact, whatever becomes of what should have followed.
     const isUnfunded = outcome === 'returned' && refusal === 'insufficient_funds'
     const fact = isUnfunded ? returnedWithoutFunds(occasion, accounts, money) : own
-    await createTransfers(trx, { id: newUnitId(), transfers: [fact] })
+    await createTransfers(trx, { id: newUnitId(), at, transfers: [fact] })
   }
   return refusal
 }
 
+/** A bank's clock may be ahead of ours; nothing of ours has happened in the future. */
+const earlier = (one: Date, other: Date) => (one < other ? one : other)
+
 /** Undefined when the transfers were made; else why not, and then nothing was written. */
-async function refusalOf(trx: Knex.Transaction, transfers: readonly NewTransfer[]) {
+async function refusalOf(trx: Knex.Transaction, at: Date, transfers: readonly NewTransfer[]) {
   try {
-    await createTransfers(trx, { id: newUnitId(), transfers })
+    await createTransfers(trx, { id: newUnitId(), at, transfers })
     return undefined
   } catch (error) {
     if (error instanceof LedgerError) return error.code

@@ -1,18 +1,19 @@
 /** Which accounts each business event debits and credits. Pure; the whole of our bookkeeping. */
 import type { BankReport, Direction } from '../../adapters/adapter.ts'
-import type { AccountId, Money, NewTransfer, TransferId, Uuid } from '../../ledger/index.ts'
+import type { AccountId, Money, NewTransfer, UnitId, Uuid } from '../../ledger/index.ts'
 
 /** Why and when, the same for all legs of one event. */
 export interface Occasion {
   /** The payment, settlement or instruction the money moves for. */
   readonly reference: Uuid
-  readonly effectiveAt: Date
+  /** When it happened at the bank; left out, when it is recorded. */
+  readonly effectiveAt?: Date
 }
 
 type Leg = readonly [code: string, debit: AccountId, credit: AccountId, amount: bigint]
 
 const movement = (
-  { reference, effectiveAt }: Occasion,
+  occasion: Occasion,
   currency: string,
   kind: 'single' | 'pending',
   [code, debit, credit, amount]: Leg,
@@ -22,8 +23,7 @@ const movement = (
   debit,
   credit,
   money: { amount, currency },
-  reference,
-  effectiveAt,
+  ...occasion,
 })
 
 /** A person pays a person. */
@@ -93,13 +93,13 @@ export function resolvedByBank(
   occasion: Occasion,
   direction: Direction,
   outcome: Outcome,
-  { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: TransferId },
+  { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: UnitId },
 ): NewTransfer {
   const resolution: Leg | 'post' | 'void' = RESOLUTIONS[direction][outcome](accounts, money.amount)
   if (typeof resolution !== 'string') {
     return movement(occasion, money.currency, 'single', resolution)
   }
-  return { kind: resolution, code: 'top_up', pendingId: hold, ...occasion }
+  return { kind: resolution, code: 'top_up', hold, ...occasion }
 }
 
 /** A bank took money back that its owner has spent: we stand in for it until it is recovered. */

@@ -44,7 +44,7 @@ export async function createMerchant(
     created_at: now.toISOString(),
   }
   return context.group.submit({
-    ...{ id: newUnitId(), transfers: [], ...(claim && { claim }) },
+    ...{ id: newUnitId(), at: now, transfers: [], ...(claim && { claim }) },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {

@@ -51,7 +51,7 @@ export async function createOrder(
     expiresAt: new Date(now.getTime() + expiresIn_s * 1000),
   }
   return context.group.submit({
-    ...{ id: newUnitId(), transfers: [], ...(claim && { claim }) },
+    ...{ id: newUnitId(), at: now, transfers: [], ...(claim && { claim }) },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       return { rows: { orders: [toRow(order)] }, answer: JSON.stringify(orderOut(order, now)) }

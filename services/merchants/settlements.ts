@@ -85,7 +85,7 @@ export async function settle(
   const body = settlementOut(batch)
   const event = { type: 'settlement.processing' as const, object: body.id, merchant }
   return submitInstruction(context, prepared, {
-    ...{ id: batch.transfer, claim },
+    ...{ id: batch.transfer, at, claim },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {

@@ -24,14 +24,14 @@ export const ownMoney: Dependant = {
 
 /** Payments from a bank account: once the bank has paid the wallet, the wallet pays the payee. */
 export const bankFunded: Dependant = {
-  async follow(context, { subject }, { outcome, occurredAt }) {
+  async follow(context, { subject }, { outcome }) {
     if (outcome !== 'settled') return []
     const payment = await paymentOf(context.db, subject)
     const { id, kind, payer, payee, amount, currency, fee, tax } = payment
     if (payee === null || (kind !== 'person' && kind !== 'order')) {
       throw new Error(`payment ${id} waits for a bank and has nobody to pay`)
     }
-    const occasion = { reference: id, effectiveAt: occurredAt }
+    const occasion = { reference: id }
     const paying = { kind, payer, payee, money: { amount, currency }, fee, tax }
     return transfersOf(context, occasion, paying)
   },

@@ -56,7 +56,7 @@ export async function moveOwnMoney(
   const shown = { payer: { ...person, kind: 'person' as const }, payee: null, feeLines: [] }
   const body = paymentOut(payment, shown)
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, claim },
+    ...{ id: payment.transfer, at, claim },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {

@@ -174,15 +174,17 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const payment = newPayment(context, agreed, 'completed')
   const { kind, payer, payee, price, money, claim } = agreed
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee: price.fee, tax: price.tax }
-  const occasion = { reference: payment.id, effectiveAt: payment.createdAt }
+  const occasion = { reference: payment.id }
+  const unit = { id: payment.transfer, at: payment.createdAt, claim }
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
     const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
-    return context.group.submit({ id: payment.transfer, transfers: [], claim, conclude })
+    return context.group.submit({ ...unit, transfers: [], conclude })
   }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
-    ...{ id: payment.transfer, transfers, claim },
+    ...unit,
+    transfers,
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
   })
 }
@@ -205,7 +207,7 @@ async function payFromBank(
     payment.createdAt,
   )
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, claim },
+    ...{ id: payment.transfer, at: payment.createdAt, claim },
     conclude: (verdict) =>
       verdict.accepted
         ? concluded(payment, agreed, { instructions: [prepared.instruction] })

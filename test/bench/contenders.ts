@@ -37,6 +37,7 @@ export function openOurs({ urlOf }: Database): Contender {
 
 const unitOf = (debit: AccountId, credit: AccountId): Unit => ({
   id: newUnitId(),
+  at: new Date(),
   transfers: [
     {
       kind: 'single',
@@ -45,7 +46,6 @@ const unitOf = (debit: AccountId, credit: AccountId): Unit => ({
       money: MONEY,
       code: 'payment',
       reference: newId(),
-      effectiveAt: new Date(),
     },
   ],
   conclude: ({ accepted }) => (accepted ? ACCEPTED : REFUSED),

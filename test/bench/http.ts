@@ -124,13 +124,15 @@ async function fundEverybody(url: string): Promise<void> {
     const currency = 'EUR'
     const debit = await openAccount(db, { owner: bankOwner('north'), type: 'bank', currency })
     const money = { amount: FUNDS, currency }
-    const why = { kind: 'single', code: 'test', effectiveAt: new Date() } as const
+    const why = { kind: 'single', code: 'test' } as const
     const transfers: NewTransfer[] = []
     for (const { id } of people) {
       const credit = await openAccount(db, { owner: personOwner(id), type: 'wallet', currency })
       transfers.push({ ...why, debit, credit, money, reference: newId() })
     }
-    await db.transaction((trx) => createTransfers(trx, { id: newUnitId(), transfers }))
+    await db.transaction((trx) =>
+      createTransfers(trx, { id: newUnitId(), at: new Date(), transfers }),
+    )
   } finally {
     await db.destroy()
   }

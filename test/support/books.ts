@@ -16,7 +16,7 @@ import {
 } from '../../ledger/index.ts'
 import { world } from './world.ts'
 
-export const AT = () => ({ code: 'test', reference: newId(), effectiveAt: new Date() })
+export const AT = () => ({ code: 'test', reference: newId() })
 
 /** As the API's role: what that role may not do, a test cannot do either. */
 export async function openBooks() {
@@ -55,13 +55,14 @@ export const pending = (debit: string, credit: string, amount: bigint): Movement
   kind: 'pending',
 })
 
-export const resolution = (kind: 'post' | 'void', pendingId: string): Resolution => ({
-  ...{ kind, pendingId, ...AT() },
+export const resolution = (kind: 'post' | 'void', hold: string): Resolution => ({
+  ...{ kind, hold, ...AT() },
 })
 
 /** Answers 'ok' or the code it was refused with. */
 export const unitOf = (transfers: readonly NewTransfer[], more: Partial<Unit> = {}): Unit => ({
   id: newUnitId(),
+  at: new Date(),
   transfers,
   conclude: (verdict: Accepted | Refusal) => ({ answer: verdict.accepted ? 'ok' : verdict.code }),
   ...more,

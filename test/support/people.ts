@@ -35,11 +35,12 @@ async function fund(personId: string, amount: bigint): Promise<void> {
   const wallet = await walletOf(worker, personId, 'EUR')
   const { suspense } = await bankAccountsOf(worker, 'north', 'EUR')
   const money = { amount, currency: 'EUR' }
-  const at = { code: 'test', reference: newId(), effectiveAt: new Date() }
+  const why = { code: 'test', reference: newId() }
   await worker.db.transaction((trx) =>
     createTransfers(trx, {
       id: newUnitId(),
-      transfers: [{ kind: 'single', debit: suspense, credit: wallet, money, ...at }],
+      at: new Date(),
+      transfers: [{ kind: 'single', debit: suspense, credit: wallet, money, ...why }],
     }),
   )
 }

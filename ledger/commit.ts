@@ -1,0 +1,217 @@
+/** One transaction: claims recognised, accounts locked, units decided, everything written. */
+import type pg from 'pg'
+import { type Claim, findAnswers, type StoredAnswer, writeAnswers } from './claims.ts'
+import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
+import type { Decision, Verdict } from './decide.ts'
+import { LedgerError, sqlState, violatedConstraint } from './errors.ts'
+import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
+import type { NewUnit } from './units.ts'
+
+/** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
+export type Refusal = { readonly accepted: false; readonly code: string }
+export type Accepted = Extract<Verdict, { accepted: true }>
+
+export interface Conclusion {
+  /** Rows of other tables that commit with the money, by table. */
+  readonly rows?: CompanionRows
+  /** What the caller is told, byte for byte; kept under the unit's claim. */
+  readonly answer: string
+}
+
+export interface Unit extends NewUnit {
+  /** By which a repetition is recognised. Without one, every submission is new. */
+  readonly claim?: Claim
+  /**
+   * Says what else is written and what is answered. Pure; may be called again when the group is
+   * retried. A refused unit may write rows too: its money did not move, but its answer is final.
+   */
+  readonly conclude: (verdict: Accepted | Refusal) => Conclusion
+}
+
+export interface Outcome {
+  readonly answer: string
+  /** The claim was known: nothing was written and the answer is the first one's. */
+  readonly replayed: boolean
+}
+
+/** Units that are decided in their order, in one transaction. */
+export interface Bulk {
+  readonly units: readonly Unit[]
+  /** Whether nothing happens at all unless every unit is new and accepted. */
+  readonly isAtomic: boolean
+  readonly claim?: Claim
+  /** Says what the bulk is answered. Pure. In an atomic bulk that failed, the others are `undone`. */
+  readonly conclude: (results: readonly BulkResult[]) => Conclusion
+}
+
+export type BulkResult =
+  | { readonly state: 'accepted' | 'replayed'; readonly answer: string }
+  | { readonly state: 'refused'; readonly code: string }
+  | { readonly state: 'undone' }
+
+export const concludeAs = (unit: Unit, code: string) => () =>
+  unit.conclude({ accepted: false, code })
+
+export async function commitUnits(
+  pool: pg.Pool,
+  companions: CompanionTables,
+  units: readonly Unit[],
+): Promise<(Outcome | LedgerError)[]> {
+  return inTransaction(pool, async (connection, begun) => {
+    const [, known] = await Promise.all([begun, findAnswers(connection, claimsOf(units))])
+    const { fresh, earlier } = sortOut(units, known)
+    const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
+    const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
+    await write(connection, companions, rows, fresh, conclusions)
+    const answers = answersOf(fresh, conclusions)
+    return units.map((unit, index) => outcomeOf(unit, earlier[index], answers))
+  })
+}
+
+export async function commitBulk(
+  pool: pg.Pool,
+  companions: CompanionTables,
+  bulk: Bulk,
+): Promise<Outcome> {
+  const claims = claimsOf([...bulk.units, bulk])
+  return inTransaction(pool, async (connection, begun) => {
+    const [, known] = await Promise.all([begun, findAnswers(connection, claims)])
+    const stored = bulk.claim && known.get(bulk.claim.id)
+    if (bulk.claim !== undefined && stored !== undefined) {
+      await connection.query({ text: 'ROLLBACK' })
+      return replayOf(bulk.claim, stored)
+    }
+    const { fresh, earlier } = sortOut(bulk.units, known)
+    const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
+    const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
+    const results = resultsOf(bulk, earlier, verdicts, answersOf(fresh, conclusions))
+    const conclusion = bulk.conclude(results)
+    const isUndone = bulk.isAtomic && results.some(({ state }) => state !== 'accepted')
+    if (isUndone) await write(connection, companions, NOTHING, [bulk], [conclusion])
+    else await write(connection, companions, rows, [...fresh, bulk], [...conclusions, conclusion])
+    return { answer: conclusion.answer, replayed: false }
+  })
+}
+
+const NOTHING = { accounts: [], transfers: [] }
+
+function replayOf(claim: Claim, stored: StoredAnswer): Outcome {
+  if (!stored.fingerprint.equals(claim.fingerprint)) throw new LedgerError('idempotency_key_reused')
+  return { answer: stored.answer, replayed: true }
+}
+
+/** In the units' order; the verdicts are those of the units that nothing is known of. */
+function resultsOf(
+  { units, isAtomic }: Bulk,
+  earlier: readonly (Earlier | undefined)[],
+  verdicts: readonly Verdict[],
+  answers: ReadonlyMap<Unit, string>,
+): BulkResult[] {
+  const ofFresh = verdicts.values()
+  const results = units.map((unit, index): BulkResult => {
+    const before = earlier[index]
+    const verdict = before === undefined ? ofFresh.next().value : undefined
+    if (verdict?.accepted === false) return { state: 'refused', code: verdict.code }
+    const outcome = outcomeOf(unit, before, answers)
+    if (outcome instanceof Error) return { state: 'refused', code: outcome.code }
+    if (verdict !== undefined) return { state: 'accepted', answer: outcome.answer }
+    if (isAtomic) return { state: 'refused', code: 'idempotency_key_reused' }
+    return { state: 'replayed', answer: outcome.answer }
+  })
+  if (!isAtomic || results.every(({ state }) => state === 'accepted')) return results
+  return results.map((result) => (result.state === 'refused' ? result : { state: 'undone' }))
+}
+
+const RETRIES_MAX = 5
+
+/** Deadlocks and lost races leave nothing behind and may be tried again. */
+async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attempted(pool, work)
+    } catch (error) {
+      const isRetriable = ['40001', '40P01'].includes(sqlState(error) ?? '')
+      const isRaced = violatedConstraint(error) === 'claim_exists'
+      if (!(isRetriable || isRaced) || attempt === RETRIES_MAX) throw error
+    }
+  }
+}
+
+/** `work` sends the COMMIT itself, together with its last statements. */
+async function attempted<T>(
+  pool: pg.Pool,
+  work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,
+): Promise<T> {
+  const connection = await pool.connect()
+  let isDoubtful = false
+  try {
+    return await work(connection, connection.query({ text: 'BEGIN' }))
+  } catch (error) {
+    // A connection whose fate is unknown is not used again.
+    isDoubtful = violatedConstraint(error) === undefined && !(error instanceof LedgerError)
+    await connection.query('ROLLBACK').catch(() => {})
+    throw error
+  } finally {
+    connection.release(isDoubtful)
+  }
+}
+
+async function write(
+  connection: Connection,
+  companions: CompanionTables,
+  rows: Omit<Decision, 'verdicts'>,
+  units: readonly Pick<Unit, 'claim'>[],
+  conclusions: readonly Conclusion[],
+): Promise<void> {
+  await Promise.all([
+    ...writeMoney(connection, rows),
+    ...writeCompanions(connection, companions, conclusions),
+    ...writeAnswers(connection, units, conclusions),
+    connection.query({ text: 'COMMIT' }),
+  ])
+}
+
+const answersOf = (units: readonly Unit[], conclusions: readonly Conclusion[]) =>
+  new Map(units.map((unit, index) => [unit, conclusions[index]?.answer ?? '']))
+
+/** @param earlier what the unit's claim came to before it, if anything. */
+function outcomeOf(
+  unit: Unit,
+  earlier: Earlier | undefined,
+  answers: ReadonlyMap<Unit, string>,
+): Outcome | LedgerError {
+  const first = earlier ?? unit
+  if (first instanceof Error || 'answer' in first) return first
+  return { answer: answers.get(first) ?? '', replayed: first !== unit }
+}
+
+type Earlier = Outcome | LedgerError | Unit
+
+const claimsOf = (units: readonly Pick<Unit, 'claim'>[]): Claim[] =>
+  units.flatMap((unit) => (unit.claim === undefined ? [] : [unit.claim]))
+
+/**
+ * Which units are new, and what the others get: the stored answer, the fate of an earlier unit of
+ * this very group that makes the same claim, or an error when the claim was for something else.
+ */
+function sortOut(units: readonly Unit[], known: ReadonlyMap<string, StoredAnswer>) {
+  const fresh: Unit[] = []
+  const first = new Map<string, Unit>()
+  const earlier = units.map((unit): Earlier | undefined => {
+    const { claim } = unit
+    const stored = claim && known.get(claim.id)
+    const twin = claim && first.get(claim.id)
+    const fingerprint = stored?.fingerprint ?? twin?.claim?.fingerprint
+    if (claim !== undefined && fingerprint !== undefined) {
+      if (!fingerprint.equals(claim.fingerprint)) return new LedgerError('idempotency_key_reused')
+      return stored === undefined ? twin : { answer: stored.answer, replayed: true }
+    }
+    if (claim !== undefined) first.set(claim.id, unit)
+    fresh.push(unit)
+    return undefined
+  })
+  return { fresh, earlier }
+}
