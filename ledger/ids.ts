@@ -1,6 +1,7 @@
 /**
  * Ids of the ledger: UUIDv7, so that what is made later sorts later and lands beside it on disk.
  */
+import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
 
 export type Uuid = string
@@ -13,10 +14,24 @@ export type UnitId = Uuid
 /** How many transfers one unit may hold: what the last byte of an id can count. */
 export const TRANSFERS_PER_UNIT_MAX = 256
 
-export const newId = (): Uuid => v7()
+/** Random bytes are fetched for many ids at once: one by one they would cost more than the rest. */
+const POOL = randomFillSync(new Uint8Array(16 * 1024))
+let taken = 0
+/** Keeps ids of one process in order within a millisecond. */
+let sequence = new DataView(POOL.buffer).getUint32(0)
 
-/** An id whose last byte is free for counting. 66 of its 74 random bits remain. */
-export const newUnitId = (): UnitId => `${v7().slice(0, 34)}00`
+export function newId(): Uuid {
+  if (taken === POOL.length) {
+    randomFillSync(POOL)
+    taken = 0
+  }
+  const random = POOL.subarray(taken, (taken += 16))
+  sequence = (sequence + 1) >>> 0
+  return v7({ random, seq: sequence })
+}
+
+/** An id whose last byte is free for counting. */
+export const newUnitId = (): UnitId => `${newId().slice(0, 34)}00`
 
 export function transferIdAt(unit: UnitId, index: number): TransferId {
   if (index >= TRANSFERS_PER_UNIT_MAX) throw new Error(`a unit holds ${index} transfers`)
