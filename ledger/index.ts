@@ -36,6 +36,16 @@ export {
   type UnitId,
   type Uuid,
 } from './ids.ts'
-export { type Currency, formatMoney, isCurrency, type Money, percentOf } from './money.ts'
+export {
+  basisPointsOf,
+  convert,
+  CURRENCIES,
+  type Currency,
+  formatMoney,
+  isCurrency,
+  leastWorth,
+  type Money,
+  percentOf,
+} from './money.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'

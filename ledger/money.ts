@@ -24,6 +24,11 @@ const SCALES: ReadonlyMap<string, number> = new Map(
   ),
 )
 
+/** All we know, by code. */
+export const CURRENCIES: readonly { readonly code: string; readonly scale: number }[] = [...SCALES]
+  .map(([code, scale]) => ({ code, scale }))
+  .sort((a, b) => (a.code < b.code ? -1 : 1))
+
 /** An ISO 4217 alphabetic code that `isCurrency` has accepted. */
 export type Currency = string
 
@@ -63,6 +68,30 @@ export function scaleOf(currency: Currency): number {
 export function percentOf(amount: bigint, percent: string, rounding: Rounding): bigint {
   const share = new Exact(amount.toString()).times(percent).div(100)
   return BigInt(share.toFixed(0, ROUNDING[rounding]))
+}
+
+/**
+ * What `money` is worth in the minor units of `to`, rounded to a whole one.
+ * @param rate whole units of `to` for one whole unit of the money's currency, as decimal text.
+ */
+export function convert(money: Money, to: Currency, rate: string, rounding: Rounding): bigint {
+  const worth = new Exact(money.amount.toString()).times(perMinorUnit(money.currency, to, rate))
+  return BigInt(worth.toFixed(0, ROUNDING[rounding]))
+}
+
+/** The least whole number of minor units of `from` that are worth `money` or more, at `rate`. */
+export function leastWorth(money: Money, from: Currency, rate: string): bigint {
+  const enough = new Exact(money.amount.toString()).div(perMinorUnit(from, money.currency, rate))
+  return BigInt(enough.toFixed(0, ROUNDING.up))
+}
+
+/** Minor units of `to` for one minor unit of `from`: the yen has none where the euro has two. */
+const perMinorUnit = (from: Currency, to: Currency, rate: string) =>
+  new Exact(rate).times(`1e${scaleOf(to) - scaleOf(from)}`)
+
+/** So many ten-thousandths of a rate, exactly: 9950 of '1.0842' are '1.078779'. */
+export function basisPointsOf(rate: string, points: number): string {
+  return new Exact(rate).times(points).div(10_000).toFixed()
 }
 
 /**

@@ -53,6 +53,9 @@ const Environment = z.object({
   /** Payments up to this many minor units need a token only. */
   NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
 
+  /** How long a person may take to agree to a quote. */
+  FX_QUOTE_S: integer(30, 1, 3_600),
+
   BANKS: json.pipe(z.array(Bank)),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600),

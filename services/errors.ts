@@ -7,10 +7,12 @@ export const CONSTRAINT_CODES = [
   'alias_taken',
   'bank_account_exists',
   'fee_schedule_exists',
+  'fx_rate_exists',
   'merchant_subject_exists',
   'order_already_paid',
   'order_reference_exists',
   'payment_already_settled',
+  'quote_already_used',
 ] as const
 
 export type ServiceErrorCode =
@@ -24,6 +26,8 @@ export type ServiceErrorCode =
   | 'currency_not_supported'
   | 'bank_account_not_found'
   | 'bank_not_found'
+  | 'exchange_too_large'
+  | 'exchange_too_small'
   | 'fee_exceeds_amount'
   | 'fee_schedule_not_found'
   | 'forbidden'
@@ -43,6 +47,8 @@ export type ServiceErrorCode =
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'
+  | 'quote_expired'
+  | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
   | 'weak_pin'

@@ -18,6 +18,9 @@ const KINDS = {
   set: 'a settlement',
   ins: 'an instruction',
   evt: 'an event',
+  fxr: 'a rate',
+  fxq: 'a quote',
+  exc: 'an exchange',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -2,6 +2,7 @@
 import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
 import { bookEndpoints } from './books/routes.ts'
 import { eventEndpoints } from './events/routes.ts'
+import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
@@ -14,6 +15,7 @@ const endpoints = [
   ...bankingEndpoints,
   ...bookEndpoints,
   ...merchantEndpoints,
+  ...exchangeEndpoints,
   ...identityEndpoints,
   ...eventEndpoints,
 ]

@@ -1,3 +1,9 @@
+/** What a quote promises and an exchange keeps. */
+const EXCHANGE_TERMS = [
+  ...['rate_id', 'sell_amount', 'sell_currency', 'buy_amount', 'buy_currency', 'mid_value'],
+  ...['spread', 'residue', 'mid_rate', 'rate', 'spread_bps', 'source'],
+] as const
+
 /**
  * The tables whose rows commit in the group with the money, in writing order, and their columns.
  */
@@ -28,6 +34,15 @@ export const COMPANIONS = {
     ...['id', 'reference', 'bank', 'direction', 'purpose', 'subject_id', 'bank_account_id'],
     ...['owner_account_id', 'transfer_id', 'amount', 'currency', 'state', 'submissions'],
     ...['enquiries', 'next_at', 'lease', 'created_at', 'changed_at'],
+  ],
+  fx_rates: [
+    ...['id', 'base', 'quote', 'rate', 'spread_bps', 'source', 'observed_at', 'valid_for_s'],
+    ...['posted_by', 'created_at'],
+  ],
+  fx_quotes: ['id', 'person_id', 'side', ...EXCHANGE_TERMS, 'created_at', 'expires_at'],
+  exchanges: [
+    ...['id', 'quote_id', 'person_id', 'transfer_id', ...EXCHANGE_TERMS],
+    ...['approval', 'approval_digest', 'created_at'],
   ],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

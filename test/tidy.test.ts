@@ -61,7 +61,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
     ...{ because: 'only the doorbell knows BullMQ', like: ['services/worker.ts', 'bullmq'] },
   },
   {
-    who: /^services\/(?:payments|merchants|banking|books|identity|events)\/(?!routes\.ts$)/,
+    who: /^services\/(?:payments|merchants|exchange|banking|books|identity|events)\/(?!routes\.ts$)/,
     whom: /^services\/http\//,
     because: 'logic is called by routes, and by jobs too',
     like: ['services/payments/pay.ts', '../http/problems.ts'],
@@ -72,7 +72,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^services\/(?:identity|events|http)\//,
-    whom: /^services\/(?:payments|merchants|banking|books)\//,
+    whom: /^services\/(?:payments|merchants|exchange|banking|books)\//,
     because: 'it serves every kind of business alike',
     like: ['services/identity/a.ts', '../payments/pay.ts'],
   },

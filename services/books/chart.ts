@@ -4,6 +4,7 @@ import {
   type AccountKey,
   type Currency,
   findAccounts,
+  type Money,
   openAccount,
   type Uuid,
 } from '../../ledger/index.ts'
@@ -45,6 +46,24 @@ export async function feeAccounts(context: Context, currency: Currency) {
     accountOf(context, { owner: PLATFORM, type: 'tax', currency }),
   ])
   return { fees, tax }
+}
+
+/** Our own accounts that an exchange touches. */
+export async function exchangeAccounts(context: Context, sell: Currency, buy: Currency) {
+  const owner = PLATFORM
+  const [sold, bought, fees, rounding] = await Promise.all([
+    accountOf(context, { owner, type: 'fx', currency: sell }),
+    accountOf(context, { owner, type: 'fx', currency: buy }),
+    accountOf(context, { owner, type: 'fees', currency: buy }),
+    accountOf(context, { owner, type: 'rounding', currency: buy }),
+  ])
+  return { sold, bought, fees, rounding }
+}
+
+/** What exchanges took in less what they gave out, in each currency that ever took part. */
+export async function fxPositions(context: Pick<Context, 'db'>): Promise<Money[]> {
+  const accounts = await findAccounts(context.db, { owner: PLATFORM, type: 'fx' })
+  return accounts.map(({ posted: amount, currency }) => ({ amount, currency }))
 }
 
 /** Our money at a bank, and what is on its way out through it or has no owner. */

@@ -53,6 +53,39 @@ export function paidToMerchant(
   return legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
 }
 
+/**
+ * A person sells one currency and buys another, each leg in its own: what they sell adds to our
+ * position; what they buy, the spread and what rounding left come out of it.
+ */
+export function exchanged(
+  occasion: Occasion,
+  accounts: Readonly<
+    Record<'paidFrom' | 'paidTo' | 'sold' | 'bought' | 'fees' | 'rounding', AccountId>
+  >,
+  { sell, buy, spread, residue }: Exchanged,
+): NewTransfer[] {
+  const { paidFrom, paidTo, sold, bought, fees, rounding } = accounts
+  const legs: readonly Leg[] = [
+    ['exchange', bought, paidTo, buy.amount],
+    ['spread', bought, fees, spread],
+    ['rounding', bought, rounding, residue],
+  ]
+  return [
+    movement(occasion, sell.currency, 'single', ['exchange', paidFrom, sold, sell.amount]),
+    ...legs
+      .filter((leg) => leg[3] > 0n)
+      .map((leg) => movement(occasion, buy.currency, 'single', leg)),
+  ]
+}
+
+/** Spread and residue are minor units of the bought currency. */
+interface Exchanged {
+  readonly sell: Money
+  readonly buy: Money
+  readonly spread: bigint
+  readonly residue: bigint
+}
+
 /** Accounts an instruction touches: whose money it is, and ours with the bank. */
 export type InstructionAccounts = Readonly<
   Record<'owner' | 'bank' | 'transit' | 'suspense', AccountId>

@@ -13,6 +13,7 @@ export const EVENT_TYPES = [
   'settlement.returned',
   'instruction.manual',
   'instruction.returned',
+  'exchange.completed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

@@ -26,6 +26,8 @@ export interface Approved {
   /** The bank account the money comes from or goes to; null for the wallet alone. */
   readonly source: Uuid | null
   readonly idempotencyKey: string
+  /** What an exchange gives for the money, under which quote. */
+  readonly exchange?: { readonly quote: Uuid; readonly buy: Money }
 }
 
 export interface Approval {
@@ -57,8 +59,11 @@ export async function approve(
 
 /** One line for each field, in this order; none of them can contain a line break. */
 function digestOf(approved: Approved): Buffer {
-  const { payer, payee, money, order, source, idempotencyKey } = approved
+  const { payer, payee, money, order, source, idempotencyKey, exchange } = approved
   const { amount, currency } = money
   const lines = [payer, payee, amount, currency, order ?? '', source ?? '', idempotencyKey]
-  return createHash('sha256').update(lines.join('\n')).digest()
+  const more = exchange && [exchange.quote, exchange.buy.amount, exchange.buy.currency]
+  return createHash('sha256')
+    .update([...lines, ...(more ?? [])].join('\n'))
+    .digest()
 }
