@@ -137,6 +137,8 @@ describe('an id', () => {
     ['ord', '/v1/orders/:id', () => shop],
     ['set', '/v1/settlements/:id', () => shop],
     ['set', '/v1/settlements/:id/statement', () => shop],
+    ['fxq', '/v1/fx_quotes/:id', () => ada],
+    ['exc', '/v1/exchanges/:id', () => ada],
   ] as const
   for (const [kind, path, who] of PATHS) {
     it(`that cannot be one names nothing, as in ${path}`, async () => {
@@ -177,6 +179,8 @@ describe('a page', () => {
     ['pay', '/v1/payments', () => ada],
     ['set', '/v1/settlements', () => shop],
     ['evt', '/v1/events', () => shop],
+    ['exc', '/v1/exchanges', () => ada],
+    ['fxr', '/v1/fx_rates', () => OPERATOR],
   ] as const
   const BAD_QUERIES = [
     ...['limit=0', 'limit=-1', 'limit=', 'limit=1e2', 'limit=01', 'limit=1000', 'limit=1.5'],

@@ -4,6 +4,7 @@ import { newId } from '../ledger/index.ts'
 import { type Kind, publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, once, quiet, unchanged } from './support/abuse.ts'
 import { call, newSubject, type Who } from './support/api.ts'
+import { agree, postRate, quoted } from './support/exchange.ts'
 import {
   ended,
   linkedAccount,
@@ -24,7 +25,7 @@ let eve: Person
 let shop: Merchant
 let rival: Merchant
 /** What there is of Ada’s and of the shop’s, by kind. */
-let theirs: Record<'pay' | 'acc' | 'bac' | 'set' | 'ord', string>
+let theirs: Record<'pay' | 'acc' | 'bac' | 'set' | 'ord' | 'fxq' | 'exc', string>
 let shopAccount: string
 
 const setTheStage = once(async () => {
@@ -42,7 +43,11 @@ const setTheStage = once(async () => {
   await ended(shop, `/v1/settlements/${set.body.id}`)
   const accounts = await call(ada, 'GET', '/v1/accounts')
   const [acc] = accounts.body.data
-  theirs = { pay: pay.body.id, acc: acc.id, bac, set: set.body.id, ord }
+  await postRate('EUR', 'KES', '150')
+  const [fxq, used] = await Promise.all([1, 2].map(() => quoted(ada, 'EUR', 'KES', '1000')))
+  const exc = await agree(ada, used.id)
+  const [quote, made] = [fxq.id, exc.body.id]
+  theirs = { pay: pay.body.id, acc: acc.id, bac, set: set.body.id, ord, fxq: quote, exc: made }
   await quiet()
 })
 
@@ -59,6 +64,8 @@ describe('a thing of somebody else', () => {
     ['set', '/v1/settlements/:id', () => [rival]],
     ['set', '/v1/settlements/:id/statement', () => [rival]],
     ['ord', '/v1/orders/:id', () => [rival]],
+    ['fxq', '/v1/fx_quotes/:id', () => [ben, eve]],
+    ['exc', '/v1/exchanges/:id', () => [ben, eve]],
   ] as const
   for (const [kind, path, whose] of READS) {
     it(`is answered as what does not exist is: ${path}`, async () => {
@@ -82,7 +89,7 @@ describe('a thing of somebody else', () => {
   it('is in nobody else’s list', async () => {
     const lists = ['/v1/payments', '/v1/accounts', '/v1/bank_accounts', '/v1/settlements']
     for (const who of [eve, rival] as Who[]) {
-      for (const path of [...lists, '/v1/events']) {
+      for (const path of [...lists, '/v1/events', '/v1/exchanges']) {
         const { status, text } = await call(who, 'GET', path)
         expect(status === 200 || status === 403, text).to.equal(true)
         for (const id of Object.values(theirs)) expect(text).not.to.contain(id)

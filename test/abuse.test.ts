@@ -4,6 +4,7 @@ import { suffixOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { expectProblem, once, quiet, send, unchanged } from './support/abuse.ts'
 import { call } from './support/api.ts'
+import { newRate } from './support/exchange.ts'
 import {
   linkedAccount,
   type Merchant,
@@ -174,6 +175,9 @@ describe('a body', () => {
     'POST /v1/bank_accounts': [ada, { bank: 'north', number: 'T-0998', holder: 'Customer 998' }],
     'POST /v1/settlements': [shop, { currency: 'EUR' }],
     'POST /v1/merchants': [OPERATOR, newMerchant()],
+    'POST /v1/fx_rates': [OPERATOR, newRate('EUR', 'MAD', '10.8')],
+    'POST /v1/fx_quotes': [ada, { sell: 'EUR', buy: 'MAD', amount: '100', side: 'sell' }],
+    'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
   const newMerchant = () => {

@@ -61,7 +61,9 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
     ...{ because: 'only the doorbell knows BullMQ', like: ['services/worker.ts', 'bullmq'] },
   },
   {
-    who: /^services\/(?:payments|merchants|exchange|banking|books|identity|events)\/(?!routes\.ts$)/,
+    who: new RegExp(
+      '^services/(?:payments|merchants|exchange|banking|books|identity|events)/(?!routes\\.ts$)',
+    ),
     whom: /^services\/http\//,
     because: 'logic is called by routes, and by jobs too',
     like: ['services/payments/pay.ts', '../http/problems.ts'],
