@@ -2,7 +2,15 @@
 import type { Knex } from 'knex'
 import { type AccountType, CHART, type Side } from './chart.ts'
 import { availableBalance, postedBalance } from './balances.ts'
-import { type AccountId, newId, type TransferId, type Uuid } from './ids.ts'
+import {
+  type AccountId,
+  newId,
+  type TransferId,
+  transferIdAt,
+  TRANSFERS_PER_UNIT_MAX,
+  type UnitId,
+  type Uuid,
+} from './ids.ts'
 import type { Currency } from './money.ts'
 import type { Transfer } from './units.ts'
 import { type AccountRow, fromRow, RESTRICTIONS } from './transfers.ts'
@@ -110,6 +118,12 @@ export async function findEntries(
     effectiveAt: 'effective_at',
     recordedAt: 'recorded_at',
   })
+}
+
+/** What the transfers of a unit are for: their references, each once. None: there is no such unit. */
+export async function findPurposes(db: Knex, unit: UnitId): Promise<Uuid[]> {
+  const ids = [transferIdAt(unit, 0), transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)] as const
+  return db('transfers').whereBetween('id', ids).distinct('reference').pluck('reference')
 }
 
 /**

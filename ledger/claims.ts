@@ -1,5 +1,6 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
 import { createHash } from 'node:crypto'
+import { LedgerError } from './errors.ts'
 import type { Connection } from './transfers.ts'
 
 export interface Claim {
@@ -19,6 +20,12 @@ export function claimOf(owner: string, scope: string, key: string, asked: string
   const hex = createHash('sha256').update(`${owner}\n${scope}\n${key}`).digest('hex')
   const id = [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join('-')
   return { id, fingerprint: createHash('sha256').update(asked).digest().subarray(0, 16) }
+}
+
+/** The first answer again; @throws {LedgerError} when the claim was used for something else. */
+export function replayOf(claim: Claim, { fingerprint, answer }: StoredAnswer) {
+  if (!fingerprint.equals(claim.fingerprint)) throw new LedgerError('idempotency_key_reused')
+  return { answer, replayed: true }
 }
 
 /** The answers stored under these claims, by claim id. */

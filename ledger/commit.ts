@@ -1,9 +1,9 @@
 /** One transaction: claims recognised, accounts locked, units decided, everything written. */
 import type pg from 'pg'
-import { type Claim, findAnswers, type StoredAnswer, writeAnswers } from './claims.ts'
+import { type Claim, findAnswers, replayOf, type StoredAnswer, writeAnswers } from './claims.ts'
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import type { Decision, Verdict } from './decide.ts'
-import { LedgerError, sqlState, violatedConstraint } from './errors.ts'
+import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
 import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
 import type { NewUnit } from './units.ts'
 
@@ -95,11 +95,6 @@ export async function commitBulk(
 
 const NOTHING = { accounts: [], transfers: [] }
 
-function replayOf(claim: Claim, stored: StoredAnswer): Outcome {
-  if (!stored.fingerprint.equals(claim.fingerprint)) throw new LedgerError('idempotency_key_reused')
-  return { answer: stored.answer, replayed: true }
-}
-
 /** In the units' order; the verdicts are those of the units that nothing is known of. */
 function resultsOf(
   { units, isAtomic }: Bulk,
@@ -124,7 +119,6 @@ function resultsOf(
 
 const RETRIES_MAX = 5
 
-/** Deadlocks and lost races leave nothing behind and may be tried again. */
 async function inTransaction<T>(
   pool: pg.Pool,
   work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,
@@ -133,9 +127,7 @@ async function inTransaction<T>(
     try {
       return await attempted(pool, work)
     } catch (error) {
-      const isRetriable = ['40001', '40P01'].includes(sqlState(error) ?? '')
-      const isRaced = violatedConstraint(error) === 'claim_exists'
-      if (!(isRetriable || isRaced) || attempt === RETRIES_MAX) throw error
+      if (!isLostRace(error) || attempt === RETRIES_MAX) throw error
     }
   }
 }

@@ -50,10 +50,15 @@ export function violatedConstraint(error: unknown): string | undefined {
 }
 
 /** Postgres's five-character error code, or undefined when the error is not Postgres's. */
-export function sqlState(error: unknown): string | undefined {
+function sqlState(error: unknown): string | undefined {
   const { code, severity } = error as { code?: unknown; severity?: unknown }
   return typeof code === 'string' && severity !== undefined ? code : undefined
 }
+
+/** Deadlocks and lost races leave nothing behind: the transaction may be tried again. */
+export const isLostRace = (error: unknown): boolean =>
+  ['40001', '40P01'].includes(sqlState(error) ?? '') ||
+  violatedConstraint(error) === 'claim_exists'
 
 /** Connection lost, out of resources, shutting down, timed out, read-only. */
 const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/

@@ -17,6 +17,7 @@ export {
   type Entry,
   findAccounts,
   findEntries,
+  findPurposes,
   openAccount,
 } from './accounts.ts'
 export { audit } from './audit.ts'
@@ -27,6 +28,7 @@ export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
 export type { Accepted, Bulk, BulkResult, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
 export { type Group, openGroup } from './group.ts'
+export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
   type AccountId,
   newId,
@@ -47,5 +49,6 @@ export {
   type Money,
   percentOf,
 } from './money.ts'
+export { answerOnce } from './once.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'

@@ -1,9 +1,22 @@
 /**
  * The answers that commit with the money: the object as the API shows it, or why it was refused.
  */
-import type { Conclusion, Refusal } from '../ledger/index.ts'
+import { type Conclusion, LedgerError, type Refusal } from '../ledger/index.ts'
 
 /** A final refusal: stored under the claim, answered again for ever. */
-export const refused = ({ code }: Refusal): Conclusion => ({
+export const refused = ({ code }: Pick<Refusal, 'code'>): Conclusion => ({
   answer: JSON.stringify({ refused: code }),
 })
+
+/**
+ * What is stored for `work`: its result, or that the books refused. `work` must have written
+ * nothing when they do. What else it throws is not final, and is thrown on.
+ */
+export async function answerOf(work: () => Promise<unknown>): Promise<string> {
+  try {
+    return JSON.stringify(await work())
+  } catch (error) {
+    if (error instanceof LedgerError) return refused(error).answer
+    throw error
+  }
+}

@@ -12,6 +12,7 @@ export const CONSTRAINT_CODES = [
   'order_already_paid',
   'order_reference_exists',
   'payment_already_settled',
+  'payment_changed',
   'quote_already_used',
 ] as const
 
@@ -43,7 +44,13 @@ export type ServiceErrorCode =
   | 'order_expired'
   | 'order_mismatch'
   | 'order_required'
+  | 'partial_capture_not_allowed'
   | 'payee_not_found'
+  | 'payment_is_held'
+  | 'payment_not_authorized'
+  | 'payment_not_cancelable'
+  | 'payment_not_completed'
+  | 'payment_settled'
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'

@@ -12,6 +12,7 @@ const KINDS = {
   acc: 'an account',
   trf: 'a transfer',
   pay: 'a payment',
+  cap: 'a capture',
   ord: 'an order',
   bac: 'a bank account',
   fee: 'a fee schedule',

@@ -9,6 +9,7 @@ import type { Api } from './http/server.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
+import { reversalEndpoints } from './reversals/routes.ts'
 
 const endpoints = [
   ...paymentEndpoints,
@@ -18,6 +19,7 @@ const endpoints = [
   ...exchangeEndpoints,
   ...identityEndpoints,
   ...eventEndpoints,
+  ...reversalEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

@@ -17,12 +17,13 @@ export const COMPANIONS = {
   ],
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
-    ...['created_at', 'expires_at'],
+    ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures'],
   ],
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
     ...['approval', 'approval_digest', 'failure', 'created_at', 'changed_at'],
+    ...['captured', 'hold_id', 'authorized_at', 'capture_before'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [

@@ -5,6 +5,7 @@ import { sweep } from './banking/sweep.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
+import { expireHolds } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
@@ -13,11 +14,12 @@ await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
 
-  let sweeping: Promise<void> | undefined
+  let sweeping: Promise<unknown> | undefined
   const timer = every(() => {
-    sweeping ??= sweep(context)
-      .catch((error: unknown) => log.warn({ err: error }, 'sweep'))
-      .finally(() => (sweeping = undefined))
+    sweeping ??= Promise.all([
+      sweep(context).catch((error: unknown) => log.warn({ err: error }, 'sweep')),
+      expireHolds(context).catch((error: unknown) => log.warn({ err: error }, 'expiry')),
+    ]).finally(() => (sweeping = undefined))
   }, config.SWEEP_EVERY_MS)
 
   // Probes and metrics only.

@@ -130,7 +130,10 @@ const fromRow = (row: Row): Instruction => ({
 /** With `trx` as the database the row stays locked until the transaction ends. */
 export async function findInstruction(
   db: Knex,
-  where: { readonly id: Uuid } | { readonly bank: string; readonly reference: string },
+  where:
+    | { readonly id: Uuid }
+    | { readonly subject_id: Uuid }
+    | { readonly bank: string; readonly reference: string },
   lock: 'lock' | 'read' = 'read',
 ): Promise<Instruction | undefined> {
   const query = db('instructions').where(where)
@@ -189,6 +192,23 @@ export async function progress(
       ...(!keep && { leased_until: null }),
     })
   return changed === 1
+}
+
+/**
+ * Ends an instruction that no bank has heard of, which the caller has locked. Whoever holds its
+ * lease has lost it, and will not call.
+ */
+export async function withdrawInstruction(
+  trx: Knex.Transaction,
+  { id }: Instruction,
+  now: Date,
+): Promise<void> {
+  await trx('instructions')
+    .where({ id, state: 'created' })
+    .update({
+      ...{ state: 'rejected', reason: 'canceled', changed_at: now },
+      ...{ lease: trx.raw('lease + 1'), leased_until: null },
+    })
 }
 
 export const instructionOut = (instruction: Instruction) => ({

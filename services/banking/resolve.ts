@@ -4,7 +4,13 @@
  */
 import type { Knex } from 'knex'
 import type { BankReport } from '../../adapters/adapter.ts'
-import { createTransfers, LedgerError, type NewTransfer, newUnitId } from '../../ledger/index.ts'
+import {
+  createTransfers,
+  LedgerError,
+  type NewTransfer,
+  newUnitId,
+  type UnitId,
+} from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
 import {
   type InstructionAccounts,
@@ -42,8 +48,16 @@ export interface Dependant {
     context: Context,
     trx: Knex.Transaction,
     instruction: Instruction,
-    report: Resolution & { readonly refusal: string | undefined },
+    report: Resolution & Followed,
   ) => Promise<void>
+}
+
+/** What became of the money that should follow the bank's. */
+export interface Followed {
+  readonly following: readonly NewTransfer[]
+  /** The unit in which all of it moved, unless it was refused. */
+  readonly unit: UnitId
+  readonly refusal: string | undefined
 }
 
 export type Dependants = Readonly<Record<Purpose, Dependant>>
@@ -80,8 +94,9 @@ export async function resolve(
     const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
     const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
     const now = context.now()
-    const refusal = await moveMoney(trx, now, instruction, effect, accounts, following)
-    await dependant.conclude(inside, trx, instruction, { ...effect, refusal })
+    const unit = newUnitId()
+    const refusal = await moveMoney(trx, { unit, at: now }, instruction, effect, accounts, following)
+    await dependant.conclude(inside, trx, instruction, { ...effect, refusal, unit, following })
     return 'applied'
   })
 }
@@ -125,7 +140,7 @@ async function setState(
 /** The bank's movement and what follows it; answers why the latter could not be made, if so. */
 async function moveMoney(
   trx: Knex.Transaction,
-  at: Date,
+  { unit, at }: { readonly unit: UnitId; readonly at: Date },
   instruction: Instruction,
   { outcome, occurredAt }: Resolution,
   ours: Omit<InstructionAccounts, 'owner'>,
@@ -135,7 +150,7 @@ async function moveMoney(
   const occasion = { reference, effectiveAt: earlier(occurredAt, at) }
   const accounts = { owner, ...ours }
   const own = resolvedByBank(occasion, direction, outcome, { accounts, money, hold })
-  const refusal = await refusalOf(trx, at, [own, ...following])
+  const refusal = await refusalOf(trx, { id: unit, at, transfers: [own, ...following] })
   if (refusal !== undefined) {
     // What the bank did is a fact, whatever becomes of what should have followed.
     const isUnfunded = outcome === 'returned' && refusal === 'insufficient_funds'
@@ -149,9 +164,9 @@ async function moveMoney(
 const earlier = (one: Date, other: Date) => (one < other ? one : other)
 
 /** Undefined when the transfers were made; else why not, and then nothing was written. */
-async function refusalOf(trx: Knex.Transaction, at: Date, transfers: readonly NewTransfer[]) {
+async function refusalOf(trx: Knex.Transaction, unit: Parameters<typeof createTransfers>[1]) {
   try {
-    await createTransfers(trx, { id: newUnitId(), at, transfers })
+    await createTransfers(trx, unit)
     return undefined
   } catch (error) {
     if (error instanceof LedgerError) return error.code

@@ -53,6 +53,45 @@ export function paidToMerchant(
   return legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
 }
 
+/** A person promises an order's amount to its merchant, who may take it until `expiresAt`. */
+export function heldForMerchant(
+  occasion: Occasion,
+  { payer, merchant }: Readonly<Record<'payer' | 'merchant', AccountId>>,
+  money: Money,
+  expiresAt: Date,
+): NewTransfer[] {
+  const held = { debit: payer, credit: merchant, money, expiresAt }
+  return [{ kind: 'pending', code: 'payment', ...held, ...occasion }]
+}
+
+/** A merchant takes of what is held, and pays the fee and the tax that come with it. */
+export function captured(
+  occasion: Occasion,
+  { merchant, fees, tax }: Readonly<Record<'merchant' | 'fees' | 'tax', AccountId>>,
+  hold: UnitId,
+  taken: Readonly<Record<'amount' | 'fee' | 'tax', bigint>> & {
+    readonly currency: string
+    readonly isFinal: boolean
+  },
+): NewTransfer[] {
+  const { amount, currency, isFinal } = taken
+  const legs: readonly Leg[] = [
+    ['fee', merchant, fees, taken.fee],
+    ['tax', merchant, tax, taken.tax],
+  ]
+  return [
+    { kind: 'post', code: 'payment', hold, amount, isFinal, ...occasion },
+    ...legs
+      .filter((leg) => leg[3] > 0n)
+      .map((leg) => movement(occasion, currency, 'single', leg)),
+  ]
+}
+
+/** What is left of a hold is the payer's again. */
+export const released = (occasion: Occasion, hold: UnitId): NewTransfer[] => [
+  { kind: 'void', code: 'payment', hold, ...occasion },
+]
+
 /**
  * A person sells one currency and buys another, each leg in its own: what they sell adds to our
  * position; what they buy, the spread and what rounding left come out of it.

@@ -44,7 +44,7 @@ const EntryOut = z
   .strictObject({
     entry: z.string().describe('1, 2, 3, ... without gaps'),
     side: z.enum(['debit', 'credit']),
-    kind: z.enum(['single', 'pending', 'post', 'void']),
+    kind: z.enum(['single', 'pending', 'post', 'void', 'reversal']),
     code: z.string(),
     amount: z.string(),
     currency: CurrencyCode,

@@ -5,8 +5,13 @@ import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
 /** The published catalogue. Each carries the object as the API shows it. */
 export const EVENT_TYPES = [
   'payment.processing',
+  'payment.authorized',
+  'payment.captured',
   'payment.completed',
   'payment.failed',
+  'payment.canceled',
+  'payment.expired',
+  'payment.reversed',
   'settlement.processing',
   'settlement.settled',
   'settlement.failed',

@@ -20,10 +20,17 @@ export function keyOf(header: string | readonly string[] | undefined): string | 
 /**
  * The claim of a request. How it was approved is left out of the fingerprint: whoever mistypes a
  * PIN may correct it under the same key, and no digest of a PIN is ever stored.
+ * @param params what the path names: the same body for another payment is another request.
  */
-export function claimOfRequest(owner: string, route: string, key: string, body: unknown): Claim {
+export function claimOfRequest(
+  owner: string,
+  route: string,
+  key: string,
+  { params, body }: { readonly params: unknown; readonly body: unknown },
+): Claim {
   const { approval: _approval, ...asked } = (body ?? {}) as Record<string, unknown>
-  return claimOf(owner, route, key, canonical(asked))
+  const isNamed = Object.keys(params ?? {}).length > 0
+  return claimOf(owner, route, key, canonical(isNamed ? [params, asked] : asked))
 }
 
 /** The same text for the same value, whatever the order of its keys. */

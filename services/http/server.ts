@@ -136,7 +136,7 @@ function guarded(context: Context, once: Once, endpoint: AnyEndpoint): Koa.Middl
     const claim =
       key === undefined || endpoint.idempotency === undefined
         ? undefined
-        : claimOfRequest(ownerOf(caller), route, key, json)
+        : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
     const work = () => endpoint.handle(context, request)
     render(ctx, endpoint, claim === undefined ? await work() : await once.run(claim, work))

@@ -85,10 +85,28 @@ export async function scheduleAt(
     .where((either) => void either.whereNull('valid_to').orWhere('valid_to', '>', at))
     .orderBy('valid_from', 'desc')
     .first()
-  if (row === undefined) return undefined
-  const { id, percent, fixed, tax_percent: taxPercent } = row
-  return { id, percent: shortest(percent), fixed, taxPercent: shortest(taxPercent), currency }
+  return row && scheduleFrom(row)
 }
+
+/** The schedule that a payment was priced by, which is there as long as the payment is. */
+export async function scheduleOf(db: Knex, id: Uuid): Promise<FeeSchedule> {
+  const row: ScheduleRow | undefined = await db('fee_schedules').where({ id }).first()
+  if (row === undefined) throw new Error(`fee schedule ${id} is not there`)
+  return scheduleFrom(row)
+}
+
+interface ScheduleRow {
+  readonly id: Uuid
+  readonly percent: string
+  readonly fixed: bigint
+  readonly tax_percent: string
+  readonly currency: Currency
+}
+
+const scheduleFrom = (row: ScheduleRow): FeeSchedule => ({
+  ...{ id: row.id, percent: shortest(row.percent), fixed: row.fixed },
+  ...{ taxPercent: shortest(row.tax_percent), currency: row.currency },
+})
 
 /** '1.40' as people write it: '1.4'. */
 const shortest = (percent: string) =>

@@ -23,22 +23,39 @@ export interface Order {
   readonly money: Money
   readonly createdAt: Date
   readonly expiresAt: Date
-  /** The payment that pays it, if there is one that has not failed. */
-  readonly payment: { readonly id: Uuid; readonly state: 'processing' | 'completed' } | undefined
+  /** How the money is captured once it is authorised; undefined where paying is all there is. */
+  readonly manual: ManualCapture | undefined
+  /** The payment that pays it, if there is one that has not come to nothing. */
+  readonly payment: { readonly id: Uuid; readonly state: PayingState } | undefined
 }
+
+type PayingState = 'processing' | 'authorized' | 'completed'
+
+/** `one`: once, of any part, and the rest is released; `several`: until the merchant says final. */
+export type PartialCaptures = 'none' | 'one' | 'several'
+
+export interface ManualCapture {
+  /** How long the money is held for the merchant. */
+  readonly within_s: number
+  readonly partial: PartialCaptures
+}
+
+/** States of a payment that came to nothing: its order may be paid by another. */
+const FREEING = ['failed', 'canceled', 'expired', 'reversed']
 
 export interface NewOrder {
   readonly reference: string
   readonly description: string
   readonly money: Money
   readonly expiresIn_s: number
+  readonly manual: ManualCapture | undefined
 }
 
 /** Refused when the merchant's fee would eat the order: nobody should find that out when paying. */
 export async function createOrder(
   context: Context,
   merchant: { readonly id: Uuid; readonly name: string },
-  { reference, description, money, expiresIn_s }: NewOrder,
+  { reference, description, money, expiresIn_s, manual }: NewOrder,
   claim: Claim | undefined,
 ): Promise<Outcome> {
   const now = context.now()
@@ -47,7 +64,7 @@ export async function createOrder(
   priceOf(schedule, money)
   const order: Order = {
     ...{ id: newId(), merchant: merchant.id, merchantName: merchant.name },
-    ...{ reference, description, money, createdAt: now, payment: undefined },
+    ...{ reference, description, money, manual, createdAt: now, payment: undefined },
     expiresAt: new Date(now.getTime() + expiresIn_s * 1000),
   }
   return context.group.submit({
@@ -63,7 +80,7 @@ export async function findOrder({ db }: Context, id: Uuid): Promise<Order | unde
   const row = await db('orders')
     .join('merchants', 'merchants.id', 'orders.merchant_id')
     .leftJoin('payments', (on) =>
-      on.on('payments.order_id', 'orders.id').andOnVal('payments.state', '<>', 'failed'),
+      on.on('payments.order_id', 'orders.id').andOnNotIn('payments.state', FREEING),
     )
     .where('orders.id', id)
     .first({
@@ -71,22 +88,37 @@ export async function findOrder({ db }: Context, id: Uuid): Promise<Order | unde
       ...{ reference: 'reference', description: 'description', amount: 'orders.amount' },
       ...{ currency: 'orders.currency', createdAt: 'orders.created_at', expiresAt: 'expires_at' },
       ...{ payment: 'payments.id', state: 'payments.state' },
+      ...{ within_s: 'capture_within_s', partial: 'partial_captures' },
     })
   if (row === undefined) return undefined
-  const { amount, currency, payment, state, ...order } = row
-  const money = { amount, currency }
-  return { ...order, money, payment: payment === null ? undefined : { id: payment, state } }
+  const { amount, currency, payment, state, within_s, partial, ...order } = row
+  return {
+    ...order,
+    money: { amount, currency },
+    manual: partial === null ? undefined : { within_s, partial },
+    payment: payment === null ? undefined : { id: payment, state },
+  }
 }
 
 const toRow = (order: Order) => ({
   ...{ id: order.id, merchant_id: order.merchant, reference: order.reference },
   ...{ description: order.description, amount: order.money.amount.toString() },
   ...{ currency: order.money.currency, created_at: order.createdAt, expires_at: order.expiresAt },
+  capture: order.manual === undefined ? 'automatic' : 'manual',
+  capture_within_s: order.manual?.within_s ?? null,
+  partial_captures: order.manual?.partial ?? null,
 })
+
+const STATES = {
+  processing: 'processing',
+  authorized: 'authorized',
+  completed: 'paid',
+} as const satisfies Record<PayingState, string>
+
 
 /** Derived, never stored: an order is what its payment and the clock say. */
 function stateOf({ payment, expiresAt }: Order, now: Date) {
-  if (payment !== undefined) return payment.state === 'completed' ? 'paid' : 'processing'
+  if (payment !== undefined) return STATES[payment.state]
   return expiresAt <= now ? 'expired' : 'open'
 }
 
@@ -97,6 +129,9 @@ export const orderOut = (order: Order, now: Date) => ({
   description: order.description,
   amount: order.money.amount.toString(),
   currency: order.money.currency,
+  capture: order.manual === undefined ? 'automatic' : 'manual',
+  capture_within_s: order.manual?.within_s ?? null,
+  partial_captures: order.manual?.partial ?? null,
   state: stateOf(order, now),
   payment: order.payment === undefined ? null : publicId('pay', order.payment.id),
   created_at: order.createdAt.toISOString(),

@@ -16,7 +16,7 @@ import {
 import { idIn, idOut, publicId } from '../ids.ts'
 import { payeeById } from '../identity/parties.ts'
 import { createMerchant } from './merchants.ts'
-import { createOrder, findOrder, orderOut } from './orders.ts'
+import { createOrder, findOrder, type ManualCapture, orderOut } from './orders.ts'
 import {
   findSettlement,
   findSettlements,
@@ -67,7 +67,10 @@ const OrderOut = z
     description: z.string(),
     amount: Amount,
     currency: CurrencyCode,
-    state: z.enum(['open', 'processing', 'paid', 'expired']),
+    capture: z.enum(['automatic', 'manual']),
+    capture_within_s: z.int().nullable(),
+    partial_captures: z.enum(['none', 'one', 'several']).nullable(),
+    state: z.enum(['open', 'processing', 'authorized', 'paid', 'expired']),
     payment: idOut('pay').nullable(),
     created_at: Timestamp,
     expires_at: Timestamp,
@@ -133,6 +136,46 @@ const merchantEndpoint = endpoint({
   },
 })
 
+const NewOrder = z
+  .strictObject({
+    reference: text(64).describe('The merchant’s own number; once per merchant'),
+    description: text(140),
+    amount: Amount,
+    currency: CurrencyCode,
+    expires_in_s: z
+      .int()
+      .min(60)
+      .max(30 * DAY_S)
+      .default(DAY_S),
+    capture: z
+      .enum(['automatic', 'manual'])
+      .default('automatic')
+      .describe('manual: paying only holds the money, for the merchant to capture'),
+    capture_within_s: z
+      .int()
+      .min(1)
+      .max(30 * DAY_S)
+      .optional()
+      .describe('How long the money is held; 7 days where left out'),
+    partial_captures: z
+      .enum(['none', 'one', 'several'])
+      .optional()
+      .describe('Whether less than all may be captured, once or several times; none if left out'),
+  })
+  .refine(
+    ({ capture, capture_within_s, partial_captures }) =>
+      capture === 'manual' || (capture_within_s ?? partial_captures) === undefined,
+    { path: ['capture'], message: 'only what is captured manually can be held' },
+  )
+
+const manualOf = (body: z.output<typeof NewOrder>): ManualCapture | undefined =>
+  body.capture === 'automatic'
+    ? undefined
+    : {
+        within_s: body.capture_within_s ?? 7 * DAY_S,
+        partial: body.partial_captures ?? 'none',
+      }
+
 const orderEndpoints = [
   endpoint({
     ...{
@@ -141,17 +184,7 @@ const orderEndpoints = [
       summary: 'Ask to be paid; the chat shows it as "pay"',
     },
     ...{ tag: 'Merchants', scopes: ['merchant'], idempotency: 'optional' },
-    body: z.strictObject({
-      reference: text(64).describe('The merchant’s own number; once per merchant'),
-      description: text(140),
-      amount: Amount,
-      currency: CurrencyCode,
-      expires_in_s: z
-        .int()
-        .min(60)
-        .max(30 * DAY_S)
-        .default(DAY_S),
-    }),
+    body: NewOrder,
     answers: { 201: OrderOut },
     refusals: [
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
@@ -160,7 +193,8 @@ const orderEndpoints = [
     handle: async (context, { caller, body, claim }) => {
       const { id, name } = await payeeById(context, 'merchant', caller.merchant)
       const { reference, description, expires_in_s: expiresIn_s } = body
-      const order = { reference, description, money: moneyOf(body), expiresIn_s }
+      const terms = { reference, description, expiresIn_s, manual: manualOf(body) }
+      const order = { ...terms, money: moneyOf(body) }
       return createOrder(context, { id, name }, order, claim)
     },
   }),
@@ -191,7 +225,7 @@ const settlementEndpoints = [
     answers: { 202: SettlementOut },
     refusals: [
       ...(['bank_account_not_found', 'nothing_to_settle', 'payment_already_settled'] as const),
-      ...(['currency_unknown', 'insufficient_funds'] as const),
+      ...(['currency_unknown', 'insufficient_funds', 'payment_changed'] as const),
     ],
     handle: (context, { caller, body, claim }) => {
       if (!isCurrency(body.currency)) throw new ServiceError('currency_unknown')

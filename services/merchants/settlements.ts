@@ -115,8 +115,11 @@ async function unsettled(db: Knex, merchant: Uuid, currency: Currency): Promise<
     )
     .orderBy('id')
     .limit(LINES_MAX)
-    .select({ payment: 'id', gross: 'amount', fee: 'fee', tax: 'tax', net: 'net' })
+    .select({ payment: 'id', gross: grossOf(db), fee: 'fee', tax: 'tax', net: 'net' })
 }
+
+/** What was captured, where the money was held first. */
+const grossOf = (db: Knex) => db.raw('coalesce(captured, amount)')
 
 function batchOf(
   context: Context,

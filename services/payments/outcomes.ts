@@ -1,10 +1,13 @@
 /** What a bank's word means for the payment that waited for it. */
 import type { Knex } from 'knex'
+import type { NewTransfer } from '../../ledger/index.ts'
 import type { Dependant } from '../banking/resolve.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { findPayment, type Payment, type PaymentState, showPayments } from './payment.ts'
+import { findOrder } from '../merchants/orders.ts'
+import { changePayment } from './changes.ts'
+import { authorized, findPayment, later, type Payment, showPayments } from './payment.ts'
 import { transfersOf } from './pay.ts'
 
 /** Top-ups and withdrawals: the bank's movement is all there is. */
@@ -17,8 +20,7 @@ export const ownMoney: Dependant = {
       await recordReturn(context, trx, payment, reason)
       return
     }
-    const [state, failure] = outcome === 'settled' ? DONE : failedBy(reason ?? 'rejected')
-    await moveOn(context, trx, payment, state, failure)
+    await moveOn(context, trx, payment, outcome === 'settled' ? DONE : failedBy(reason ?? 'rejected'))
   },
 }
 
@@ -32,23 +34,38 @@ export const bankFunded: Dependant = {
       throw new Error(`payment ${id} waits for a bank and has nobody to pay`)
     }
     const occasion = { reference: id }
-    const paying = { kind, payer, payee, money: { amount, currency }, fee, tax }
+    const heldUntil = await holdUntil(context, payment)
+    const paying = { kind, payer, payee, money: { amount, currency }, fee, tax, heldUntil }
     return transfersOf(context, occasion, paying)
   },
-  async conclude(context, trx, instruction, { outcome, reason, refusal }) {
+  async conclude(context, trx, instruction, { outcome, reason, refusal, unit, following }) {
     const payment = await paymentOf(trx, instruction.subject)
     if (outcome === 'returned') {
       await recordReturn(context, trx, payment, reason)
       return
     }
     const isPaid = outcome === 'settled' && refusal === undefined
-    const [state, failure] = isPaid ? DONE : failedBy(refusal ?? reason ?? 'rejected')
-    await moveOn(context, trx, payment, state, failure)
+    const heldUntil = expiryOf(following)
+    if (isPaid && heldUntil !== undefined) {
+      const change = authorized(unit, context.now(), heldUntil)
+      await changePayment(context, trx, payment, change, ['payment.authorized'])
+      return
+    }
+    await moveOn(context, trx, payment, isPaid ? DONE : failedBy(refusal ?? reason ?? 'rejected'))
   },
 }
 
-const DONE = ['completed', null] as const
-const failedBy = (failure: string) => ['failed', failure] as const
+/** Until when what the order asks for is held, from now; null where it is paid at once. */
+async function holdUntil(context: Context, { captured, order: id }: Payment) {
+  const order = captured === null || id === null ? undefined : await findOrder(context, id)
+  return order?.manual === undefined ? null : later(context.now(), order.manual.within_s)
+}
+
+const expiryOf = (transfers: readonly NewTransfer[]): Date | undefined =>
+  transfers.flatMap((one) => (one.kind === 'pending' ? (one.expiresAt ?? []) : []))[0]
+
+const DONE = { state: 'completed', failure: null } as const
+const failedBy = (failure: string) => ({ state: 'failed', failure }) as const
 
 async function paymentOf(db: Knex, id: string): Promise<Payment> {
   const payment = await findPayment(db, id)
@@ -60,18 +77,10 @@ async function moveOn(
   context: Context,
   trx: Knex.Transaction,
   payment: Payment,
-  state: PaymentState,
-  failure: string | null,
+  { state, failure }: { readonly state: 'completed' | 'failed'; readonly failure: string | null },
 ): Promise<void> {
-  const changedAt = context.now()
-  const moved = await trx('payments')
-    .where({ id: payment.id, state: 'processing' })
-    .update({ state, failure, changed_at: changedAt })
-  if (moved === 0) throw new Error(`payment ${payment.id} is no longer processing`)
-  const [data] = await showPayments(context, [{ ...payment, state, failure, changedAt }], trx)
-  const merchant = payment.kind === 'order' ? (payment.payee ?? undefined) : undefined
-  const object = publicId('pay', payment.id)
-  await recordEvent(trx, { type: `payment.${state}`, object, merchant, data, at: changedAt })
+  const change = { state, failure, changedAt: context.now() }
+  await changePayment(context, trx, payment, change, [`payment.${state}`])
 }
 
 async function recordReturn(

@@ -16,7 +16,7 @@ import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
 import { type ApprovalBody, approve } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
-import { noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
 
 export interface OwnMoneyRequest {
   readonly money: Money
@@ -81,6 +81,6 @@ function newPayment(
   return {
     ...{ id: newId(), kind, state: 'processing', payer: person.id, payee: null, order: null },
     ...{ bankAccount, feeSchedule: null, transfer: newUnitId(), amount, currency, ...price },
-    ...{ note: null, failure: null, createdAt: now, changedAt: now },
+    ...{ note: null, failure: null, createdAt: now, changedAt: now, ...NOT_HELD },
   }
 }

@@ -25,7 +25,7 @@ import {
   personOwner,
   walletOf,
 } from '../books/chart.ts'
-import { type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
@@ -34,8 +34,16 @@ import { type Approval, type ApprovalBody, approve } from '../identity/approvals
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder } from '../merchants/orders.ts'
-import { noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import {
+  authorized,
+  later,
+  noPrice,
+  NOT_HELD,
+  type Payment,
+  paymentOut,
+  paymentRow,
+} from './payment.ts'
 
 export interface PaymentRequest {
   /** '@alias' or a public id; may be left out where an order says it. */
@@ -55,6 +63,8 @@ interface Purpose {
   readonly price: Price
   readonly feeSchedule: Uuid | null
   readonly order: Uuid | null
+  /** Undefined where paying is all there is. */
+  readonly manual: ManualCapture | undefined
 }
 
 /** All that is decided before any money is looked at. */
@@ -110,7 +120,7 @@ async function payPerson(
   if (payee.kind === 'merchant') throw new ServiceError('order_required')
   if (payee.id === payer.id) throw new LedgerError('same_account')
   const price = noPrice(request.money.amount)
-  return { kind: 'person', payee, price, feeSchedule: null, order: null }
+  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
 }
 
 async function findNamedPayee(context: Context, name: string | undefined) {
@@ -133,8 +143,11 @@ async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Pr
   if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
   const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
   if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  const price = priceOf(schedule, money)
-  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id }
+  const { manual } = order
+  const full = priceOf(schedule, money)
+  // Nothing is charged before it is captured, and then by this schedule.
+  const price = manual === undefined ? full : noPrice(0n)
+  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
 }
 
 async function sourceOf(context: Context, payer: Person, { source, money }: PaymentRequest) {
@@ -148,7 +161,7 @@ async function sourceOf(context: Context, payer: Person, { source, money }: Paym
 export async function transfersOf(
   context: Context,
   occasion: Occasion,
-  { kind, payer, payee, money, fee, tax }: Paying,
+  { kind, payer, payee, money, fee, tax, heldUntil }: Paying,
 ): Promise<NewTransfer[]> {
   const { currency } = money
   const wallet = await walletOf(context, payer, currency)
@@ -157,6 +170,9 @@ export async function transfersOf(
     return paidToPerson(occasion, accounts, money)
   }
   const merchant = await merchantAccountOf(context, payee, currency)
+  if (heldUntil !== null) {
+    return heldForMerchant(occasion, { payer: wallet, merchant }, money, heldUntil)
+  }
   const accounts = { payer: wallet, merchant, ...(await feeAccounts(context, currency)) }
   return paidToMerchant(occasion, accounts, money, { fee, tax })
 }
@@ -168,17 +184,23 @@ export interface Paying {
   readonly money: Money
   readonly fee: bigint
   readonly tax: bigint
+  /** Only held, and until then; null where it is paid at once. */
+  readonly heldUntil: Date | null
 }
 
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
-  const payment = newPayment(context, agreed, 'completed')
-  const { kind, payer, payee, price, money, claim } = agreed
-  const paying = { kind, payer: payer.id, payee: payee.id, money, fee: price.fee, tax: price.tax }
+  const { kind, payer, payee, price, money, claim, manual } = agreed
+  const paid = newPayment(context, agreed, 'completed')
+  const heldUntil = manual === undefined ? null : later(paid.createdAt, manual.within_s)
+  const payment =
+    heldUntil === null ? paid : { ...paid, ...authorized(paid.transfer, paid.createdAt, heldUntil) }
+  const { fee, tax } = price
+  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
   const unit = { id: payment.transfer, at: payment.createdAt, claim }
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
-    const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
+    const conclude = () => refused({ code: 'insufficient_funds' })
     return context.group.submit({ ...unit, transfers: [], conclude })
   }
   const transfers = await transfersOf(context, occasion, paying)
@@ -217,7 +239,7 @@ async function payFromBank(
 
 function newPayment(
   context: Context,
-  { kind, payer, payee, order, source, feeSchedule, money, price, note }: Agreed,
+  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
   const now = context.now()
@@ -227,6 +249,7 @@ function newPayment(
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
     ...{ note, failure: null, createdAt: now, changedAt: now },
+    ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
   }
 }
 

@@ -1,14 +1,16 @@
 /** A payment: what somebody asked for, how it stands, and how the API shows it. */
 import type { Knex } from 'knex'
-import type { CompanionRow, Currency, Uuid } from '../../ledger/index.ts'
+import type { CompanionRow, Currency, UnitId, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import type { Approval } from '../identity/approvals.ts'
 import { type Payee, payeeById } from '../identity/parties.ts'
 import type { FeeLine, Price } from '../merchants/fees.ts'
+import { type Capture, captureOut, capturesOf } from './captures.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
-export type PaymentState = 'processing' | 'completed' | 'failed'
+export type PaymentState =
+  'processing' | 'authorized' | 'completed' | 'failed' | 'canceled' | 'expired' | 'reversed'
 
 export interface Payment {
   readonly id: Uuid
@@ -31,7 +33,26 @@ export interface Payment {
   readonly failure: string | null
   readonly createdAt: Date
   readonly changedAt: Date
+  /** Of what is held first: how much the merchant has taken. Fee, tax and net are of that alone. */
+  readonly captured: bigint | null
+  /** The unit that holds the money, once it does. */
+  readonly hold: UnitId | null
+  readonly authorizedAt: Date | null
+  readonly captureBefore: Date | null
+  readonly reversedAt: Date | null
 }
+
+/** Paying is all there is: nothing is held first. */
+export const NOT_HELD = {
+  ...{ captured: null, hold: null, authorizedAt: null, captureBefore: null, reversedAt: null },
+}
+
+/** How a payment stands from `at` on, when its money is held by `hold`. */
+export const authorized = (hold: UnitId, at: Date, captureBefore: Date) => ({
+  ...{ state: 'authorized' as const, hold, authorizedAt: at, captureBefore, changedAt: at },
+})
+
+export const later = (at: Date, by_s: number): Date => new Date(at.getTime() + by_s * 1000)
 
 /** What the merchant is charged, or nothing between people. */
 export const noPrice = (amount: bigint): Price => ({ lines: [], fee: 0n, tax: 0n, net: amount })
@@ -58,6 +79,10 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     failure: payment.failure,
     created_at: payment.createdAt,
     changed_at: payment.changedAt,
+    captured: payment.captured?.toString() ?? null,
+    hold_id: payment.hold,
+    authorized_at: payment.authorizedAt,
+    capture_before: payment.captureBefore,
   }
 }
 
@@ -80,6 +105,11 @@ interface Row {
   readonly failure: string | null
   readonly created_at: Date
   readonly changed_at: Date
+  readonly captured: bigint | null
+  readonly hold_id: UnitId | null
+  readonly authorized_at: Date | null
+  readonly capture_before: Date | null
+  readonly reversed_at: Date | null
 }
 
 const fromRow = (row: Row): Payment => ({
@@ -101,6 +131,11 @@ const fromRow = (row: Row): Payment => ({
   failure: row.failure,
   createdAt: row.created_at,
   changedAt: row.changed_at,
+  captured: row.captured,
+  hold: row.hold_id,
+  authorizedAt: row.authorized_at,
+  captureBefore: row.capture_before,
+  reversedAt: row.reversed_at,
 })
 
 /** A party may see a payment: its payer and its payee, be it a person or a merchant. */
@@ -108,6 +143,18 @@ export async function findPayment(db: Knex, id: Uuid, party?: Uuid): Promise<Pay
   const query = db('payments').where({ id })
   if (party !== undefined) query.where(isParty(party))
   const row: Row | undefined = await query.first()
+  return row && fromRow(row)
+}
+
+/**
+ * The payment, locked until the transaction ends, so that what is decided from it stays true. The
+ * lock comes before that of any account; a group, which locks accounts first, never waits for it.
+ */
+export async function lockPayment(
+  trx: Knex.Transaction,
+  where: { readonly id: Uuid } | { readonly hold_id: UnitId },
+): Promise<Payment | undefined> {
+  const row: Row | undefined = await trx('payments').where(where).forNoKeyUpdate().first()
   return row && fromRow(row)
 }
 
@@ -139,6 +186,7 @@ export interface Shown {
   readonly payer: Payee
   readonly payee: Payee | null
   readonly feeLines: readonly FeeLine[]
+  readonly captures?: readonly Capture[]
 }
 
 /** A party as the other one sees it once there is a payment between them. */
@@ -148,7 +196,7 @@ const partyOut = ({ kind, id, alias, name }: Payee) => ({
   name,
 })
 
-export const paymentOut = (payment: Payment, { payer, payee, feeLines }: Shown) => ({
+export const paymentOut = (payment: Payment, { payer, payee, feeLines, captures = [] }: Shown) => ({
   id: publicId('pay', payment.id),
   kind: payment.kind,
   state: payment.state,
@@ -166,20 +214,27 @@ export const paymentOut = (payment: Payment, { payer, payee, feeLines }: Shown) 
   fee_lines: feeLines.map(({ kind, amount, description }) => ({
     ...{ kind, amount: amount.toString(), currency: payment.currency, description },
   })),
+  captured: payment.captured?.toString() ?? null,
+  capture_before: payment.captureBefore?.toISOString() ?? null,
+  captures: captures.map(captureOut),
   failure: payment.failure,
-  timeline: timelineOf(payment),
+  timeline: timelineOf(payment, captures),
   created_at: payment.createdAt.toISOString(),
 })
 
 /** A payment is created and, at once or later, ends; it never goes back. */
-function timelineOf({ state, createdAt, changedAt }: Payment) {
-  const created = { state: 'created', at: createdAt.toISOString() }
-  const processing = { state: 'processing', at: createdAt.toISOString() }
-  if (state === 'processing') return [created, processing]
-  const ended = { state, at: changedAt.toISOString() }
-  return changedAt.getTime() === createdAt.getTime()
-    ? [created, ended]
-    : [created, processing, ended]
+function timelineOf(payment: Payment, captures: readonly Capture[]) {
+  const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
+  const isOver = state !== 'processing' && state !== 'authorized'
+  const steps: readonly (readonly [state: string, at: Date | null])[] = [
+    ['created', createdAt],
+    ['processing', payment.bankAccount === null ? null : createdAt],
+    ['authorized', authorizedAt],
+    ...captures.map((capture) => ['captured', capture.createdAt] as const),
+    [state === 'reversed' ? 'completed' : state, isOver ? changedAt : null],
+    ['reversed', reversedAt],
+  ]
+  return steps.flatMap(([name, at]) => (at === null ? [] : [{ state: name, at: at.toISOString() }]))
 }
 
 /** The payments as the API shows them, with their parties and fee lines. */
@@ -188,12 +243,18 @@ export async function showPayments(context: Context, payments: readonly Payment[
     db,
     payments.map((payment) => payment.id),
   )
+  const held = payments.filter(({ captured }) => captured !== null)
+  const captures = await capturesOf(
+    db,
+    held.map((payment) => payment.id),
+  )
   return Promise.all(
     payments.map(async (payment) => {
       const payer = await payeeById(context, 'person', payment.payer)
       const kind = payment.kind === 'order' ? 'merchant' : 'person'
       const payee = payment.payee === null ? null : await payeeById(context, kind, payment.payee)
-      return paymentOut(payment, { payer, payee, feeLines: lines.get(payment.id) ?? [] })
+      const feeLines = lines.get(payment.id) ?? []
+      return paymentOut(payment, { payer, payee, feeLines, captures: captures.get(payment.id) ?? [] })
     }),
   )
 }

@@ -17,6 +17,8 @@ import {
 import { idIn, idOut } from '../ids.ts'
 import { ApprovalBody } from '../identity/approvals.ts'
 import { moveOwnMoney } from './own_money.ts'
+import { cancel } from './cancel.ts'
+import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
 import { findPayment, findPayments, showPayments } from './payment.ts'
 
@@ -60,11 +62,23 @@ const FeeLine = z.strictObject({
   description: z.string(),
 })
 
+const CaptureOut = z.strictObject({
+  id: idOut('cap'),
+  amount: Amount,
+  fee: z.string(),
+  tax: z.string(),
+  net: z.string(),
+  created_at: Timestamp,
+})
+
 const PaymentOut = z
   .strictObject({
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
-    state: z.enum(['processing', 'completed', 'failed']),
+    state: z.enum([
+      ...(['processing', 'authorized', 'completed', 'failed'] as const),
+      ...(['canceled', 'expired', 'reversed'] as const),
+    ]),
     amount: Amount,
     currency: CurrencyCode,
     payer: Party,
@@ -77,6 +91,9 @@ const PaymentOut = z
     net: z.string(),
     fee_schedule: idOut('fee').nullable(),
     fee_lines: z.array(FeeLine),
+    captured: z.string().nullable().describe('Of what is held first: so much is taken'),
+    capture_before: Timestamp.nullable().describe('Until when the money is held'),
+    captures: z.array(CaptureOut),
     failure: z.string().nullable(),
     timeline: z.array(z.strictObject({ state: z.string(), at: Timestamp })),
     created_at: Timestamp,
@@ -93,7 +110,7 @@ const APPROVAL_REFUSALS = [
 
 const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
 
-const statusOf = ({ state }: { readonly state?: string }) => (state === 'completed' ? 201 : 202)
+const statusOf = ({ state }: { readonly state?: string }) => (state === 'processing' ? 202 : 201)
 
 /** The endpoint demands a key, so there is a claim. */
 function claimed(claim: Claim | undefined): Claim {
@@ -120,6 +137,53 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
         { claim: claimed(claim), key: idempotencyKey },
       ),
   })
+
+const BOOKS_REFUSALS = ['account_closed', 'account_frozen', 'insufficient_funds'] as const
+
+const holdEndpoints = [
+  endpoint({
+    ...{ method: 'POST', path: '/v1/payments/:id/capture', tag: 'Payments', scopes: ['merchant'] },
+    summary: 'Take what is held, in part or whole; the fee is of what is taken',
+    idempotency: 'required',
+    params: z.strictObject({ id: idIn('pay') }),
+    body: z.strictObject({
+      amount: Amount.optional().describe('All that is left where left out'),
+      final: z.boolean().optional().describe('Whether what it leaves goes back to the payer'),
+    }),
+    answers: { 200: PaymentOut },
+    refusals: [
+      ...(['not_found', 'payment_not_authorized', 'partial_capture_not_allowed'] as const),
+      ...(['amount_exceeds_hold', 'hold_expired', 'hold_resolved', 'fee_exceeds_amount'] as const),
+      ...BOOKS_REFUSALS,
+    ],
+    handle: (context, { caller, params: { id }, body: { amount, final = false }, claim }) => {
+      const request = { amount: amount === undefined ? undefined : BigInt(amount), isFinal: final }
+      return capture(context, caller.merchant, id, request, claimed(claim))
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/payments/:id/void', tag: 'Payments' },
+    ...{ scopes: ['merchant', 'operator'], idempotency: 'required' },
+    summary: 'Give back what is still held',
+    params: z.strictObject({ id: idIn('pay') }),
+    answers: { 200: PaymentOut },
+    refusals: ['not_found', 'payment_not_authorized', 'hold_resolved', 'account_closed'],
+    handle: (context, { caller, params, claim }) => {
+      const merchant = caller.scope === 'merchant' ? caller.merchant : undefined
+      return voidHold(context, merchant, params.id, claimed(claim))
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/payments/:id/cancel', tag: 'Payments', scopes: ['person'] },
+    summary: 'Take a payment back before any bank has heard of it',
+    idempotency: 'required',
+    params: z.strictObject({ id: idIn('pay') }),
+    answers: { 200: PaymentOut },
+    refusals: ['not_found', 'payment_is_held', 'payment_not_cancelable', ...BOOKS_REFUSALS],
+    handle: (context, { caller, params, claim }) =>
+      cancel(context, caller.person.id, params.id, claimed(claim)),
+  }),
+]
 
 export const paymentEndpoints = [
   endpoint({
@@ -167,6 +231,7 @@ export const paymentEndpoints = [
   }),
   ownMoney('top_up', '/v1/top_ups', 'Move money from a linked bank account to the wallet'),
   ownMoney('withdrawal', '/v1/withdrawals', 'Move money from the wallet to a linked bank account'),
+  ...holdEndpoints,
 ]
 
 async function showPayment(context: Context, id: string, party: string | undefined) {

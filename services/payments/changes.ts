@@ -1,0 +1,56 @@
+/** How a payment moves on: its row, and the events that say so, in the transaction of the money. */
+import type { Knex } from 'knex'
+import type { Context } from '../context.ts'
+import { type EventType, recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+import { type Payment, showPayments } from './payment.ts'
+
+/** What may change, by column; the rest of a payment is as it was asked for. */
+const COLUMNS = {
+  state: 'state',
+  failure: 'failure',
+  changedAt: 'changed_at',
+  captured: 'captured',
+  fee: 'fee',
+  tax: 'tax',
+  net: 'net',
+  hold: 'hold_id',
+  authorizedAt: 'authorized_at',
+  captureBefore: 'capture_before',
+  reversedAt: 'reversed_at',
+} as const satisfies Partial<Record<keyof Payment, string>>
+
+export type Change = Partial<Pick<Payment, keyof typeof COLUMNS>>
+
+/**
+ * Moves the payment from exactly where it was found, and records the events. Whoever calls has the
+ * locks that make it so: that it has moved meanwhile is a bug.
+ * @returns the payment as the API shows it now.
+ */
+export async function changePayment(
+  context: Context,
+  trx: Knex.Transaction,
+  payment: Payment,
+  change: Change,
+  events: readonly EventType[],
+) {
+  const { id, state } = payment
+  const moved = await trx('payments').where({ id, state }).update(columnsOf(change))
+  if (moved === 0) throw new Error(`payment ${id} is no longer ${state}`)
+  const after = { ...payment, ...change }
+  const [data] = await showPayments({ ...context, db: trx }, [after], trx)
+  const merchant = payment.kind === 'order' ? (payment.payee ?? undefined) : undefined
+  const object = publicId('pay', id)
+  for (const type of events) {
+    await recordEvent(trx, { type, object, merchant, data, at: context.now() })
+  }
+  return data
+}
+
+const columnsOf = (change: Change): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(change).map(([name, value]) => [
+      COLUMNS[name as keyof Change],
+      typeof value === 'bigint' ? value.toString() : value,
+    ]),
+  )
