@@ -57,8 +57,7 @@ function sqlState(error: unknown): string | undefined {
 
 /** Deadlocks and lost races leave nothing behind: the transaction may be tried again. */
 export const isLostRace = (error: unknown): boolean =>
-  ['40001', '40P01'].includes(sqlState(error) ?? '') ||
-  violatedConstraint(error) === 'claim_exists'
+  ['40001', '40P01'].includes(sqlState(error) ?? '') || violatedConstraint(error) === 'claim_exists'
 
 /** Connection lost, out of resources, shutting down, timed out, read-only. */
 const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/

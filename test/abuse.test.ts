@@ -5,6 +5,7 @@ import { newId } from '../ledger/index.ts'
 import { expectProblem, once, quiet, send, unchanged } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { newRate } from './support/exchange.ts'
+import { authorize } from './support/held.ts'
 import {
   linkedAccount,
   type Merchant,
@@ -21,12 +22,15 @@ let ada: Person
 let ben: Person
 let shop: Merchant
 let account: string
+/** A payment that the shop may capture. */
+let held: string
 
 const setTheStage = once(async () => {
   ;[ada, ben, shop] = await Promise.all([person(100_000n), person(), merchant()])
   account = await linkedAccount(ada)
   // Whoever is paid for the first time gets a wallet; that is not what is tested here.
   await call(ada, 'POST', '/v1/payments', { body: payment(ben, '1') })
+  held = (await authorize(ada, shop, '6000')).id
   await quiet()
 })
 
@@ -178,6 +182,8 @@ describe('a body', () => {
     'POST /v1/fx_rates': [OPERATOR, newRate('EUR', 'MAD', '10.8')],
     'POST /v1/fx_quotes': [ada, { sell: 'EUR', buy: 'MAD', amount: '100', side: 'sell' }],
     'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
+    'POST /v1/payments/:id/capture': [shop, { amount: '100', final: true }],
+    'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
   const newMerchant = () => {
@@ -198,7 +204,8 @@ describe('a body', () => {
         for (const [name, [who, valid]] of Object.entries(bodies())) {
           const [method, path] = name.split(' ') as [string, string]
           const spoilt = spoil(JSON.stringify(valid))
-          const answer = await send(who as Person, method, path, spoilt)
+          const url = path.replace(':id', held)
+          const answer = await send(who as Person, method, url, spoilt)
           expectProblem(answer, status, code)
         }
       })

@@ -143,7 +143,11 @@ describe('a reversal by an operator', () => {
       expectProblem(await reverse({ unit }), 404, 'not_found')
       for (const wrong of [
         ...[{}, { ...body, unit }, { payment: unit }, { ...body, amount: '1' }],
-        ...[{ ...body, reason: '' }, { ...body, reason: 'x'.repeat(201) }, { ...body, reason: 5 }],
+        ...[
+          { ...body, reason: '' },
+          { ...body, reason: 'x'.repeat(201) },
+          { ...body, reason: 5 },
+        ],
       ]) {
         const answer = await call(OPERATOR, 'POST', path, { body: wrong })
         expectProblem(answer, 400, 'invalid_request')

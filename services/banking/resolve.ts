@@ -95,7 +95,14 @@ export async function resolve(
     const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
     const now = context.now()
     const unit = newUnitId()
-    const refusal = await moveMoney(trx, { unit, at: now }, instruction, effect, accounts, following)
+    const refusal = await moveMoney(
+      trx,
+      { unit, at: now },
+      instruction,
+      effect,
+      accounts,
+      following,
+    )
     await dependant.conclude(inside, trx, instruction, { ...effect, refusal, unit, following })
     return 'applied'
   })

@@ -81,9 +81,7 @@ export function captured(
   ]
   return [
     { kind: 'post', code: 'payment', hold, amount, isFinal, ...occasion },
-    ...legs
-      .filter((leg) => leg[3] > 0n)
-      .map((leg) => movement(occasion, currency, 'single', leg)),
+    ...legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg)),
   ]
 }
 

@@ -115,7 +115,6 @@ const STATES = {
   completed: 'paid',
 } as const satisfies Record<PayingState, string>
 
-
 /** Derived, never stored: an order is what its payment and the clock say. */
 function stateOf({ payment, expiresAt }: Order, now: Date) {
   if (payment !== undefined) return STATES[payment.state]

@@ -113,7 +113,10 @@ export async function recordCapture(
   const row = { id, payment_id: payment, number, transfer_id: unit, ...text, created_at: createdAt }
   await trx('payment_captures').insert(row)
   if (lines.length === 0) return
-  const counted = await trx('fee_lines').where({ payment_id: payment }).count({ lines: '*' }).first()
+  const counted = await trx('fee_lines')
+    .where({ payment_id: payment })
+    .count({ lines: '*' })
+    .first()
   const first = Number(counted?.['lines'] ?? 0) + 1
   await trx('fee_lines').insert(
     lines.map((line, index) => ({

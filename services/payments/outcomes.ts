@@ -20,7 +20,12 @@ export const ownMoney: Dependant = {
       await recordReturn(context, trx, payment, reason)
       return
     }
-    await moveOn(context, trx, payment, outcome === 'settled' ? DONE : failedBy(reason ?? 'rejected'))
+    await moveOn(
+      context,
+      trx,
+      payment,
+      outcome === 'settled' ? DONE : failedBy(reason ?? 'rejected'),
+    )
   },
 }
 

@@ -254,7 +254,12 @@ export async function showPayments(context: Context, payments: readonly Payment[
       const kind = payment.kind === 'order' ? 'merchant' : 'person'
       const payee = payment.payee === null ? null : await payeeById(context, kind, payment.payee)
       const feeLines = lines.get(payment.id) ?? []
-      return paymentOut(payment, { payer, payee, feeLines, captures: captures.get(payment.id) ?? [] })
+      return paymentOut(payment, {
+        payer,
+        payee,
+        feeLines,
+        captures: captures.get(payment.id) ?? [],
+      })
     }),
   )
 }

@@ -14,7 +14,9 @@ import { world } from './world.ts'
 const WATCHED = {
   accounts: "concat_ws('|', id, debits_posted, credits_posted, debits_pending, credits_pending)",
   transfers: "concat_ws('|', id, amount)",
-  payments: "concat_ws('|', id, amount, state)",
+  payments: "concat_ws('|', id, amount, state, captured)",
+  payment_captures: "concat_ws('|', id, amount)",
+  reversals: "concat_ws('|', id, original_id)",
   instructions: "concat_ws('|', id, amount)",
   claims: "concat_ws('|', id, answer)",
   settlements: "concat_ws('|', id, net, state)",
