@@ -120,7 +120,7 @@ export async function findEntries(
   })
 }
 
-/** What the transfers of a unit are for: their references, each once. None: there is no such unit. */
+/** What the transfers of a unit are for: their references, each once. None: there is no unit. */
 export async function findPurposes(db: Knex, unit: UnitId): Promise<Uuid[]> {
   const ids = [transferIdAt(unit, 0), transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)] as const
   return db('transfers').whereBetween('id', ids).distinct('reference').pluck('reference')

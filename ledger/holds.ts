@@ -31,7 +31,7 @@ export async function takeExpired(
   return rows
 }
 
-/** Puts off looking at a hold, so that one which cannot be released does not keep others waiting. */
+/** Puts off looking at a hold, so that one which cannot be released keeps no other waiting. */
 export async function postponeExpiry(db: Knex, hold: UnitId, until: Date): Promise<void> {
   await db('hold_expiries').where({ hold_id: hold }).update({ expires_at: until })
 }

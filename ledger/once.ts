@@ -1,8 +1,8 @@
 /**
  * A transaction of one's own that answers a claim: for those who change rows together with money.
  *
- * A group only adds rows. Whoever must also change one, because what is decided depends on it, locks
- * it here, moves money with `createTransfers`, and the answer commits with both.
+ * A group only adds rows. Whoever must also change one, because what is decided depends on it,
+ * locks it here, moves money with `createTransfers`, and the answer commits with both.
  */
 import type { Knex } from 'knex'
 import { type Claim, findAnswers, replayOf, writeAnswers } from './claims.ts'

@@ -58,6 +58,7 @@ export type ServiceErrorCode =
   | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
+  | 'too_many_captures'
   | 'weak_pin'
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode

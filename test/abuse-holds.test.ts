@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
 import { publicId } from '../services/ids.ts'
-import { expectProblem, once, quiet, send, unchanged } from './support/abuse.ts'
+import { expectProblem, once, quiet, send, statusesOf, unchanged } from './support/abuse.ts'
 import { withSecondApi, type SecondApi } from './support/abuse-issuer.ts'
 import { call, newKey, newSubject, type Who } from './support/api.ts'
 import { authorize, capture, takings } from './support/held.ts'
@@ -164,7 +164,7 @@ describe('two processes', () => {
         capture(own, id),
         send(own, 'POST', `/v1/payments/${id}/void`, { apiUrl: second.apiUrl }),
       ])
-      expect(answers.map(({ status }) => status).sort()).to.deep.equal([200, 409])
+      expect(statusesOf(answers)).to.deep.equal([200, 409])
     }
   })
 })

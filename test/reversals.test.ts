@@ -76,6 +76,17 @@ describe('a reversal by an operator', () => {
     expect([await walletBalance(ada), await walletBalance(ben)]).to.deep.equal([9_000n, 9_000n])
   })
 
+  it('moves back a unit that nothing of the business rests on', async () => {
+    const ada = await person(9_000n)
+    const { body } = await call(ada, 'GET', '/v1/accounts')
+    const { body: statement } = await call(ada, 'GET', `/v1/accounts/${body.data[0].id}/entries`)
+    const unit = statement.data[0].transfer
+    const done = await reverse({ unit })
+    expect([done.status, done.body.original, done.body.payment]).to.deep.equal([201, unit, null])
+    expect(await walletBalance(ada)).to.equal(0n)
+    expectProblem(await reverse({ unit }), 409, 'already_reversed')
+  })
+
   it('is refused, and changes nothing, when the payee has spent the money', async () => {
     const [ada, ben, eve] = await Promise.all([person(5_000n), person(), person()])
     const { body } = await call(ada, 'POST', '/v1/payments', { body: payment(ben, '5000') })

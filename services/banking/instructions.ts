@@ -132,7 +132,7 @@ export async function findInstruction(
   db: Knex,
   where:
     | { readonly id: Uuid }
-    | { readonly subject_id: Uuid }
+    | { readonly purpose: Purpose; readonly subject_id: Uuid }
     | { readonly bank: string; readonly reference: string },
   lock: 'lock' | 'read' = 'read',
 ): Promise<Instruction | undefined> {

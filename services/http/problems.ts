@@ -86,6 +86,7 @@ export const PROBLEMS = {
   request_timeout: [408, 'The request took too long to arrive'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
+  too_many_captures: [409, 'The payment was captured as often as it may be'],
   total_too_large: [422, 'The account cannot hold that much'],
   unit_too_large: [422, 'Too many transfers at once'],
   weak_pin: [422, 'The PIN is too easy to guess'],

@@ -1,9 +1,9 @@
 /**
  * A payer takes a payment back before any bank has heard of it.
  *
- * A worker writes down that an instruction is sent before it calls the bank, and only from the state
- * in which it found it. Here the instruction is locked and ended, so of the two one comes first: the
- * bank is never told of what was canceled, and what it may have been told is not canceled.
+ * A worker writes down that an instruction is sent before it calls the bank, and only under the
+ * lease by which it found it. Here the instruction is locked and ended, so of the two one comes
+ * first: the bank is never told of what was canceled, and what it may have heard is not canceled.
  */
 import type { Knex } from 'knex'
 import {
@@ -15,13 +15,13 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
-import { findInstruction, withdrawInstruction } from '../banking/instructions.ts'
+import { findInstruction, type Purpose, withdrawInstruction } from '../banking/instructions.ts'
 import { bankAccountsOf } from '../books/chart.ts'
 import { type InstructionAccounts, resolvedByBank } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { changePayment } from './changes.ts'
-import { findPayment, lockPayment } from './payment.ts'
+import { findPayment, lockPayment, type PaymentKind } from './payment.ts'
 
 /** @throws {ServiceError} when it is too late, or not for the payer to say; that is not stored. */
 export async function cancel(
@@ -32,24 +32,29 @@ export async function cancel(
 ): Promise<Outcome> {
   const payment = await findPayment(context.db, id, payer)
   if (payment?.payer !== payer) throw new ServiceError('not_found')
-  const instruction = await findInstruction(context.db, { subject_id: id })
+  const purpose = PURPOSES[payment.kind]
+  const instruction = await findInstruction(context.db, { purpose, subject_id: id })
   const accounts = instruction && {
     owner: instruction.owner,
     ...(await bankAccountsOf(context, instruction.bank, instruction.money.currency)),
   }
   return answerOnce(context.db, claim, (trx) =>
-    answerOf(() => cancelInside(context, trx, id, accounts)),
+    answerOf(() => cancelInside(context, trx, { purpose, subject_id: id }, accounts)),
   )
 }
+
+const PURPOSES = {
+  ...{ person: 'payment', order: 'payment', top_up: 'top_up', withdrawal: 'withdrawal' },
+} as const satisfies Record<PaymentKind, Purpose>
 
 async function cancelInside(
   context: Context,
   trx: Knex.Transaction,
-  id: Uuid,
+  where: { readonly purpose: Purpose; readonly subject_id: Uuid },
   accounts: InstructionAccounts | undefined,
 ) {
-  const instruction = await findInstruction(trx, { subject_id: id }, 'lock')
-  const payment = await lockPayment(trx, { id })
+  const instruction = await findInstruction(trx, where, 'lock')
+  const payment = await lockPayment(trx, { id: where.subject_id })
   if (payment?.state === 'authorized') throw new ServiceError('payment_is_held')
   const isUntold = payment?.state === 'processing' && instruction?.state === 'created'
   if (!isUntold || accounts === undefined) throw new ServiceError('payment_not_cancelable')

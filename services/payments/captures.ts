@@ -30,17 +30,23 @@ export interface NextCapture {
   readonly price: Price
 }
 
+/** A payment is shown with all of its captures, so there is an end to them. */
+const CAPTURES_MAX = 100
+
 /**
- * What is captured next of a payment of which `captured` is taken already. Pure.
+ * What is captured next of a payment of which `captured` is taken already, in so many `captures`.
+ * Pure.
  * @throws {LedgerError} `amount_exceeds_hold`.
- * @throws {ServiceError} `partial_capture_not_allowed` by the order, and whatever `priceOf` throws.
+ * @throws {ServiceError} `partial_capture_not_allowed`, `too_many_captures`, what `priceOf` throws.
  */
 export function nextCapture(
-  { authorized, captured }: { readonly authorized: Money; readonly captured: bigint },
+  held: { readonly authorized: Money; readonly captured: bigint; readonly captures: number },
   partial: PartialCaptures,
   schedule: FeeSchedule,
   request: CaptureRequest,
 ): NextCapture {
+  const { authorized, captured, captures } = held
+  if (captures >= CAPTURES_MAX) throw new ServiceError('too_many_captures')
   const left = authorized.amount - captured
   const amount = request.amount ?? left
   if (amount > left) throw new LedgerError('amount_exceeds_hold')

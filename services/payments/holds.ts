@@ -53,14 +53,14 @@ export async function capture(
       const payment = await lockHeld(trx, id)
       const { currency } = payment
       const authorized = { amount: payment.amount, currency }
-      const held = { authorized, captured: payment.captured }
+      const earlier = (await capturesOf(trx, [id])).get(id) ?? []
+      const held = { authorized, captured: payment.captured, captures: earlier.length }
       const { amount, isFinal, price } = nextCapture(held, partial, schedule, request)
       const { fee, tax, net, lines } = price
       const [unit, at] = [newUnitId(), context.now()]
       const taken = { amount, fee, tax, currency, isFinal }
       const transfers = captured({ reference: id }, accounts, payment.hold, taken)
       await createTransfers(trx, { id: unit, at, transfers })
-      const earlier = (await capturesOf(trx, [id])).get(id) ?? []
       const made = { id: newId(), number: earlier.length + 1, unit, amount, fee, tax, net }
       await recordCapture(trx, id, { ...made, createdAt: at }, lines)
       const sums = {

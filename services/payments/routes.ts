@@ -154,6 +154,7 @@ const holdEndpoints = [
     refusals: [
       ...(['not_found', 'payment_not_authorized', 'partial_capture_not_allowed'] as const),
       ...(['amount_exceeds_hold', 'hold_expired', 'hold_resolved', 'fee_exceeds_amount'] as const),
+      'too_many_captures',
       ...BOOKS_REFUSALS,
     ],
     handle: (context, { caller, params: { id }, body: { amount, final = false }, claim }) => {
