@@ -1,11 +1,12 @@
 /** Taking back: a payer before any bank has heard, an operator before it is settled. */
 import { expect } from 'chai'
 import { claimOf, newId } from '../ledger/index.ts'
+import { merchantAccountOf } from '../services/books/chart.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { moveOwnMoney } from '../services/payments/own_money.ts'
 import { advanceInstruction } from '../services/banking/advance.ts'
 import { DEPENDANTS } from '../services/handlers.ts'
-import { expectProblem, instructionOf, quiet, times, unchanged } from './support/abuse.ts'
+import { expectProblem, instructionOf, quiet, times, unchanged, until } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
 import { authorize, balances, capture, eventsOf, payOrder, takings } from './support/held.ts'
 import {
@@ -125,6 +126,37 @@ describe('a reversal by an operator', () => {
       const answer = await reverse({ payment: id })
       expect(['payment_settled', 'already_reversed'], answer.text).to.include(answer.body.code)
     }
+  })
+
+  it('is refused when a batch takes the payment in meanwhile, and so is the batch', async () => {
+    const [ada, shop] = await Promise.all([person(15_000n), merchant()])
+    await linkedAccount(shop)
+    const pay = async () => (await payOrder(ada, await order(shop, '5000'), '5000')).body.id
+    await pay()
+    const settled = await call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
+    await quiet()
+    const [late, reversed] = [await pay(), await pay()]
+    const { owner, worker } = await world()
+    const line = (payment: string) => ({
+      ...{ settlement_id: uuidOf(settled.body.id), payment_id: uuidOf(payment) },
+      ...{ gross: '5000', fee: '95', tax: '0', net: '4905', released: false },
+    })
+    const id = await merchantAccountOf(worker, uuidOf(shop.id), 'EUR')
+    const waiting =
+      "SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid')"
+    const { answer } = await owner.transaction(async (trx) => {
+      await trx('accounts').where({ id }).forNoKeyUpdate().first()
+      const answer = reverse({ payment: late })
+      await until(async () => (await owner.raw(waiting)).rows.length > 0)
+      await trx('settlement_lines').insert(line(late))
+      return { answer }
+    })
+    expectProblem(await answer, 409, 'payment_settled')
+    expect((await call(ada, 'GET', `/v1/payments/${late}`)).body.state).to.equal('completed')
+    expect((await reverse({ payment: reversed })).status).to.equal(201)
+    const inserted = owner('settlement_lines').insert(line(reversed))
+    const constraint = await inserted.catch((error: { constraint: string }) => error.constraint)
+    expect(constraint).to.equal('payment_changed')
   })
 
   it('is refused for what a bank has moved, and for what something rests on', async () => {
