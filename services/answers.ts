@@ -4,7 +4,7 @@
 import { type Conclusion, LedgerError, type Refusal } from '../ledger/index.ts'
 
 /** A final refusal: stored under the claim, answered again for ever. */
-export const refused = ({ code }: Pick<Refusal, 'code'>): Conclusion => ({
+export const refused = ({ code }: Refusal): Conclusion => ({
   answer: JSON.stringify({ refused: code }),
 })
 
@@ -16,7 +16,7 @@ export async function answerOf(work: () => Promise<unknown>): Promise<string> {
   try {
     return JSON.stringify(await work())
   } catch (error) {
-    if (error instanceof LedgerError) return refused(error).answer
+    if (error instanceof LedgerError) return refused({ accepted: false, code: error.code }).answer
     throw error
   }
 }

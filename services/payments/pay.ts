@@ -200,7 +200,7 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const unit = { id: payment.transfer, at: payment.createdAt, claim }
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
-    const conclude = () => refused({ code: 'insufficient_funds' })
+    const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
     return context.group.submit({ ...unit, transfers: [], conclude })
   }
   const transfers = await transfersOf(context, occasion, paying)
