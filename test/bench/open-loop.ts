@@ -78,7 +78,7 @@ async function isTurnedAway(call: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** Milliseconds between two arrivals, drawn anew each time: exponential, as in a Poisson process. */
+/** Milliseconds from one arrival to the next, drawn anew each time: those of a Poisson process. */
 function gapsOf(per_s: number): () => number {
   const dice = openDice(SEED)
   return () => (-Math.log((1 + dice(SIDES)) / SIDES) * 1000) / per_s

@@ -46,5 +46,5 @@ export const QUICK: Plan = {
     large: { wallets: 100_000, roundsOfPayments: 8 },
   },
   limit: { rounds: 3, round_s: 1, warmUp_s: 0.5 },
-  http: { seconds: 3, warmUp_s: 3 },
+  http: { seconds: 3, warmUp_s: 2 },
 }

@@ -45,5 +45,5 @@ async function run({ name, url, apiUrl, seed }: PosterPlan): Promise<void> {
 }
 
 // Nobody is waiting any more.
-process.once('disconnect', () => process.exit(1))
+process.once('disconnect', () => process.exit(0))
 process.once('message', (plan: PosterPlan) => void run(plan))

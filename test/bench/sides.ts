@@ -73,7 +73,7 @@ export function spread({ wallets }: Accounts, seed = SEED): Pair {
 }
 
 /** Everybody pays the merchant. */
-export function hot({ wallets, merchant }: Accounts, seed = SEED): Pair {
+function hot({ wallets, merchant }: Accounts, seed = SEED): Pair {
   const dice = openDice(seed)
   return () => [wallets[dice(wallets.length)] as AccountId, merchant]
 }
