@@ -1,114 +1,107 @@
-/**
- * The two ways to move money that are compared: the group commit, and one function call for each.
- */
-import pg from 'pg'
-import { type AccountId, newId, newUnitId, openGroup, type Unit } from '../../ledger/index.ts'
-import { type Database, run } from './server.ts'
+/** Who moves money: the group commit, plain, and with what else may commit beside the money. */
+import {
+  type AccountId,
+  claimOf,
+  type Group,
+  newId,
+  newUnitId,
+  type NewTransfer,
+  openGroup,
+  type Unit,
+} from '../../ledger/index.ts'
+import { eventRow } from '../../services/events/events.ts'
+import { COMPANIONS } from '../../services/tables.ts'
+import type { Database } from './server.ts'
 
 export interface Contender {
   /** How many ask at once. */
   readonly callers: number
+  /** Rows of `transfers` that one call adds. */
+  readonly transfersPerCall: number
   /** Moves one cent; throws unless it moved. */
   readonly transfer: (caller: number, debit: AccountId, credit: AccountId) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 const CALLERS = 1024
-const CONNECTIONS = 16
 
 const MONEY = { amount: 1n, currency: 'EUR' }
 const ACCEPTED = { answer: 'accepted' }
 const REFUSED = { answer: 'refused' }
 
-export function openOurs({ urlOf }: Database): Contender {
-  const group = openGroup({
-    ...{ url: urlOf('florin_api'), role: 'florin_ledger', applicationName: 'florin bench' },
-    ...{ companions: {}, refusals: [] },
-  })
+export interface Extras {
+  /** A row of the event log for each unit. */
+  readonly events?: boolean
+  /** A claim of its own for each unit, under which its answer is stored. */
+  readonly claims?: boolean
+}
+
+/** Acts as the API does. */
+export function openOurs(database: Database, extras: Extras = {}): Contender {
+  const group = groupIn(database)
+  const unitOf = extras.events || extras.claims ? fullUnitOf(extras) : plainUnitOf
   return {
-    callers: CALLERS,
-    async transfer(_caller, debit, credit) {
-      const { answer } = await group.submit(unitOf(debit, credit))
-      if (answer !== ACCEPTED.answer) throw new Error('the books refused a transfer')
-    },
-    close: group.close,
+    ...{ callers: CALLERS, transfersPerCall: 1, close: group.close },
+    transfer: (_caller, debit, credit) => submit(group, unitOf(debit, credit)),
   }
 }
 
-const unitOf = (debit: AccountId, credit: AccountId): Unit => ({
+/** Reserves the cent, then posts it: one call is both. */
+export function openHolds(database: Database): Contender {
+  const group = groupIn(database)
+  return {
+    ...{ callers: CALLERS, transfersPerCall: 2, close: group.close },
+    async transfer(_caller, debit, credit) {
+      const hold = unitWith({ kind: 'pending', debit, credit, money: MONEY, ...why() })
+      await submit(group, hold)
+      await submit(group, unitWith({ kind: 'post', hold: hold.id, ...why() }))
+    },
+  }
+}
+
+const groupIn = ({ urlOf }: Database): Group =>
+  openGroup({
+    ...{ url: urlOf('florin_api'), role: 'florin_api', applicationName: 'florin bench' },
+    ...{ companions: { events: COMPANIONS.events }, refusals: [] },
+  })
+
+async function submit(group: Group, unit: Unit): Promise<void> {
+  const { answer } = await group.submit(unit)
+  if (answer === REFUSED.answer) throw new Error('the books refused a transfer')
+}
+
+const why = () => ({ code: 'payment', reference: newId() })
+
+const unitWith = (transfer: NewTransfer): Unit => ({
   id: newUnitId(),
   at: new Date(),
-  transfers: [
-    {
-      kind: 'single',
-      debit,
-      credit,
-      money: MONEY,
-      code: 'payment',
-      reference: newId(),
-    },
-  ],
+  transfers: [transfer],
   conclude: ({ accepted }) => (accepted ? ACCEPTED : REFUSED),
 })
 
-/**
- * What a careful engineer would write, and the fastest of the forms we tried: an UPDATE of these
- * columns locks its row FOR NO KEY UPDATE, so updating in id order is locking in id order, without
- * a statement for it. Currency and floor are checked on the rows as they come back. It writes the
- * same rows into the same tables and indexes as the group commit does.
- */
-const FUNCTION = `
-  CREATE FUNCTION transfer_one(unit uuid, payer uuid, payee uuid, cents bigint, money text,
-                               why text, what uuid, at timestamptz) RETURNS void
-  LANGUAGE plpgsql AS $$
-  DECLARE
-    d accounts;
-    c accounts;
-  BEGIN
-    IF payer < payee THEN
-      UPDATE accounts SET debits_posted = debits_posted + cents, last_entry = last_entry + 1
-       WHERE id = payer RETURNING * INTO STRICT d;
-      UPDATE accounts SET credits_posted = credits_posted + cents, last_entry = last_entry + 1
-       WHERE id = payee RETURNING * INTO STRICT c;
-    ELSE
-      UPDATE accounts SET credits_posted = credits_posted + cents, last_entry = last_entry + 1
-       WHERE id = payee RETURNING * INTO STRICT c;
-      UPDATE accounts SET debits_posted = debits_posted + cents, last_entry = last_entry + 1
-       WHERE id = payer RETURNING * INTO STRICT d;
-    END IF;
-    IF d.currency <> money OR c.currency <> money THEN
-      RAISE EXCEPTION 'currency_mismatch';
-    END IF;
-    IF d.floor > d.credits_posted - d.debits_posted - d.debits_pending THEN
-      RAISE EXCEPTION 'insufficient_funds';
-    END IF;
-    INSERT INTO transfers (id, kind, debit_account_id, credit_account_id, amount, currency, code,
-           reference, effective_at, debit_entry, credit_entry, debit_balance, credit_balance)
-    VALUES (unit, 'single', payer, payee, cents, money, why, what, at, d.last_entry, c.last_entry,
-            d.credits_posted - d.debits_posted, c.credits_posted - c.debits_posted);
-  END $$`
+const plainUnitOf = (debit: AccountId, credit: AccountId): Unit =>
+  unitWith({ kind: 'single', debit, credit, money: MONEY, ...why() })
 
-const CALL = 'SELECT transfer_one($1, $2, $3, $4, $5, $6, $7, $8)'
-
-/** Each call is a transaction of its own, on one of 16 connections that have the call prepared. */
-export async function openBaseline({ url }: Database): Promise<Contender> {
-  // The function checks what the trigger would check again, row by row: that would handicap it.
-  await run(url, `DROP TRIGGER check_transfers ON transfers; ${FUNCTION}`)
-  const clients = Array.from(
-    { length: CONNECTIONS },
-    () => new pg.Client({ connectionString: url, application_name: 'florin bench baseline' }),
-  )
-  await Promise.all(clients.map((client) => client.connect()))
-  return {
-    callers: CONNECTIONS,
-    async transfer(caller, debit, credit) {
-      const { amount, currency } = MONEY
-      const now = new Date().toISOString()
-      const values = [newUnitId(), debit, credit, amount, currency, 'payment', newId(), now]
-      await clients[caller]?.query({ name: 'transfer_one', text: CALL, values })
-    },
-    async close() {
-      await Promise.all(clients.map((client) => client.end()))
-    },
+/** Answers and events are as long as those of a payment. */
+function fullUnitOf({ events = false, claims = false }: Extras) {
+  return (debit: AccountId, credit: AccountId): Unit => {
+    const unit = plainUnitOf(debit, credit)
+    const { id, at } = unit
+    const payment = {
+      ...{ id, kind: 'payment', state: 'completed', source: 'wallet', created_at: at },
+      ...{ payer: { id: debit, name: 'Ada L.' }, payee: { id: credit, name: 'Ben F.' } },
+      ...{ amount: { amount: '1', currency: 'EUR' }, note: 'lunch', fee_lines: [] },
+    }
+    const answer = claims ? JSON.stringify(payment) : ACCEPTED.answer
+    const event = { type: 'payment.completed', object: id, data: payment, at } as const
+    const claim = claimOf(`person:${debit}`, 'POST /v1/payments', newId(), `${credit} 1 EUR`)
+    return {
+      ...unit,
+      ...(claims && { claim }),
+      conclude: ({ accepted }) => {
+        if (!accepted) return REFUSED
+        return events ? { answer, rows: { events: [eventRow(event)] } } : { answer }
+      },
+    }
   }
 }

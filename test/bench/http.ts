@@ -1,5 +1,4 @@
 /** The whole path: payments over HTTP, answered by a real API process, asked for by another. */
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -16,15 +15,18 @@ import { bankOwner, personOwner } from '../../services/books/chart.ts'
 import { inherited } from '../../services/config.ts'
 import { type Child, startChild } from '../../services/local/processes.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
-import { deadlocksIn, faultsOf } from './books.ts'
+import { examine, type Measured } from './books.ts'
 import type { LoadPlan, LoadReport, Payer } from './generator.ts'
-import type { Measured } from './ledger.ts'
-import type { Round } from './load.ts'
-import type { BenchServer, Database } from './server.ts'
+import { startHelper } from './helper.ts'
+import type { Latency, Round } from './load.ts'
+import type { Bench } from './plan.ts'
+import type { Say } from './rounds.ts'
+import type { Database } from './server.ts'
 
 export interface HttpFigures {
   readonly http: Round & { readonly rss_mb: number; readonly errors: number }
-  readonly single: Omit<Round, 'per_s'>
+  /** Whole payments over one connection, each after the one before it. */
+  readonly single: Latency
 }
 
 const PEOPLE = 200
@@ -36,11 +38,7 @@ const FUNDS = 1_000_000_000n
 const ISSUER = 'https://bench.example'
 const AUDIENCE = 'florin'
 
-export async function measureHttp(
-  server: BenchServer,
-  plan: Pick<LoadPlan, 'seconds' | 'warmUp_s'>,
-  say: (line: string) => void,
-): Promise<Measured<HttpFigures>> {
+export async function measureHttp({ server, plan, say }: Bench): Promise<Measured<HttpFigures>> {
   say(`http: the API, ${PEOPLE} people with money`)
   const database = await server.databaseOf('florin_bench_http')
   const identity = await startIdentityProvider({
@@ -52,11 +50,11 @@ export async function measureHttp(
   try {
     const people = await meetPeople(port, `${identity.url}/token`)
     await fundEverybody(database.url)
-    say(`http: ${CONNECTIONS} connections for ${plan.seconds} s, then ${SINGLES} one by one`)
-    const load = { ...plan, port, people, connections: CONNECTIONS, singles: SINGLES }
+    say(`http: ${CONNECTIONS} connections for ${plan.http.seconds} s, then ${SINGLES} one by one`)
+    const load = { ...plan.http, port, people, connections: CONNECTIONS, singles: SINGLES }
     const [report, rss_mb] = await withPeakMemory(port, () => generate(load))
     await api.stop()
-    return await concluded(database, report, rss_mb)
+    return await concluded(database, report, rss_mb, say)
   } finally {
     await api.stop()
     await identity.stop()
@@ -64,15 +62,15 @@ export async function measureHttp(
 }
 
 async function concluded(
-  { url }: Database,
+  database: Database,
   { load, single, paid, errors, firstError }: LoadReport,
   rss_mb: number,
+  say: Say,
 ): Promise<Measured<HttpFigures>> {
-  const found = await faultsOf(url, PEOPLE + paid)
+  const { faults: found, deadlocks } = await examine(database, PEOPLE + paid, say)
   const faults = firstError === undefined ? found : [...found, `not a 201: ${firstError}`]
-  const { p50_ms, p99_ms } = single
-  const figures = { http: { ...load, rss_mb, errors }, single: { p50_ms, p99_ms } }
-  return { figures, faults, deadlocks: await deadlocksIn(url) }
+  const { per_s: _, ...alone } = single
+  return { figures: { http: { ...load, rss_mb, errors }, single: alone }, faults, deadlocks }
 }
 
 function startApi(
@@ -138,19 +136,14 @@ async function fundEverybody(url: string): Promise<void> {
   }
 }
 
-/** Runs the load in a process of its own. */
+/** Runs the load in a process of its own, which ends when it has reported. */
 async function generate(load: LoadPlan): Promise<LoadReport> {
-  const child = fork(new URL('./generator.ts', import.meta.url))
-  const reported = once(child, 'message') as Promise<[LoadReport]>
-  const died = once(child, 'exit').then(([code]): never => {
-    throw new Error(`the load generator ended with code ${code}`)
-  })
-  // Whichever comes second is of no interest.
-  died.catch(() => {})
-  reported.catch(() => {})
-  child.send(load)
-  const [report] = await Promise.race([reported, died])
-  return report
+  const generator = startHelper(new URL('./generator.ts', import.meta.url))
+  try {
+    return await generator.ask<LoadReport>(load)
+  } finally {
+    await generator.dismiss()
+  }
 }
 
 const MEMORY_EVERY_MS = 1000

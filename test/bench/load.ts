@@ -1,9 +1,14 @@
-/** Callers who each ask again as soon as they are answered, and what that tells. */
+/** The closed loop: callers who each ask again as soon as they are answered. */
 
-export interface Round {
-  readonly per_s: number
+export interface Latency {
   readonly p50_ms: number
+  readonly p90_ms: number
   readonly p99_ms: number
+  readonly p999_ms: number
+}
+
+export interface Round extends Latency {
+  readonly per_s: number
 }
 
 export interface Driven extends Round {
@@ -39,19 +44,18 @@ export async function drive(
   return { ...summary(latencies_ms, seconds), answered }
 }
 
-export function summary(latencies_ms: readonly number[], seconds: number): Round {
+export const summary = (latencies_ms: readonly number[], seconds: number): Round => ({
+  per_s: latencies_ms.length / seconds,
+  ...latencyOf(latencies_ms),
+})
+
+export function latencyOf(latencies_ms: readonly number[]): Latency {
   const sorted = Float64Array.from(latencies_ms).sort()
   const percentile = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN
-  return { per_s: sorted.length / seconds, p50_ms: percentile(0.5), p99_ms: percentile(0.99) }
-}
-
-export const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-
-/** Each figure's median over the rounds: one round that was disturbed does not count. */
-export function medianOf(rounds: readonly Round[]): Round {
-  const of = (figure: keyof Round) => median(rounds.map((round) => round[figure]))
-  return { per_s: of('per_s'), p50_ms: of('p50_ms'), p99_ms: of('p99_ms') }
+  return {
+    ...{ p50_ms: percentile(0.5), p90_ms: percentile(0.9) },
+    ...{ p99_ms: percentile(0.99), p999_ms: percentile(0.999) },
+  }
 }
 
 /** Whole numbers from 0 to `below`, the same in every run: mulberry32. */

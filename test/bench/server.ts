@@ -8,10 +8,16 @@ import { letRolesLogIn, migrateAll } from '../../services/migrations.ts'
 
 export interface BenchServer {
   readonly version: string
+  /** The owner's, into a database that nobody measures. */
+  readonly url: string
+  /** The process id of the server, if it is ours: its other processes are its children. */
+  readonly postmaster: number | undefined
   /** For logs and keys; removed at the end. */
   readonly folder: string
   /** A new database as the migrations leave it, or as `template` is. Nobody may be in that one. */
   readonly databaseOf: (name: string, template?: string) => Promise<Database>
+  /** After it every page that is changed goes into the log as a whole, once. */
+  readonly checkpoint: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -23,6 +29,7 @@ export interface Database {
 }
 
 interface Host {
+  readonly postmaster?: number
   readonly urlOf: (role: string, database: string) => string
   readonly stop: () => Promise<void>
 }
@@ -35,7 +42,8 @@ export async function openBenchServer(): Promise<BenchServer> {
   const folder = await mkdtemp(join(tmpdir(), 'florin-bench-'))
   const host = await openHost(folder)
   const made: string[] = []
-  const administer = (sql: string) => run(host.urlOf(OWNER, 'postgres'), sql)
+  const admin = host.urlOf(OWNER, 'postgres')
+  const administer = (sql: string) => run(admin, sql)
 
   async function create(name: string, template = 'template1'): Promise<Database> {
     await administer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
@@ -54,7 +62,13 @@ export async function openBenchServer(): Promise<BenchServer> {
   await migrateAll(url)
   await letRolesLogIn(url, {})
   const [{ server_version: version = '' } = {}] = await run(url, 'SHOW server_version')
-  return { version, folder, databaseOf: (name, from = MIGRATED) => create(name, from), stop }
+  return {
+    ...{ version, folder, url: admin, postmaster: host.postmaster, stop },
+    databaseOf: (name, from = MIGRATED) => create(name, from),
+    async checkpoint() {
+      await administer('CHECKPOINT')
+    },
+  }
 }
 
 async function openHost(folder: string): Promise<Host> {
@@ -65,16 +79,23 @@ async function openHost(folder: string): Promise<Host> {
     return { urlOf, stop: async () => {} }
   }
   const server = await startPostgres({ dataDir: join(folder, 'postgres'), durable: true })
-  return { urlOf: server.url, stop: server.stop }
+  return { urlOf: server.url, stop: server.stop, postmaster: server.pid }
 }
 
-/** Runs statements on a connection of their own, with no limit on their time. */
-export async function run(url: string, sql: string): Promise<Record<string, string>[]> {
+/** Runs a statement on a connection of its own, with no limit on its time. */
+export const run = (url: string, sql: string): Promise<Record<string, string>[]> =>
+  withConnection(url, (query) => query(sql))
+
+export type Query = (sql: string) => Promise<Record<string, string>[]>
+
+export async function withConnection<T>(
+  url: string,
+  work: (query: Query) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({ connectionString: url, application_name: 'florin bench' })
   await client.connect()
   try {
-    const { rows } = await client.query<Record<string, string>>(sql)
-    return rows
+    return await work(async (sql) => (await client.query<Record<string, string>>(sql)).rows)
   } finally {
     await client.end()
   }
