@@ -70,13 +70,17 @@ async function auditWithin(trx: Knex, { onProgress }: AuditOptions): Promise<Aud
     violations.push(...(await violationsOf(trx, pass)))
     for (const invariant of pass.invariants) onProgress?.(invariant, ++done, of)
   }
-  const trial = await trx.raw<{ rows: TrialBalance[] }>(`
-    SELECT currency, sum(debits_posted)::bigint AS debits, sum(credits_posted)::bigint AS credits
+  // The sum of many accounts may be more than a bigint of Postgres holds.
+  const trial = await trx.raw<{ rows: Record<keyof TrialBalance, string>[] }>(`
+    SELECT currency, sum(debits_posted)::text AS debits, sum(credits_posted)::text AS credits
       FROM accounts GROUP BY currency ORDER BY currency`)
+  const trialBalance = trial.rows.map(({ currency, debits, credits }) => ({
+    ...{ currency, debits: BigInt(debits), credits: BigInt(credits) },
+  }))
   const counts = await trx.raw<{ rows: [Pick<Audit, 'accounts' | 'transfers'>] }>(`
     SELECT (SELECT count(*) FROM accounts) AS accounts,
            (SELECT count(*) FROM transfers) AS transfers`)
-  return { ...counts.rows[0], trialBalance: trial.rows, violations }
+  return { ...counts.rows[0], trialBalance, violations }
 }
 
 async function violationsOf(trx: Knex, { sql }: Pass): Promise<Violation[]> {
