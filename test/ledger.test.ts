@@ -1,6 +1,5 @@
 /** The books on real Postgres: groups, crowds, claims, and what the database itself refuses. */
 import { expect } from 'chai'
-import fc from 'fast-check'
 import {
   audit,
   balanceAt,
@@ -12,9 +11,7 @@ import {
   newId,
   newUnitId,
   type NewTransfer,
-  transferIdAt,
 } from '../ledger/index.ts'
-import { openModel, type ModelAccount, type ModelTransfer } from './model/books.ts'
 import { count, openBooks, pending, resolution, single, times, unitOf } from './support/books.ts'
 import { world } from './support/world.ts'
 
@@ -39,30 +36,6 @@ describe('the books', () => {
     const [account] = await findAccounts(books.db, { id })
     return [account?.posted, account?.available]
   }
-
-  it('agree with the model over real Postgres, whatever is wanted', async () => {
-    const accounts = await modelAccounts(books)
-    const model = openModel(accounts)
-    const pendings: string[] = []
-    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
-    const numRuns = Number(process.env['UNITS'] ?? 400)
-    const seen = new Set<string>()
-    for (const parts of fc.sample(wantedOn([...accounts.keys(), newId()]), { numRuns, seed })) {
-      const id = newUnitId()
-      const ids = parts.map((_, index) => transferIdAt(id, index))
-      const both = parts.map((part, index) => said(part, ids[index] ?? '', pendings))
-      const transfers = both.map(([transfer]) => transfer)
-      const { answer } = await group.submit(unitOf(transfers, { id }))
-      const expected = model.submit({ ids, transfers: both.map(([, modelled]) => modelled) })
-      expect(answer === 'ok' ? 'accepted' : answer, `SEED=${seed}`).to.equal(expected)
-      seen.add(expected)
-    }
-    for (const id of accounts.keys()) {
-      const expected = [model.posted(id), model.available(id)]
-      expect(await balances(id), `SEED=${seed}`).to.deep.equal(expected)
-    }
-    expect([...seen]).to.include.members(['accepted', 'insufficient_funds', 'same_account'])
-  })
 
   it('cannot be overdrawn by a crowd', async () => {
     const [ada, ben] = [await funded(100n), await books.account()]
@@ -215,47 +188,3 @@ describe('the books', () => {
 
 const refusalCode = (error: { code?: string }) => error.code
 const refusalOf = (work: Promise<unknown>) => work.then(() => 'accepted', refusalCode)
-
-/** Two wallets, a merchant and a bank, as the model knows them. */
-async function modelAccounts(books: Awaited<ReturnType<typeof openBooks>>) {
-  const accounts = new Map<string, ModelAccount>()
-  for (const type of ['wallet', 'wallet', 'merchant', 'bank'] as const) {
-    const isBank = type === 'bank'
-    const growsBy = isBank ? ('debit' as const) : ('credit' as const)
-    const id = await books.account(type)
-    accounts.set(id, { currency: 'EUR', growsBy, floor: isBank ? null : 0n })
-  }
-  return accounts
-}
-
-type Part =
-  | { kind: 'single' | 'pending'; debit: string; credit: string; amount: bigint }
-  | { kind: 'post' | 'void'; back: number }
-
-/** Units of one to three parts between these accounts, one of which is not there. */
-function wantedOn(ids: readonly string[]): fc.Arbitrary<Part[]> {
-  const movement = fc.record({
-    ...{ kind: fc.constantFrom('single' as const, 'pending' as const) },
-    ...{ debit: fc.constantFrom(...ids), credit: fc.constantFrom(...ids) },
-    amount: fc.bigInt(1n, 100n),
-  })
-  const resolving = fc.record({
-    ...{ kind: fc.constantFrom('post' as const, 'void' as const), back: fc.nat(4) },
-  })
-  const part: fc.Arbitrary<Part> = fc.oneof({ weight: 2, arbitrary: movement }, resolving)
-  return fc.array(part, { minLength: 1, maxLength: 3 })
-}
-
-/** The same part, said to the product and said to the model. */
-function said(part: Part, id: string, pendings: string[]): [NewTransfer, ModelTransfer] {
-  if ('back' in part) {
-    const pendingId = pendings.at(-1 - part.back) ?? newId()
-    return [resolution(part.kind, pendingId), { kind: part.kind, pendingId }]
-  }
-  if (part.kind === 'pending') pendings.push(id)
-  const { kind, debit, credit, amount } = part
-  return [
-    { ...single(debit, credit, amount), kind },
-    { ...part, currency: 'EUR' },
-  ]
-}

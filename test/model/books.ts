@@ -1,133 +1,304 @@
 /**
  * The books, thought through a second time and in another way: nothing but a list of what was
- * accepted. A balance is worked out from the whole list whenever it is needed. Slow, and plain
- * enough to be believed; it shares no code with ledger/.
+ * accepted, and a list of what accounts were ordered to refuse. Every balance, entry number and
+ * rest of a hold is worked out from the whole list whenever it is needed. Slow, and plain enough to
+ * be believed; it shares no code with ledger/. Times are milliseconds.
  */
+import { GROWS_BY_DEBIT, sharesOf, MAY_BE_CREDITED_FROM } from './chart.ts'
 
 export interface ModelAccount {
+  readonly type: string
   readonly currency: string
-  readonly growsBy: 'debit' | 'credit'
   readonly floor: bigint | null
 }
 
-export type ModelTransfer =
-  | {
-      readonly kind: 'single' | 'pending'
-      readonly debit: string
-      readonly credit: string
-      readonly amount: bigint
-      readonly currency: string
-    }
-  | { readonly kind: 'post' | 'void'; readonly pendingId: string }
-
-export interface ModelUnit {
-  /** Ids of the unit's transfers, by position. */
-  readonly ids: readonly string[]
-  readonly transfers: readonly ModelTransfer[]
+interface Said {
+  readonly code: string
+  readonly reference: string
+  readonly effectiveAt: number | null
 }
 
-interface Happened {
+export type ModelTransfer = Said &
+  (
+    | {
+        readonly kind: 'single' | 'pending'
+        readonly debit: string
+        readonly credit: string
+        readonly amount: bigint
+        readonly currency: string
+        readonly expiresAt: number | null
+      }
+    | {
+        readonly kind: 'post' | 'void'
+        readonly hold: string
+        readonly amount: bigint | null
+        readonly isFinal: boolean
+      }
+    | { readonly kind: 'reversal'; readonly original: string }
+  )
+
+export interface ModelUnit {
   readonly id: string
-  readonly kind: 'single' | 'pending' | 'post' | 'void'
+  readonly at: number
+  readonly transfers: readonly ModelTransfer[]
+  readonly conditions: readonly {
+    readonly account: string
+    readonly availableAtLeast: bigint | null
+    readonly lastEntry: bigint | null
+  }[]
+}
+
+/** What somebody orders about an account; the last word of a kind is the one that counts. */
+export type ModelOrder =
+  | { readonly kind: 'freeze'; readonly debits: boolean; readonly credits: boolean }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'close_period'; readonly through: number }
+
+interface Movement {
+  readonly kind: 'single' | 'pending' | 'post' | 'void' | 'reversal'
   readonly debit: string
   readonly credit: string
   readonly amount: bigint
-  readonly resolves?: string
+  readonly currency: string
+  readonly pendingId: string | null
+  readonly reversesId: string | null
+  readonly expiresAt: number | null
 }
 
-export interface Model {
-  /** 'accepted', or the code of the refusal. */
-  readonly submit: (unit: ModelUnit) => string
-  readonly posted: (account: string) => bigint
-  readonly available: (account: string) => bigint
-  /** How many rows touched the account. */
-  readonly entries: (account: string) => bigint
+/** What was accepted, as it must stand in the books. */
+export interface ModelRow extends Movement, Said {
+  readonly id: string
+  readonly unit: string
+  readonly resolution: bigint | null
+  readonly bookedAt: number | null
+  readonly debitEntry: bigint
+  readonly creditEntry: bigint
+  readonly debitBalance: bigint
+  readonly creditBalance: bigint
 }
+
+type Rows = readonly ModelRow[]
+type Orders = readonly (ModelOrder & { readonly account: string })[]
+type Accounts = ReadonlyMap<string, ModelAccount>
 
 const LARGEST = 9_223_372_036_854_775_807n
+const ROWS_MAX = 256
 
-type Accounts = ReadonlyMap<string, ModelAccount>
-type History = readonly Happened[]
+const sum = (rows: readonly Movement[]) => rows.reduce((all, { amount }) => all + amount, 0n)
+const hasMoved = ({ kind }: Movement) => ['single', 'post', 'reversal'].includes(kind)
+const touches = (row: Movement, account: string) => row.debit === account || row.credit === account
 
-const total = (rows: History, matches: (row: Happened) => boolean) =>
-  rows.filter(matches).reduce((sum, row) => sum + row.amount, 0n)
+/** What was posted on one side of an account, and what is still pending there. */
+const postedOn = (rows: readonly Movement[], side: 'debit' | 'credit', account: string) =>
+  sum(rows.filter((row) => hasMoved(row) && row[side] === account))
 
-const isOpen = (rows: History, row: Happened) =>
-  row.kind === 'pending' && !rows.some((other) => other.resolves === row.id)
-
-const hasMoved = (row: Happened) => row.kind === 'single' || row.kind === 'post'
-
-function postedIn(accounts: Accounts, rows: History, account: string): bigint {
-  const debits = total(rows, (row) => hasMoved(row) && row.debit === account)
-  const credits = total(rows, (row) => hasMoved(row) && row.credit === account)
-  return accounts.get(account)?.growsBy === 'debit' ? debits - credits : credits - debits
+function pendingOn(rows: readonly Movement[], side: 'debit' | 'credit', account: string) {
+  const here = rows.filter((row) => row[side] === account)
+  const reserved = here.filter(({ kind }) => kind === 'pending')
+  const resolved = here.filter(({ pendingId }) => pendingId !== null)
+  return sum(reserved) - sum(resolved)
 }
 
-function availableIn(accounts: Accounts, rows: History, account: string): bigint {
-  const shrinksBy = accounts.get(account)?.growsBy === 'debit' ? 'credit' : 'debit'
-  const held = total(rows, (row) => isOpen(rows, row) && row[shrinksBy] === account)
-  return postedIn(accounts, rows, account) - held
+function balanceIn(accounts: Accounts, rows: readonly Movement[], account: string): bigint {
+  const more = postedOn(rows, 'credit', account) - postedOn(rows, 'debit', account)
+  return GROWS_BY_DEBIT.includes(accounts.get(account)?.type ?? '') ? -more : more
 }
 
-/** What would happen, or why it may not; the order of the questions is part of the contract. */
-function judge(
-  accounts: Accounts,
-  rows: History,
-  id: string,
-  wanted: ModelTransfer,
-): Happened | string {
-  if ('pendingId' in wanted) {
-    const hold = rows.find((row) => row.id === wanted.pendingId && row.kind === 'pending')
-    if (hold === undefined) return 'pending_transfer_not_found'
-    if (!isOpen(rows, hold)) return 'pending_transfer_resolved'
-    return { ...hold, id, kind: wanted.kind, resolves: hold.id }
+function availableIn(accounts: Accounts, rows: readonly Movement[], account: string): bigint {
+  const growsByDebit = GROWS_BY_DEBIT.includes(accounts.get(account)?.type ?? '')
+  const reserved = pendingOn(rows, growsByDebit ? 'credit' : 'debit', account)
+  return balanceIn(accounts, rows, account) - reserved
+}
+
+const leftOf = (rows: Rows, leg: ModelRow) =>
+  leg.amount - sum(rows.filter(({ pendingId }) => pendingId === leg.id))
+
+const alone = { pendingId: null, reversesId: null, expiresAt: null }
+
+/** What a wish comes to, or why it comes to nothing: `earlier` units may be referred to. */
+function movementsOf(
+  wish: ModelTransfer,
+  at: number,
+  earlier: Rows,
+  soFar: Rows,
+): readonly Movement[] | string {
+  if ('original' in wish) {
+    const original = earlier.filter(({ unit }) => unit === wish.original)
+    if (original.length === 0) return 'original_not_found'
+    const moved = original.filter(({ kind }) => kind === 'single' || kind === 'post')
+    if (moved.length === 0) return 'not_reversible'
+    const isDone = soFar.some(({ reversesId }) => moved.some(({ id }) => id === reversesId))
+    if (isDone) return 'already_reversed'
+    return [...moved].reverse().map(({ id, debit, credit, amount, currency }) => ({
+      ...{ ...alone, kind: 'reversal', debit: credit, credit: debit, amount, currency },
+      reversesId: id,
+    }))
   }
-  const [debit, credit] = [accounts.get(wanted.debit), accounts.get(wanted.credit)]
+  if ('hold' in wish) return resolutionsOf(wish, at, earlier, soFar)
+  const { kind, debit, credit, amount, currency } = wish
+  const expiresAt = kind === 'pending' ? wish.expiresAt : null
+  return [{ ...alone, kind, debit, credit, amount, currency, expiresAt }]
+}
+
+function resolutionsOf(
+  wish: Extract<ModelTransfer, { hold: string }>,
+  at: number,
+  earlier: Rows,
+  soFar: Rows,
+): readonly Movement[] | string {
+  const legs = earlier.filter(({ unit, kind }) => unit === wish.hold && kind === 'pending')
+  const rests = legs.map((leg) => leftOf(soFar, leg))
+  const rest = rests.reduce((all, one) => all + one, 0n)
+  if (legs.length === 0) return 'hold_not_found'
+  if (rest === 0n) return 'hold_resolved'
+  const isPost = wish.kind === 'post'
+  if (isPost && legs.some((leg) => leg.expiresAt !== null && at >= leg.expiresAt)) {
+    return 'hold_expired'
+  }
+  const asked = isPost ? wish.amount : 0n
+  if (isPost && asked !== null) {
+    if (legs.some(({ currency }) => currency !== legs[0]?.currency)) {
+      return 'hold_in_several_currencies'
+    }
+    if (asked < 1n) return 'amount_not_positive'
+    if (asked > rest) return 'amount_exceeds_hold'
+  }
+  const used = asked === null ? rests : sharesOf(asked, rests)
+  const goes = wish.kind === 'void' || wish.isFinal
+  return legs
+    .flatMap((leg, n): Movement[] => {
+      const { id: pendingId, debit, credit, currency } = leg
+      const mine = { ...alone, debit, credit, currency, pendingId }
+      const [post, left] = [used[n] ?? 0n, (rests[n] ?? 0n) - (used[n] ?? 0n)]
+      return [
+        { ...mine, kind: 'post', amount: post },
+        { ...mine, kind: 'void', amount: goes ? left : 0n },
+      ]
+    })
+    .filter(({ amount }) => amount > 0n)
+}
+
+/** Why an account named by the movement cannot take part; asked in this order. */
+function faultOf(accounts: Accounts, orders: Orders, one: Movement): string | undefined {
+  const [debit, credit] = [accounts.get(one.debit), accounts.get(one.credit)]
   if (debit === undefined) return 'debit_account_not_found'
   if (credit === undefined) return 'credit_account_not_found'
-  if (wanted.debit === wanted.credit) return 'same_account'
-  if (debit.currency !== wanted.currency || credit.currency !== wanted.currency) {
+  if (one.debit === one.credit) return 'same_account'
+  if (debit.currency !== one.currency || credit.currency !== one.currency) {
     return 'currency_mismatch'
   }
-  if (wanted.amount <= 0n) return 'amount_not_positive'
-  return { id, ...wanted }
+  if (one.amount < 1n) return 'amount_not_positive'
+  const [from, to] = one.reversesId === null ? [debit, credit] : [credit, debit]
+  if (MAY_BE_CREDITED_FROM[to.type]?.includes(from.type) !== true) return 'posting_not_allowed'
+  const isClosed = orders.some((order) => order.kind === 'close' && touches(one, order.account))
+  if (isClosed) return 'account_closed'
+  const frozen = (account: string) =>
+    orders.findLast((order) => order.kind === 'freeze' && order.account === account)
+  const [debits, credits] = [frozen(one.debit), frozen(one.credit)]
+  const isFrozen =
+    (debits?.kind === 'freeze' && debits.debits) || (credits?.kind === 'freeze' && credits.credits)
+  return isFrozen && one.pendingId === null ? 'account_frozen' : undefined
 }
 
-/** Everything that ever moved or is still held on one side of an account. */
-const volume = (rows: History, side: 'debit' | 'credit', account: string) =>
-  total(rows, (row) => (hasMoved(row) || isOpen(rows, row)) && row[side] === account)
-
-/** Why the row that was added last may not stand; undefined when it may. */
-function objection(accounts: Accounts, before: History, row: Happened): string | undefined {
-  const after = [...before, row]
-  if (volume(after, 'debit', row.debit) > LARGEST) return 'total_too_large'
-  if (volume(after, 'credit', row.credit) > LARGEST) return 'total_too_large'
-  const overdrawn = [row.debit, row.credit].some((account) => {
+/** Why the movement cannot come after what is there; asked last. */
+function shortageOf(accounts: Accounts, before: Rows, one: Movement): string | undefined {
+  const after = [...before, one]
+  const isHuge = (side: 'debit' | 'credit') =>
+    postedOn(after, side, one[side]) + pendingOn(after, side, one[side]) > LARGEST
+  if (isHuge('debit') || isHuge('credit')) return 'total_too_large'
+  const isShort = [one.debit, one.credit].some((account) => {
     const floor = accounts.get(account)?.floor ?? null
     const left = availableIn(accounts, after, account)
     return floor !== null && left < floor && left < availableIn(accounts, before, account)
   })
-  return overdrawn ? 'insufficient_funds' : undefined
+  return isShort ? 'insufficient_funds' : undefined
 }
 
-export function openModel(accounts: Accounts): Model {
-  let history: History = []
-  return {
-    submit({ ids, transfers }) {
-      let draft = history
-      for (const [index, wanted] of transfers.entries()) {
-        const row = judge(accounts, draft, ids[index] ?? '', wanted)
-        if (typeof row === 'string') return row
-        const refusal = objection(accounts, draft, row)
-        if (refusal !== undefined) return refusal
-        draft = [...draft, row]
+/** One millisecond after the last closed period of either side, for what happened within it. */
+function bookedAt(orders: Orders, one: Movement, happened: number): number | null {
+  const ends = orders.map((order) =>
+    order.kind === 'close_period' && touches(one, order.account) ? order.through : -Infinity,
+  )
+  const end = Math.max(-Infinity, ...ends)
+  return happened > end ? null : end + 1
+}
+
+function rowOf(accounts: Accounts, orders: Orders, before: Rows, unit: ModelUnit, said: Said) {
+  const nth = before.filter((row) => row.unit === unit.id).length
+  const { code, reference, effectiveAt } = said
+  return (one: Movement): ModelRow => {
+    const after = [...before, one]
+    const entryOf = (account: string) => BigInt(after.filter((row) => touches(row, account)).length)
+    const sameHold = before.filter(({ pendingId }) => pendingId === one.pendingId)
+    return {
+      ...{ ...one, code, reference, effectiveAt, unit: unit.id },
+      id: unit.id.slice(0, -2) + (nth < 16 ? '0' : '') + nth.toString(16),
+      resolution: one.pendingId === null ? null : BigInt(sameHold.length + 1),
+      bookedAt: bookedAt(orders, one, effectiveAt ?? unit.at),
+      debitEntry: entryOf(one.debit),
+      creditEntry: entryOf(one.credit),
+      debitBalance: balanceIn(accounts, after, one.debit),
+      creditBalance: balanceIn(accounts, after, one.credit),
+    }
+  }
+}
+
+export type Model = ReturnType<typeof openModel>
+
+export function openModel(accounts: Accounts) {
+  let rows: Rows = []
+  let orders: Orders = []
+
+  /** What the unit adds to the list, or the code with which it is refused. */
+  function judge(unit: ModelUnit): Rows | string {
+    const isMet = unit.conditions.every(
+      ({ account, availableAtLeast, lastEntry }) =>
+        accounts.has(account) &&
+        availableIn(accounts, rows, account) >= (availableAtLeast ?? -Infinity) &&
+        (lastEntry === null ||
+          rows.filter((row) => touches(row, account)).length === Number(lastEntry)),
+    )
+    if (!isMet) return 'condition_failed'
+    let soFar = rows
+    for (const wish of unit.transfers) {
+      const wanted = movementsOf(wish, unit.at, rows, soFar)
+      if (typeof wanted === 'string') return wanted
+      for (const one of wanted) {
+        if (soFar.length - rows.length === ROWS_MAX) return 'unit_too_large'
+        const fault = faultOf(accounts, orders, one)
+        if (fault !== undefined) return fault
+        if (wish.effectiveAt !== null && wish.effectiveAt > unit.at) return 'effective_in_future'
+        const shortage = shortageOf(accounts, soFar, one)
+        if (shortage !== undefined) return shortage
+        soFar = [...soFar, rowOf(accounts, orders, soFar, unit, wish)(one)]
       }
-      history = draft
-      return 'accepted'
+    }
+    return soFar.slice(rows.length)
+  }
+
+  return {
+    /** Its rows when it is accepted, else the code of the refusal. */
+    submit(unit: ModelUnit): Rows | string {
+      const verdict = judge(unit)
+      if (typeof verdict !== 'string') rows = [...rows, ...verdict]
+      return verdict
     },
-    posted: (account) => postedIn(accounts, history, account),
-    available: (account) => availableIn(accounts, history, account),
-    entries: (account) =>
-      BigInt(history.filter((row) => row.debit === account || row.credit === account).length),
+    order: (account: string, order: ModelOrder) =>
+      void (orders = [...orders, { ...order, account }]),
+    rows: () => rows,
+    totals: (account: string) => ({
+      debitsPosted: postedOn(rows, 'debit', account),
+      creditsPosted: postedOn(rows, 'credit', account),
+      debitsPending: pendingOn(rows, 'debit', account),
+      creditsPending: pendingOn(rows, 'credit', account),
+      lastEntry: BigInt(rows.filter((row) => touches(row, account)).length),
+    }),
+    /** What the account came to by a moment, by when things count. */
+    bookedBy: (account: string, through: number) =>
+      balanceIn(
+        accounts,
+        rows.filter((row) => (row.bookedAt ?? row.effectiveAt ?? Infinity) <= through),
+        account,
+      ),
   }
 }

@@ -1,0 +1,171 @@
+/**
+ * The books on real Postgres against the independent model: the stories of test/decide.test.ts,
+ * many at once, through group commit. UNITS says how many units, SEED repeats a run.
+ */
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { type AccountId, type Group } from '../ledger/index.ts'
+import { type ModelRow, openModel } from './model/books.ts'
+import { CAST, type OrderWish, type Step, story, type UnitWish } from './model/stories.ts'
+import { openTeller } from './model/teller.ts'
+import { openBooks, unitOf } from './support/books.ts'
+import { world } from './support/world.ts'
+
+type Books = Awaited<ReturnType<typeof openBooks>>
+
+/** How many stories are told at once: their units share a group. */
+const STORIES_AT_ONCE = 40
+/** A story begins so long ago, so that none of what it says is of the future. */
+const AGO_MS = 50_000
+
+async function openStory(books: Books, group: Group, now: number) {
+  const { owner } = await world()
+  const ids: AccountId[] = []
+  for (const { type, currency, floor } of CAST) {
+    const id = await books.account(type, currency)
+    if (floor !== null && floor !== 0n)
+      await owner('accounts')
+        .where({ id })
+        .update({ floor: `${floor}` })
+    if (type === 'bank' && floor === 0n)
+      await owner('accounts').where({ id }).update({ floor: '0' })
+    ids.push(id)
+  }
+  const model = openModel(new Map(ids.map((id, place) => [id, CAST[place] as (typeof CAST)[0]])))
+  const teller = openTeller(ids, now - AGO_MS)
+  const closedThrough = new Map<AccountId, number>()
+
+  async function order({ account: place, what }: OrderWish): Promise<void> {
+    const id = ids[place] ?? ''
+    const account = () => books.db('accounts').where({ id })
+    if (what.kind === 'freeze') {
+      model.order(id, what)
+      await account().update({ debits_frozen: what.debits, credits_frozen: what.credits })
+      return
+    }
+    if (what.kind === 'close') {
+      const { debitsPosted, creditsPosted, debitsPending, creditsPending } = model.totals(id)
+      if (debitsPosted !== creditsPosted || debitsPending + creditsPending > 0n) return
+      model.order(id, what)
+      await account().update({ closed_at: books.db.fn.now() })
+      return
+    }
+    const through = Math.min(teller.now() - what.ago, Date.now() - 1_000)
+    if (through <= (closedThrough.get(id) ?? 0)) return
+    closedThrough.set(id, through)
+    model.order(id, { kind: what.kind, through })
+    const closed_through = new Date(through)
+    const balance = model.bookedBy(id, through).toString()
+    await books.db('closed_periods').insert({ account_id: id, closed_through, balance })
+    await account().update({ closed_through })
+  }
+
+  /** All of them in one turn, so that they are decided in this order. */
+  async function units(wanted: readonly UnitWish[], onVerdict: (code: string) => void) {
+    const told = wanted.map((one) => teller.tell(one, model))
+    const answers = told.map(({ unit }) => group.submit(unitOf(unit.transfers, unit)))
+    const codes = (await Promise.all(answers)).map(({ answer }) => answer)
+    const expected = told.map((one) => model.submit(one.model))
+    const said = expected.map((one) => (typeof one === 'string' ? one : 'ok'))
+    expect(codes).to.deep.equal(said)
+    for (const [index, code] of codes.entries()) {
+      if (code !== 'ok') teller.refused(told[index]?.unit.id ?? '')
+      onVerdict(code)
+    }
+  }
+
+  async function agree(): Promise<void> {
+    const rows = await owner('transfers').whereIn('debit_account_id', ids)
+    const byId = new Map(rows.map((row) => [row.id, inModelWords(row)]))
+    const modelled = model.rows().map(({ unit: _, ...row }) => row)
+    expect(byId.size).to.equal(modelled.length)
+    for (const row of modelled) expect(byId.get(row.id)).to.deep.equal(row)
+    for (const row of await owner('accounts').whereIn('id', ids)) {
+      expect({
+        ...{ debitsPosted: row.debits_posted, creditsPosted: row.credits_posted },
+        ...{ debitsPending: row.debits_pending, creditsPending: row.credits_pending },
+        lastEntry: row.last_entry,
+      }).to.deep.equal(model.totals(row.id))
+    }
+  }
+
+  return {
+    agree,
+    async play(step: Step, onVerdict: (code: string) => void): Promise<void> {
+      if ('pass' in step) teller.pass(step.pass)
+      else if ('what' in step) await order(step)
+      else await units(step, onVerdict)
+    },
+  }
+}
+
+/** The columns of `transfers` that the model knows too, each beside its name there. */
+const COLUMNS = {
+  ...{ id: 'id', kind: 'kind', amount: 'amount', currency: 'currency', code: 'code' },
+  ...{ debit: 'debit_account_id', credit: 'credit_account_id', reference: 'reference' },
+  ...{ pendingId: 'pending_id', resolution: 'resolution', reversesId: 'reverses_id' },
+  ...{ debitEntry: 'debit_entry', creditEntry: 'credit_entry' },
+  ...{ debitBalance: 'debit_balance', creditBalance: 'credit_balance' },
+  ...{ effectiveAt: 'effective_at', bookedAt: 'booked_at', expiresAt: 'expires_at' },
+} as const satisfies Record<keyof Omit<ModelRow, 'unit'>, string>
+
+const inModelWords = (row: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(COLUMNS).map(([name, column]) => {
+      const value = row[column]
+      return [name, value instanceof Date ? value.getTime() : value]
+    }),
+  )
+
+describe('the books on Postgres', () => {
+  let books: Books
+  let group: Group
+  before(async () => {
+    books = await openBooks()
+    group = books.group()
+  })
+  after(() => books.close())
+
+  it('agree with the model, whatever is wanted and however the units are grouped', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31)
+    const units = Number(process.env['UNITS'] ?? 800)
+    const seen = new Map<string, number>()
+    const onVerdict = (code: string) => void seen.set(code, (seen.get(code) ?? 0) + 1)
+    const told = () => [...seen.values()].reduce((sum, count) => sum + count, 0)
+    for (let round = 0; told() < units; round++) {
+      const numRuns = Math.min(STORIES_AT_ONCE, Math.ceil(units / 30))
+      const stories = fc.sample(story(25), { numRuns, seed: seed + round })
+      await playAll(stories, (now) => openStory(books, group, now), onVerdict).catch(
+        (error: Error) => {
+          throw new Error(`SEED=${seed + round}: ${error.message}`, { cause: error })
+        },
+      )
+    }
+    const counts = [...seen].sort(([, a], [, b]) => b - a).map((one) => one.join(' '))
+    process.stdout.write(`      SEED=${seed}, ${told()} units: ${counts.join(', ')}\n`)
+    expect([...seen.keys()]).to.include.members(['ok', 'insufficient_funds', 'hold_resolved'])
+  }).timeout(600_000)
+})
+
+/** Step by step, all of them at once. */
+async function playAll(
+  stories: readonly (readonly Step[])[],
+  open: (now: number) => ReturnType<typeof openStory>,
+  onVerdict: (code: string) => void,
+): Promise<void> {
+  const opened = await Promise.all(stories.map(() => open(Date.now())))
+  const longest = Math.max(...stories.map((steps) => steps.length))
+  for (let at = 0; at < longest; at++) {
+    const steps = stories.map((steps) => steps[at])
+    // What is ordered comes first: a unit in the same turn must not meet it half done.
+    const isOrder = (step: Step | undefined) => step !== undefined && !Array.isArray(step)
+    const play = (wants: boolean) =>
+      opened.map((one, n) => {
+        const step = steps[n]
+        return step !== undefined && isOrder(step) === wants ? one.play(step, onVerdict) : undefined
+      })
+    await Promise.all(play(true))
+    await Promise.all(play(false))
+  }
+  await Promise.all(opened.map((one) => one.agree()))
+}

@@ -1,0 +1,128 @@
+/** Several processes at the same books at once: what only one may do, and what must never jam. */
+import { expect } from 'chai'
+import { createTransfers, findAccounts, type Group, newUnitId } from '../ledger/index.ts'
+import {
+  AT,
+  count,
+  openBooks,
+  pending,
+  resolution,
+  single,
+  times,
+  unitOf,
+} from './support/books.ts'
+import { world } from './support/world.ts'
+
+describe('two processes', () => {
+  let books: Awaited<ReturnType<typeof openBooks>>
+  /** Each has a pool of its own, as another process would. */
+  let groups: readonly Group[]
+  let bank: string
+  before(async () => {
+    books = await openBooks()
+    groups = times(2, () => books.group({ groupSizeMax: 8 }))
+    bank = await books.account('bank')
+  })
+  after(() => books.close())
+
+  const submit = async (n: number, unit: ReturnType<typeof unitOf>) =>
+    (await groups[n % groups.length]?.submit(unit))?.answer
+  async function funded(amount: bigint): Promise<string> {
+    const wallet = await books.account()
+    expect(await submit(0, unitOf([single(bank, wallet, amount)]))).to.equal('ok')
+    return wallet
+  }
+  const totals = async (id: string) => (await findAccounts(books.db, { id }))[0]
+  async function held(amount: bigint) {
+    const [ada, ben] = [await funded(100n), await books.account()]
+    const unit = unitOf([pending(ada, ben, amount)])
+    expect(await submit(0, unit)).to.equal('ok')
+    return { ada, ben, hold: unit.id }
+  }
+
+  it('that complete and release one hold at once: one of them does', async () => {
+    for (const _round of times(10, (n) => n)) {
+      const { ada, hold } = await held(60n)
+      const outcomes = await Promise.all(
+        times(6, (n) => submit(n, unitOf([resolution(n % 3 === 0 ? 'void' : 'post', hold)]))),
+      )
+      expect(count(outcomes, 'ok')).to.equal(1)
+      expect(count(outcomes, 'hold_resolved')).to.equal(5)
+      expect((await totals(ada))?.lastEntry).to.equal(3n)
+    }
+  })
+
+  it('that reverse one unit at once: one of them does', async () => {
+    for (const _round of times(10, (n) => n)) {
+      const [ada, ben] = [await funded(100n), await books.account()]
+      const unit = unitOf([single(ada, ben, 10n)])
+      await submit(0, unit)
+      const reversal = { kind: 'reversal' as const, original: unit.id }
+      const outcomes = await Promise.all(
+        times(6, (n) => submit(n, unitOf([{ ...reversal, ...AT() }]))),
+      )
+      expect(count(outcomes, 'ok')).to.equal(1)
+      expect(count(outcomes, 'already_reversed')).to.equal(5)
+      expect((await totals(ben))?.posted).to.equal(0n)
+    }
+  })
+
+  it('and a crowd that captures a hold in parts never take more than was held', async () => {
+    const { ada, ben, hold } = await held(50n)
+    const outcomes = await Promise.all(
+      times(40, (n) => submit(n, unitOf([{ ...resolution('post', hold), amount: 3n }]))),
+    )
+    expect(count(outcomes, 'ok')).to.equal(16)
+    expect(count(outcomes, 'amount_exceeds_hold')).to.equal(24)
+    expect((await totals(ben))?.posted).to.equal(48n)
+    expect((await totals(ada))?.available).to.equal(50n)
+  })
+
+  it('and a worker post to one hot account, and nobody deadlocks', async () => {
+    const { owner } = await world()
+    const deadlocks = async () => {
+      const found = await owner('pg_stat_database').where({
+        datname: owner.raw('current_database()'),
+      })
+      return found[0].deadlocks
+    }
+    const before = await deadlocks()
+    const hot = await books.account('merchant')
+    const payers = await Promise.all(times(12, () => funded(1_000n)))
+    const payer = (n: number) => payers[n % payers.length] as string
+    const submitted = times(400, (n) => {
+      const there = single(payer(n), hot, 5n)
+      return submit(n, unitOf([there, single(hot, payer(n * 7 + 3), 1n)]))
+    })
+    const worked = times(3, async (worker) => {
+      for (const n of times(40, (index) => index * 3 + worker)) {
+        const transfers = [single(payer(n * 5), hot, 2n), single(payer(n + 1), payer(n + 2), 1n)]
+        const unit = { id: newUnitId(), at: new Date(), transfers }
+        await books.db.transaction((trx) => createTransfers(trx, unit))
+      }
+    })
+    const outcomes = await Promise.all(submitted)
+    await Promise.all(worked)
+    expect(count(outcomes, 'ok')).to.equal(400)
+    const account = await totals(hot)
+    expect([account?.posted, account?.lastEntry]).to.deep.equal([1_600n + 240n, 920n])
+    expect(await deadlocks()).to.equal(before)
+  })
+
+  it('are refused a reversal that cannot be, and nothing has changed', async () => {
+    const { owner } = await world()
+    const [ada, ben, cleo] = [await funded(100n), await books.account(), await books.account()]
+    const unit = unitOf([single(ada, ben, 40n)])
+    await submit(0, unit)
+    await submit(0, unitOf([single(ben, cleo, 30n)]))
+    const state = async () => ({
+      accounts: await owner('accounts').whereIn('id', [ada, ben, cleo]).orderBy('id'),
+      rows: await owner('transfers').count(),
+    })
+    const before = await state()
+    const reversal = (original: string) => unitOf([{ kind: 'reversal', original, ...AT() }])
+    expect(await submit(0, reversal(unit.id))).to.equal('insufficient_funds')
+    expect(await submit(1, reversal(newUnitId()))).to.equal('original_not_found')
+    expect(await state()).to.deep.equal(before)
+  })
+})
