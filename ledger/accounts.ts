@@ -13,7 +13,7 @@ import {
 } from './ids.ts'
 import type { Currency } from './money.ts'
 import type { Transfer } from './units.ts'
-import { type AccountRow, fromRow, RESTRICTIONS } from './transfers.ts'
+import { type AccountRow, fromRow } from './locks.ts'
 
 /** What makes an account the one it is: there is one per owner, type and currency. */
 export interface AccountKey {
@@ -86,7 +86,6 @@ export async function findAccounts(
   }: { readonly after?: AccountId | undefined; readonly limit?: number } = {},
 ): Promise<AccountBalances[]> {
   const query = db('accounts').where(where).orderBy('id').limit(limit)
-  query.select('*', db.raw(RESTRICTIONS))
   if (after !== undefined) query.where('id', '>', after)
   const rows: Row[] = await query
   return rows.map(toBalances)

@@ -1,7 +1,7 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
 import { createHash } from 'node:crypto'
 import { LedgerError } from './errors.ts'
-import type { Connection } from './transfers.ts'
+import type { Connection } from './database.ts'
 
 export interface Claim {
   /** Digest of who asks, for what, and the key of their choice; a uuid in form. */

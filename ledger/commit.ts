@@ -4,7 +4,8 @@ import { type Claim, findAnswers, replayOf, type StoredAnswer, writeAnswers } fr
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import type { Decision, Verdict } from './decide.ts'
 import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
-import { type Connection, decideUnderLock, writeMoney } from './transfers.ts'
+import type { Connection } from './database.ts'
+import { decideUnderLock, writeMoney } from './transfers.ts'
 import type { NewUnit } from './units.ts'
 
 /** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */

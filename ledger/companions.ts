@@ -1,5 +1,5 @@
 /** Rows of other tables that commit with the money. What they mean is their owners' business. */
-import type { Connection } from './transfers.ts'
+import type { Connection } from './database.ts'
 
 /** Column values as JSON can carry them; amounts as text. */
 export type CompanionRow = Readonly<Record<string, unknown>>

@@ -13,6 +13,18 @@ export interface DatabaseOptions {
   readonly applicationName: string
 }
 
+/** A connection inside a transaction. `name` makes Postgres prepare the statement once. */
+export interface Connection {
+  query(statement: {
+    readonly name?: string
+    readonly text: string
+    readonly values?: readonly unknown[]
+    /** Rows as arrays: an object for each is made slowly. */
+    readonly rowMode?: 'array'
+  }): Promise<{ rows: unknown[] }>
+  query(query: pg.Query): unknown
+}
+
 /** Nothing of ours may hold a lock for longer than people wait: milliseconds. */
 const TIMEOUTS = { lock_timeout: 2_000, statement_timeout: 5_000 } as const
 const IDLE_IN_TRANSACTION_MAX_MS = 5_000

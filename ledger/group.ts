@@ -8,6 +8,7 @@
  * and a caller who is alone goes at once. What commits together, commits with the money: the
  * transfers, the companion rows, and the answer by which the same claim is recognised for ever.
  */
+import { setImmediate as immediate } from 'node:timers/promises'
 import pg from 'pg'
 import { type Claim, openRecall, type StoredAnswer } from './claims.ts'
 import {
@@ -59,18 +60,22 @@ export interface GroupOptions extends Omit<DatabaseOptions, 'connectionsMax'> {
 
 interface Waiting {
   readonly unit: Unit
+  readonly accounts: readonly AccountId[]
   readonly resolve: (outcome: Outcome) => void
   readonly reject: (error: unknown) => void
 }
 
+const ANSWERS_AT_ONCE = 32
+/** One writes, and one more waits at its locks. */
+const WRITERS_OF_ONE_ACCOUNT = 2
 /** One for those who recall, one for bulks. */
 const CONNECTIONS_FOR_OTHERS = 2
 const BULKS_WAITING_MAX = 8
 
 export function openGroup(options: GroupOptions): Group {
-  const { groupSizeMax = 256, groupsInFlightMax = 2, queueLengthMax = 4096 } = options
+  const { groupSizeMax = 512, groupsInFlightMax = 3, queueLengthMax = 4096 } = options
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_OTHERS)
-  /** How many groups in flight touch an account. */
+  /** How many units in flight touch an account. */
   const busy = new Map<AccountId, number>()
   let queue: Waiting[] = []
   let writing = 0
@@ -80,14 +85,14 @@ export function openGroup(options: GroupOptions): Group {
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
-      const { group, rest } = nextGroup(queue, busy, groupSizeMax)
-      const accounts = new Set(group.flatMap(({ unit }) => accountsOf(unit)))
-      for (const id of accounts) count(busy, id, 1)
+      const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
+      if (group.length === 0) break
+      count(busy, group, 1)
       queue = rest
       writing += 1
       void writeGroup(pool, options, group).finally(() => {
         writing -= 1
-        for (const id of accounts) count(busy, id, -1)
+        count(busy, group, -1)
         fill()
       })
     }
@@ -101,7 +106,7 @@ export function openGroup(options: GroupOptions): Group {
     return new Promise((resolve, reject) => {
       // Everything submitted in one turn of the event loop shares a group.
       if (queue.length === 0) setImmediate(fill)
-      queue.push({ unit, resolve, reject })
+      queue.push({ unit, accounts: accountsOf(unit), resolve, reject })
     })
   }
 
@@ -150,11 +155,7 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
     const units = group.map((waiting) => waiting.unit)
     const outcomes = await commitUnits(pool, options.companions, units)
     options.onCommit?.({ size: group.length, duration_s: (performance.now() - started) / 1000 })
-    for (const [index, { resolve, reject }] of group.entries()) {
-      const outcome = outcomes[index]
-      if (outcome instanceof Error || outcome === undefined) reject(outcome)
-      else resolve(outcome)
-    }
+    await answer(group, outcomes)
   } catch (error) {
     if (group.length > 1 && !isUnavailable(error)) {
       // Somebody offends: halving finds them, and only they see the error.
@@ -164,6 +165,22 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
       return
     }
     await refuseAlone(pool, options, group, error)
+  }
+}
+
+/**
+ * Tells the callers, some at a time: what they do next must not keep the other groups in flight
+ * from being decided, for these hold locks.
+ */
+async function answer(
+  group: readonly Waiting[],
+  outcomes: readonly (Outcome | LedgerError)[],
+): Promise<void> {
+  for (const [index, { resolve, reject }] of group.entries()) {
+    if (index % ANSWERS_AT_ONCE === ANSWERS_AT_ONCE - 1) await immediate()
+    const outcome = outcomes[index]
+    if (outcome instanceof Error || outcome === undefined) reject(outcome)
+    else resolve(outcome)
   }
 }
 

@@ -8,7 +8,7 @@ import type { Knex } from 'knex'
 import { type Claim, findAnswers, replayOf, writeAnswers } from './claims.ts'
 import type { Outcome } from './commit.ts'
 import { isLostRace } from './errors.ts'
-import type { Connection } from './transfers.ts'
+import type { Connection } from './database.ts'
 
 const ATTEMPTS_MAX = 5
 

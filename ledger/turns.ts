@@ -2,17 +2,23 @@
 import type { NewUnit } from './units.ts'
 import type { AccountId } from './ids.ts'
 
+export interface Waiting {
+  /** What it will lock, as far as that is known. */
+  readonly accounts: readonly AccountId[]
+}
+
 /**
  * The units that go next, in order, and those that stay. A unit that shares an account with a group
  * in flight would only wait for its locks, and its whole group with it, so it stays; and whatever
  * shares an account with one that stays, stays behind it, so that nobody is overtaken for ever.
- * When all must stay (everybody pays one merchant), they go all the same and queue up at the lock:
- * that keeps the database busy.
+ * When all must stay (everybody pays one merchant), they go all the same if they `mayWait` at the
+ * lock: that keeps the database busy. One group that waits is enough; the group is empty otherwise.
  */
-export function nextGroup<W extends { readonly unit: NewUnit }>(
+export function nextGroup<W extends Waiting>(
   queue: W[],
   busy: ReadonlyMap<AccountId, number>,
   sizeMax: number,
+  mayWait: boolean,
 ): { readonly group: readonly W[]; readonly rest: W[] } {
   if (busy.size === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
   const behind = new Set<AccountId>()
@@ -21,14 +27,16 @@ export function nextGroup<W extends { readonly unit: NewUnit }>(
   let seen = 0
   while (seen < queue.length && group.length < sizeMax) {
     const waiting = queue[seen] as W
-    const accounts = accountsOf(waiting.unit)
+    const { accounts } = waiting
     if (accounts.some((id) => busy.has(id) || behind.has(id))) {
       rest.push(waiting)
       for (const id of accounts) behind.add(id)
     } else group.push(waiting)
     seen += 1
   }
-  if (group.length === 0) return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
+  if (group.length === 0 && mayWait) {
+    return { group: queue.slice(0, sizeMax), rest: queue.slice(sizeMax) }
+  }
   return { group, rest: rest.concat(queue.slice(seen)) }
 }
 
@@ -36,8 +44,13 @@ export function nextGroup<W extends { readonly unit: NewUnit }>(
 export const accountsOf = ({ transfers }: NewUnit): AccountId[] =>
   transfers.flatMap((transfer) => ('debit' in transfer ? [transfer.debit, transfer.credit] : []))
 
-export function count(counts: Map<AccountId, number>, id: AccountId, by: 1 | -1): void {
-  const now = (counts.get(id) ?? 0) + by
-  if (now === 0) counts.delete(id)
-  else counts.set(id, now)
+/** Counts, or no longer counts, these into how many there are in flight. */
+export function count(counts: Map<AccountId, number>, group: readonly Waiting[], by: 1 | -1): void {
+  for (const { accounts } of group) {
+    for (const id of accounts) {
+      const now = (counts.get(id) ?? 0) + by
+      if (now === 0) counts.delete(id)
+      else counts.set(id, now)
+    }
+  }
 }

@@ -103,8 +103,10 @@ CREATE VIEW entries AS
       FROM transfers;
 
 -- What a transfer may name and say, checked once for all rows of a statement: foreign keys would
--- look up both accounts of every row one by one, and cost twice as much.
-CREATE OR REPLACE FUNCTION check_transfers() RETURNS trigger LANGUAGE plpgsql AS $$
+-- look up both accounts of every row one by one, and cost twice as much. Nobody can tell the planner
+-- how few new rows there are, so it would rather read all accounts for every group.
+CREATE OR REPLACE FUNCTION check_transfers() RETURNS trigger LANGUAGE plpgsql
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     fault text;
     has_origins boolean;
