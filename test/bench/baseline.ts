@@ -42,9 +42,10 @@ const FUNCTION = `
       RAISE EXCEPTION 'account_restricted';
     END IF;
     INSERT INTO transfers (id, kind, debit_account_id, credit_account_id, amount, currency, code,
-           reference, debit_entry, credit_entry, debit_balance, credit_balance)
-    VALUES (unit, 'single', payer, payee, cents, money, why, what, d.last_entry, c.last_entry,
-            d.credits_posted - d.debits_posted, c.credits_posted - c.debits_posted);
+           reference, recorded_at, debit_entry, credit_entry, debit_balance, credit_balance)
+    VALUES (unit, 'single', payer, payee, cents, money, why, what, clock_timestamp(),
+            d.last_entry, c.last_entry, d.credits_posted - d.debits_posted,
+            c.credits_posted - c.debits_posted);
   END $$`
 
 const CALL = 'SELECT transfer_one($1, $2, $3, $4, $5, $6, $7)'

@@ -58,7 +58,9 @@ async function faultsOf(url: string, transfers: number): Promise<string[]> {
   const timer = setTimeout(() => void db.destroy(), AUDIT_MAX_MS)
   try {
     const found = await audit(db)
-    const faults = found.violations.map(({ invariant, subject }) => `${invariant}: ${subject}`)
+    const faults = found.violations
+      .filter(isNoWorkOfOurs)
+      .map(({ invariant, subject }) => `${invariant}: ${subject}`)
     const isComplete = found.transfers === BigInt(transfers)
     return isComplete ? faults : [...faults, `${found.transfers} transfers, not ${transfers}`]
   } finally {
@@ -66,6 +68,10 @@ async function faultsOf(url: string, transfers: number): Promise<string[]> {
     await db.destroy()
   }
 }
+
+/** The bench itself takes this guard away, where it measures without it. */
+const isNoWorkOfOurs = ({ invariant, subject }: { invariant: string; subject: string }) =>
+  !(invariant === 'guards_are_in_place' && subject.endsWith('check_transfers'))
 
 /** How often Postgres had to break a deadlock in the database: SQLSTATE 40P01. */
 async function deadlocksIn(url: string): Promise<number> {

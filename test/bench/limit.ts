@@ -41,9 +41,10 @@ const SPREAD = `
     FROM unnest(locked, debits, credits, entries) WITH ORDINALITY
       AS n (id, debits, credits, entry, at)
    WHERE a.id = n.id;
-  INSERT INTO transfers (id, reference, kind, currency, code, amount, debit_account_id,
+  INSERT INTO transfers (id, reference, kind, currency, code, recorded_at, amount, debit_account_id,
          credit_account_id, debit_entry, credit_entry, debit_balance, credit_balance)
-  SELECT uuidv7(), uuidv7(), 'single', 'EUR', 'payment', 1, locked[2 * n - 1], locked[2 * n],
+  SELECT uuidv7(), uuidv7(), 'single', 'EUR', 'payment', clock_timestamp(), 1,
+         locked[2 * n - 1], locked[2 * n],
          entries[2 * n - 1] + 1, entries[2 * n] + 1,
          credits[2 * n - 1] - debits[2 * n - 1] - 1, credits[2 * n] - debits[2 * n] + 1
     FROM generate_series(1, ${GROUP_SIZE}) n`
@@ -58,9 +59,10 @@ const HOT = `
     FROM unnest(locked, debits, credits, entries) WITH ORDINALITY
       AS n (id, debits, credits, entry, at)
    WHERE a.id = n.id;
-  INSERT INTO transfers (id, reference, kind, currency, code, amount, debit_account_id,
+  INSERT INTO transfers (id, reference, kind, currency, code, recorded_at, amount, debit_account_id,
          credit_account_id, debit_entry, credit_entry, debit_balance, credit_balance)
-  SELECT uuidv7(), uuidv7(), 'single', 'EUR', 'payment', 1, locked[n], locked[${GROUP_SIZE + 1}],
+  SELECT uuidv7(), uuidv7(), 'single', 'EUR', 'payment', clock_timestamp(), 1,
+         locked[n], locked[${GROUP_SIZE + 1}],
          entries[n] + 1, entries[${GROUP_SIZE + 1}] + n, credits[n] - debits[n] - 1,
          credits[${GROUP_SIZE + 1}] - debits[${GROUP_SIZE + 1}] + n
     FROM generate_series(1, ${GROUP_SIZE}) n`
