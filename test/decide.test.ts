@@ -132,7 +132,7 @@ describe('the decision', () => {
         seen.set(code, (seen.get(code) ?? 0) + 1)
       })
     })
-    fc.assert(property, { numRuns: Number(process.env['RUNS'] ?? 2_000), verbose: 1 })
+    fc.assert(property, { numRuns: Number(process.env['RUNS'] ?? 700), verbose: 1 })
     const counts = [...seen].sort(([, a], [, b]) => b - a).map((one) => one.join(' '))
     process.stdout.write(`      ${commands} commands: ${counts.join(', ')}\n`)
     expect([...seen.keys()]).to.include.members(CODES)
