@@ -29,7 +29,8 @@ const SIDES = `
 const stateOf = (entry: string, balance: string) =>
   `hashint8extended(${balance}, hashint8extended((${balance}) >> 32, (${entry}) # :seed))`
 
-const BALANCE = `(a.credits_posted - a.debits_posted) * CASE a.normal_side WHEN 'credit' THEN 1 ELSE -1 END`
+const BALANCE = `
+  (a.credits_posted - a.debits_posted) * CASE a.normal_side WHEN 'credit' THEN 1 ELSE -1 END`
 
 /**
  * Every entry takes its account from one state to the next: from (n - 1, balance before) to
@@ -44,15 +45,16 @@ const BALANCE = `(a.credits_posted - a.debits_posted) * CASE a.normal_side WHEN 
  * to cancel, each number from 1 to n needs an odd number of entries, n entries leave exactly one
  * for each, and the one at n starts where the one at n - 1 ended. A gap, a double, a wrong balance
  * or a wrong total leaves something over. No sorting is needed, so millions of accounts are proven
- * in one pass. That something left over is zero by chance happens once in 2^64; `:seed` is drawn for
- * each audit, so that nobody can prepare it.
+ * in one pass. That something left over is zero by chance happens once in 2^64; `:seed` is drawn
+ * for each audit, so that nobody can prepare it.
  */
 const CHAINS = proves(
   'coalesce(a.id, e.id)',
   {
     accounts_exist: 'a.id IS NULL',
     totals_are_the_sum_of_transfers: `
-      (a.debits_posted, a.credits_posted) IS DISTINCT FROM (coalesce(debits, 0), coalesce(credits, 0))`,
+      (a.debits_posted, a.credits_posted)
+      IS DISTINCT FROM (coalesce(debits, 0), coalesce(credits, 0))`,
     entries_have_no_gaps: 'a.last_entry IS DISTINCT FROM coalesce(entries, 0)',
     running_balances_chain: `
       coalesce(left_over, 0) IS DISTINCT FROM
@@ -102,7 +104,8 @@ const ALLOWED = Object.entries(POSTINGS).flatMap(([debit, credits]) =>
   credits.map((credit) => placeOf(debit) * 100 + placeOf(credit)),
 )
 const PLACED = `(SELECT id, currency, closed_at,
-                        array_position('{${TYPES.join(',')}}'::text[], type) AS place FROM accounts)`
+                        array_position('{${TYPES.join(',')}}'::text[], type) AS place
+                   FROM accounts)`
 
 const TRANSFERS = proves(
   't.id',
@@ -201,7 +204,8 @@ const GUARDS_IN_PLACE = proves(
   `(
   SELECT unnest('{${Object.values(GUARDS)
     .flat()
-    .map((name) => `"${name}"`)}}'::text[]) AS guard
+    .map((name) => `"${name}"`)
+    .join(',')}}'::text[]) AS guard
   EXCEPT ALL (
   SELECT conname FROM pg_constraint
    WHERE convalidated AND connamespace = 'public'::regnamespace

@@ -5,9 +5,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { type AccountId, type Group } from '../ledger/index.ts'
-import { type ModelRow, openModel } from './model/books.ts'
+import { type Model, openModel } from './model/books.ts'
 import { CAST, type OrderWish, type Step, story, type UnitWish } from './model/stories.ts'
 import { openTeller } from './model/teller.ts'
+import type { ModelRow } from './model/words.ts'
 import { openBooks, unitOf } from './support/books.ts'
 import { world } from './support/world.ts'
 
@@ -18,47 +19,23 @@ const STORIES_AT_ONCE = 40
 /** A story begins so long ago, so that none of what it says is of the future. */
 const AGO_MS = 50_000
 
-async function openStory(books: Books, group: Group, now: number) {
+async function openCast(books: Books): Promise<AccountId[]> {
   const { owner } = await world()
-  const ids: AccountId[] = []
-  for (const { type, currency, floor } of CAST) {
-    const id = await books.account(type, currency)
-    if (floor !== null && floor !== 0n)
+  return Promise.all(
+    CAST.map(async ({ type, currency, floor }) => {
+      const id = await books.account(type, currency)
       await owner('accounts')
         .where({ id })
-        .update({ floor: `${floor}` })
-    if (type === 'bank' && floor === 0n)
-      await owner('accounts').where({ id }).update({ floor: '0' })
-    ids.push(id)
-  }
+        .update({ floor: floor?.toString() ?? null })
+      return id
+    }),
+  )
+}
+
+async function openStory(books: Books, group: Group, now: number) {
+  const ids = await openCast(books)
   const model = openModel(new Map(ids.map((id, place) => [id, CAST[place] as (typeof CAST)[0]])))
   const teller = openTeller(ids, now - AGO_MS)
-  const closedThrough = new Map<AccountId, number>()
-
-  async function order({ account: place, what }: OrderWish): Promise<void> {
-    const id = ids[place] ?? ''
-    const account = () => books.db('accounts').where({ id })
-    if (what.kind === 'freeze') {
-      model.order(id, what)
-      await account().update({ debits_frozen: what.debits, credits_frozen: what.credits })
-      return
-    }
-    if (what.kind === 'close') {
-      const { debitsPosted, creditsPosted, debitsPending, creditsPending } = model.totals(id)
-      if (debitsPosted !== creditsPosted || debitsPending + creditsPending > 0n) return
-      model.order(id, what)
-      await account().update({ closed_at: books.db.fn.now() })
-      return
-    }
-    const through = Math.min(teller.now() - what.ago, Date.now() - 1_000)
-    if (through <= (closedThrough.get(id) ?? 0)) return
-    closedThrough.set(id, through)
-    model.order(id, { kind: what.kind, through })
-    const closed_through = new Date(through)
-    const balance = model.bookedBy(id, through).toString()
-    await books.db('closed_periods').insert({ account_id: id, closed_through, balance })
-    await account().update({ closed_through })
-  }
 
   /** All of them in one turn, so that they are decided in this order. */
   async function units(wanted: readonly UnitWish[], onVerdict: (code: string) => void) {
@@ -74,28 +51,63 @@ async function openStory(books: Books, group: Group, now: number) {
     }
   }
 
-  async function agree(): Promise<void> {
-    const rows = await owner('transfers').whereIn('debit_account_id', ids)
-    const byId = new Map(rows.map((row) => [row.id, inModelWords(row)]))
-    const modelled = model.rows().map(({ unit: _, ...row }) => row)
-    expect(byId.size).to.equal(modelled.length)
-    for (const row of modelled) expect(byId.get(row.id)).to.deep.equal(row)
-    for (const row of await owner('accounts').whereIn('id', ids)) {
-      expect({
-        ...{ debitsPosted: row.debits_posted, creditsPosted: row.credits_posted },
-        ...{ debitsPending: row.debits_pending, creditsPending: row.credits_pending },
-        lastEntry: row.last_entry,
-      }).to.deep.equal(model.totals(row.id))
-    }
-  }
-
   return {
-    agree,
+    agree: () => agree(ids, model),
     async play(step: Step, onVerdict: (code: string) => void): Promise<void> {
       if ('pass' in step) teller.pass(step.pass)
-      else if ('what' in step) await order(step)
+      else if ('what' in step) await order(step, { books, ids, model, now: teller.now() })
       else await units(step, onVerdict)
     },
+  }
+}
+
+/** Restricts an account on both sides; what the books would refuse is left out. */
+async function order(
+  { account: place, what }: OrderWish,
+  {
+    books,
+    ids,
+    model,
+    now,
+  }: { books: Books; ids: readonly AccountId[]; model: Model; now: number },
+): Promise<void> {
+  const id = ids[place] ?? ''
+  const account = books.db('accounts').where({ id })
+  if (what.kind === 'freeze') {
+    model.order(id, what)
+    await account.update({ debits_frozen: what.debits, credits_frozen: what.credits })
+    return
+  }
+  if (what.kind === 'close') {
+    const { debitsPosted, creditsPosted, debitsPending, creditsPending } = model.totals(id)
+    if (debitsPosted !== creditsPosted || debitsPending + creditsPending > 0n) return
+    model.order(id, what)
+    await account.update({ closed_at: books.db.fn.now() })
+    return
+  }
+  const through = Math.min(now - what.ago, Date.now() - 1_000)
+  if (through <= model.closedThrough(id)) return
+  model.order(id, { kind: what.kind, through })
+  const closed_through = new Date(through)
+  const balance = model.bookedBy(id, through).toString()
+  await books.db('closed_periods').insert({ account_id: id, closed_through, balance })
+  await account.update({ closed_through })
+}
+
+/** Every row and every total, at the end. */
+async function agree(ids: readonly AccountId[], model: Model): Promise<void> {
+  const { owner } = await world()
+  const rows = await owner('transfers').whereIn('debit_account_id', [...ids])
+  const byId = new Map(rows.map((row) => [row.id, inModelWords(row)]))
+  const modelled = model.rows()
+  expect(byId.size).to.equal(modelled.length)
+  for (const row of modelled) expect({ ...byId.get(row.id), unit: row.unit }).to.deep.equal(row)
+  for (const row of await owner('accounts').whereIn('id', [...ids])) {
+    expect({
+      ...{ debitsPosted: row.debits_posted, creditsPosted: row.credits_posted },
+      ...{ debitsPending: row.debits_pending, creditsPending: row.credits_pending },
+      lastEntry: row.last_entry,
+    }).to.deep.equal(model.totals(row.id))
   }
 }
 
@@ -160,9 +172,9 @@ async function playAll(
     // What is ordered comes first: a unit in the same turn must not meet it half done.
     const isOrder = (step: Step | undefined) => step !== undefined && !Array.isArray(step)
     const play = (wants: boolean) =>
-      opened.map((one, n) => {
+      opened.map(async (one, n) => {
         const step = steps[n]
-        return step !== undefined && isOrder(step) === wants ? one.play(step, onVerdict) : undefined
+        if (step !== undefined && isOrder(step) === wants) await one.play(step, onVerdict)
       })
     await Promise.all(play(true))
     await Promise.all(play(false))

@@ -4,78 +4,16 @@
  * rest of a hold is worked out from the whole list whenever it is needed. Slow, and plain enough to
  * be believed; it shares no code with ledger/. Times are milliseconds.
  */
-import { GROWS_BY_DEBIT, sharesOf, MAY_BE_CREDITED_FROM } from './chart.ts'
-
-export interface ModelAccount {
-  readonly type: string
-  readonly currency: string
-  readonly floor: bigint | null
-}
-
-interface Said {
-  readonly code: string
-  readonly reference: string
-  readonly effectiveAt: number | null
-}
-
-export type ModelTransfer = Said &
-  (
-    | {
-        readonly kind: 'single' | 'pending'
-        readonly debit: string
-        readonly credit: string
-        readonly amount: bigint
-        readonly currency: string
-        readonly expiresAt: number | null
-      }
-    | {
-        readonly kind: 'post' | 'void'
-        readonly hold: string
-        readonly amount: bigint | null
-        readonly isFinal: boolean
-      }
-    | { readonly kind: 'reversal'; readonly original: string }
-  )
-
-export interface ModelUnit {
-  readonly id: string
-  readonly at: number
-  readonly transfers: readonly ModelTransfer[]
-  readonly conditions: readonly {
-    readonly account: string
-    readonly availableAtLeast: bigint | null
-    readonly lastEntry: bigint | null
-  }[]
-}
-
-/** What somebody orders about an account; the last word of a kind is the one that counts. */
-export type ModelOrder =
-  | { readonly kind: 'freeze'; readonly debits: boolean; readonly credits: boolean }
-  | { readonly kind: 'close' }
-  | { readonly kind: 'close_period'; readonly through: number }
-
-interface Movement {
-  readonly kind: 'single' | 'pending' | 'post' | 'void' | 'reversal'
-  readonly debit: string
-  readonly credit: string
-  readonly amount: bigint
-  readonly currency: string
-  readonly pendingId: string | null
-  readonly reversesId: string | null
-  readonly expiresAt: number | null
-}
-
-/** What was accepted, as it must stand in the books. */
-export interface ModelRow extends Movement, Said {
-  readonly id: string
-  readonly unit: string
-  readonly resolution: bigint | null
-  readonly bookedAt: number | null
-  readonly debitEntry: bigint
-  readonly creditEntry: bigint
-  readonly debitBalance: bigint
-  readonly creditBalance: bigint
-}
+import { GROWS_BY_DEBIT, MAY_BE_CREDITED_FROM, sharesOf } from './chart.ts'
+import type {
+  ModelAccount,
+  ModelOrder,
+  ModelRow,
+  ModelTransfer,
+  ModelUnit,
+  Movement,
+  Said,
+} from './words.ts'
 
 type Rows = readonly ModelRow[]
 type Orders = readonly (ModelOrder & { readonly account: string })[]
@@ -243,43 +181,43 @@ function rowOf(accounts: Accounts, orders: Orders, before: Rows, unit: ModelUnit
   }
 }
 
+/** What the unit adds to the list, or the code with which it is refused. */
+function judge(accounts: Accounts, orders: Orders, rows: Rows, unit: ModelUnit): Rows | string {
+  const isMet = unit.conditions.every(
+    ({ account, availableAtLeast, lastEntry }) =>
+      accounts.has(account) &&
+      availableIn(accounts, rows, account) >= (availableAtLeast ?? -Infinity) &&
+      (lastEntry === null ||
+        rows.filter((row) => touches(row, account)).length === Number(lastEntry)),
+  )
+  if (!isMet) return 'condition_failed'
+  let soFar = rows
+  for (const wish of unit.transfers) {
+    const wanted = movementsOf(wish, unit.at, rows, soFar)
+    if (typeof wanted === 'string') return wanted
+    for (const one of wanted) {
+      if (soFar.length - rows.length === ROWS_MAX) return 'unit_too_large'
+      const fault = faultOf(accounts, orders, one)
+      if (fault !== undefined) return fault
+      if (wish.effectiveAt !== null && wish.effectiveAt > unit.at) return 'effective_in_future'
+      const shortage = shortageOf(accounts, soFar, one)
+      if (shortage !== undefined) return shortage
+      soFar = [...soFar, rowOf(accounts, orders, soFar, unit, wish)(one)]
+    }
+  }
+  return soFar.slice(rows.length)
+}
+
 export type Model = ReturnType<typeof openModel>
 
 export function openModel(accounts: Accounts) {
   let rows: Rows = []
   let orders: Orders = []
 
-  /** What the unit adds to the list, or the code with which it is refused. */
-  function judge(unit: ModelUnit): Rows | string {
-    const isMet = unit.conditions.every(
-      ({ account, availableAtLeast, lastEntry }) =>
-        accounts.has(account) &&
-        availableIn(accounts, rows, account) >= (availableAtLeast ?? -Infinity) &&
-        (lastEntry === null ||
-          rows.filter((row) => touches(row, account)).length === Number(lastEntry)),
-    )
-    if (!isMet) return 'condition_failed'
-    let soFar = rows
-    for (const wish of unit.transfers) {
-      const wanted = movementsOf(wish, unit.at, rows, soFar)
-      if (typeof wanted === 'string') return wanted
-      for (const one of wanted) {
-        if (soFar.length - rows.length === ROWS_MAX) return 'unit_too_large'
-        const fault = faultOf(accounts, orders, one)
-        if (fault !== undefined) return fault
-        if (wish.effectiveAt !== null && wish.effectiveAt > unit.at) return 'effective_in_future'
-        const shortage = shortageOf(accounts, soFar, one)
-        if (shortage !== undefined) return shortage
-        soFar = [...soFar, rowOf(accounts, orders, soFar, unit, wish)(one)]
-      }
-    }
-    return soFar.slice(rows.length)
-  }
-
   return {
     /** Its rows when it is accepted, else the code of the refusal. */
     submit(unit: ModelUnit): Rows | string {
-      const verdict = judge(unit)
+      const verdict = judge(accounts, orders, rows, unit)
       if (typeof verdict !== 'string') rows = [...rows, ...verdict]
       return verdict
     },
@@ -293,6 +231,14 @@ export function openModel(accounts: Accounts) {
       creditsPending: pendingOn(rows, 'credit', account),
       lastEntry: BigInt(rows.filter((row) => touches(row, account)).length),
     }),
+    /** The end of the account's last closed period, 0 when there is none. */
+    closedThrough: (account: string) =>
+      Math.max(
+        0,
+        ...orders.map((one) =>
+          one.kind === 'close_period' && one.account === account ? one.through : 0,
+        ),
+      ),
     /** What the account came to by a moment, by when things count. */
     bookedBy: (account: string, through: number) =>
       balanceIn(

@@ -1,16 +1,15 @@
 /** Says the units of a story twice, in the same words as ever: to the ledger and to the model. */
 import type { Condition, NewTransfer } from '../../ledger/index.ts'
-import { type AccountId, newId, newUnitId, type UnitId } from '../../ledger/ids.ts'
+import { type AccountId, newId, newUnitId, transferIdAt, type UnitId } from '../../ledger/ids.ts'
 import type { NewUnit, Transfer } from '../../ledger/units.ts'
-import type { Model, ModelRow, ModelTransfer, ModelUnit } from './books.ts'
+import type { Model } from './books.ts'
 import { CAST, type UnitWish, type Wish } from './stories.ts'
+import type { ModelRow, ModelTransfer, ModelUnit } from './words.ts'
 
 export interface Told {
   readonly unit: NewUnit
   readonly model: ModelUnit
 }
-
-export type Teller = ReturnType<typeof openTeller>
 
 /** @param ids the accounts of the cast, by position. */
 export function openTeller(ids: readonly AccountId[], start: number) {
@@ -19,40 +18,10 @@ export function openTeller(ids: readonly AccountId[], start: number) {
   let holds: UnitId[] = []
   let units: UnitId[] = []
   let now = start
-
-  function transferOf(wish: Wish, at: number): [NewTransfer, ModelTransfer] {
-    const effective = wish.happened === null ? null : at + wish.happened
-    const reference = newId()
-    const product = { code: 'test', reference, ...(effective !== null && atOf(effective)) }
-    const model = { code: 'test', reference, effectiveAt: effective }
-    if (wish.wish === 'reverse') {
-      const original = units.at(-1 - wish.back) ?? nobody
-      const kind = 'reversal'
-      return [
-        { kind, original, ...product },
-        { kind, original, ...model },
-      ]
-    }
-    if (wish.wish === 'resolve') {
-      const { kind, amount, isFinal } = wish
-      const named = { kind, hold: holds.at(-1 - wish.back) ?? nobody, isFinal }
-      return [
-        { ...named, ...(amount !== null && { amount }), ...product },
-        { ...named, amount, ...model },
-      ]
-    }
-    const { kind, amount, expiry } = wish
-    const [payer = 0, payee = 0] = wish.between
-    const currency = CAST[payer]?.currency === 'EUR' && !wish.isForeign ? 'EUR' : 'USD'
-    const sides = { kind, debit: idOf(payer), credit: idOf(payee) }
-    const expiresAt = expiry === null ? null : at + expiry
-    return [
-      {
-        ...{ ...sides, money: { amount, currency }, ...product },
-        ...(expiresAt !== null && { expiresAt: new Date(expiresAt) }),
-      },
-      { ...sides, amount, currency, expiresAt, ...model },
-    ]
+  const named: Names = {
+    account: idOf,
+    hold: (back) => holds.at(-1 - back) ?? nobody,
+    unit: (back) => units.at(-1 - back) ?? nobody,
   }
 
   return {
@@ -66,7 +35,7 @@ export function openTeller(ids: readonly AccountId[], start: number) {
     tell({ wishes, conditions, clock }: UnitWish, model: Pick<Model, 'totals'>): Told {
       const id = newUnitId()
       const at = now + clock
-      const both = wishes.map((wish) => transferOf(wish, at))
+      const both = wishes.map((wish) => transferOf(wish, at, named))
       if (wishes.some((wish) => wish.wish === 'move' && wish.kind === 'pending')) holds.push(id)
       units.push(id)
       const asked = conditions.map(({ account: place, availableAtLeast, entriesMissed }) => {
@@ -86,6 +55,49 @@ export function openTeller(ids: readonly AccountId[], start: number) {
   }
 }
 
+interface Names {
+  readonly account: (place: number) => AccountId
+  /** Counted back from the newest. */
+  readonly hold: (back: number) => UnitId
+  readonly unit: (back: number) => UnitId
+}
+
+/** The wish as it is put to the ledger, and to the model. */
+function transferOf(wish: Wish, at: number, named: Names): [NewTransfer, ModelTransfer] {
+  const effective = wish.happened === null ? null : at + wish.happened
+  const reference = newId()
+  const product = { code: 'test', reference, ...(effective !== null && atOf(effective)) }
+  const model = { code: 'test', reference, effectiveAt: effective }
+  if (wish.wish === 'reverse') {
+    const original = named.unit(wish.back)
+    const kind = 'reversal'
+    return [
+      { kind, original, ...product },
+      { kind, original, ...model },
+    ]
+  }
+  if (wish.wish === 'resolve') {
+    const { kind, amount, isFinal } = wish
+    const resolved = { kind, hold: named.hold(wish.back), isFinal }
+    return [
+      { ...resolved, ...(amount !== null && { amount }), ...product },
+      { ...resolved, amount, ...model },
+    ]
+  }
+  const { kind, amount, expiry } = wish
+  const [payer = 0, payee = 0] = wish.between
+  const currency = CAST[payer]?.currency === 'EUR' && !wish.isForeign ? 'EUR' : 'USD'
+  const sides = { kind, debit: named.account(payer), credit: named.account(payee) }
+  const expiresAt = expiry === null ? null : at + expiry
+  return [
+    {
+      ...{ ...sides, money: { amount, currency }, ...product },
+      ...(expiresAt !== null && { expiresAt: new Date(expiresAt) }),
+    },
+    { ...sides, amount, currency, expiresAt, ...model },
+  ]
+}
+
 const atOf = (effective: number) => ({ effectiveAt: new Date(effective) })
 
 const conditionOf = (asked: ModelUnit['conditions'][number]): Condition => ({
@@ -95,9 +107,9 @@ const conditionOf = (asked: ModelUnit['conditions'][number]): Condition => ({
 })
 
 /** A row of the ledger in the words of the model; its unit is told by its id. */
-export function inModelWords({ money, ...row }: Transfer): Omit<ModelRow, 'unit'> {
+export function inModelWords({ money, ...row }: Transfer): ModelRow {
   return {
-    ...{ ...row, ...money },
+    ...{ ...row, ...money, unit: transferIdAt(row.id, 0) },
     effectiveAt: row.effectiveAt?.getTime() ?? null,
     bookedAt: row.bookedAt?.getTime() ?? null,
     expiresAt: row.expiresAt?.getTime() ?? null,
