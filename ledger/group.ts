@@ -114,13 +114,28 @@ export function openGroup(options: GroupOptions): Group {
     await pool.end()
   }
 
+  /** Meanwhile its accounts are busy, so that only who needs them waits for it. */
+  async function writeBulk(bulk: Bulk): Promise<Outcome> {
+    const accounts = new Set(bulk.units.flatMap(accountsOf))
+    for (const id of accounts) count(busy, id, 1)
+    const started = performance.now()
+    try {
+      const outcome = await commitBulk(pool, options.companions, bulk)
+      const duration_s = (performance.now() - started) / 1000
+      options.onCommit?.({ size: bulk.units.length, duration_s })
+      return outcome
+    } finally {
+      for (const id of accounts) count(busy, id, -1)
+    }
+  }
+
   /** One at a time, so that whoever pays meanwhile is hardly held up. */
   async function submitBulk(bulk: Bulk): Promise<Outcome> {
     if (closing !== undefined || bulksWaiting === BULKS_WAITING_MAX) {
       throw new LedgerError('ledger_saturated')
     }
     bulksWaiting += 1
-    const outcome = bulks.then(() => commitBulk(pool, options.companions, bulk))
+    const outcome = bulks.then(() => writeBulk(bulk))
     bulks = outcome.catch(() => {})
     try {
       return await outcome

@@ -12,16 +12,23 @@
  */
 export {
   type AccountBalances,
+  type AccountFilter,
   type AccountKey,
-  balanceAt,
-  type Entry,
+  type AccountState,
+  closeAccount,
   findAccounts,
-  findEntries,
   findPurposes,
+  findAccountWithHolds,
+  freezeAccount,
+  HOLDS_MAX,
+  type Metadata,
   openAccount,
+  type OpenHold,
+  setMetadata,
+  stateOf,
 } from './accounts.ts'
 export { audit } from './audit.ts'
-export type { AccountType } from './chart.ts'
+export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
 export { type Claim, claimOf } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
@@ -49,6 +56,9 @@ export {
   type Money,
   percentOf,
 } from './money.ts'
+export { balanceAt, type CountedBy, type Moment } from './moments.ts'
 export { answerOnce } from './once.ts'
+export { type ClosedPeriod, closePeriod } from './periods.ts'
+export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'
