@@ -89,7 +89,8 @@ const BALANCE_BEFORE = (by: CountedBy) => `
     LEFT JOIN LATERAL (
          SELECT balance FROM entries
           WHERE account_id = a.id
-            AND entry = (SELECT entry_at(a.id, cast(:first AS timestamptz) - interval '1 microsecond'))
+            AND entry = (SELECT entry_at(:account,
+                                cast(:first AS timestamptz) - interval '1 microsecond'))
          ) stood ON true
     LEFT JOIN LATERAL (
          SELECT sum(CASE WHEN side = a.normal_side THEN amount ELSE -amount END
