@@ -108,7 +108,7 @@ async function expectDocumented(method: string, path: string, answer: Answer): P
   const [type, content] = promised.find(([one]) => given.startsWith(one)) ?? promised[0] ?? []
   if (content === undefined) return
   expect(given).to.match(new RegExp(`^${type?.replace('+', '\\+')}`))
-  const name = `${method} ${template} ${answer.status}`
+  const name = `${method} ${template} ${answer.status} ${type}`
   const validate = validators.get(name) ?? ajv.compile(inDocument(content.schema))
   validators.set(name, validate)
   const isValid = validate(answer.body)
