@@ -44,6 +44,8 @@ export interface Page extends Span {
   readonly beyond?: bigint | undefined
   /** No entry after this one. */
   readonly last?: bigint | undefined
+  /** Only what was recorded after the span, and counts in it. */
+  readonly isSince?: boolean
   readonly limit: number
 }
 
@@ -70,7 +72,8 @@ const SINCE = 'is_late AND recorded_at >= :to'
 const SINCE_BEYOND = `recorded_at >= (SELECT recorded_at FROM entries
   WHERE account_id = :account AND entry = :beyond)`
 
-function pageSql({ by = 'recorded', order = 'newest', from, to, beyond, last }: Page): string {
+function pageSql({ by = 'recorded', order = 'newest', ...page }: Page): string {
+  const { from, to, beyond, last, isSince = false } = page
   const { sql, isBeyond } = ORDER[order]
   const common = [
     'account_id = :account',
@@ -92,6 +95,7 @@ function pageSql({ by = 'recorded', order = 'newest', from, to, beyond, last }: 
     SINCE,
     ...(isLaterPage ? [SINCE_BEYOND] : []),
   ])
+  if (isSince) return since
   return `SELECT * FROM (${within} UNION ALL ${since}) AS pages ORDER BY entry ${sql} LIMIT :limit`
 }
 
@@ -133,7 +137,7 @@ export interface Statement {
   readonly entries: AsyncIterable<readonly Entry[]>
 }
 
-const BATCH = 1_000
+const BATCH = 1_000n
 
 /**
  * Everything that is known of the span now. The entries are read as they are asked for, a thousand
@@ -158,7 +162,8 @@ export async function openStatement(
         return balanceBefore(snapshot, account, { by, ...moments })
       }
       const [opening, closing] = [await before(from), await before(to)]
-      const entries = entriesOf(db, account, { by, from, to, ...stand, opening })
+      const within = await numbersOf(snapshot, account, { by, from, to })
+      const entries = entriesOf(db, account, { by, from, to, ...stand, within, opening })
       return { from, to, opening, closing, entries }
     },
     { isolationLevel: 'repeatable read', readOnly: true },
@@ -180,25 +185,82 @@ async function standOf(db: Knex, account: AccountId): Promise<Stand & { readonly
   return row
 }
 
+interface Numbers {
+  readonly first: bigint
+  readonly last: bigint
+}
+
+/** The entries recorded in the span, and, as they may count in it, up to a minute before. */
+async function numbersOf(db: Knex, account: AccountId, { by, from, to }: Span): Promise<Numbers> {
+  const ahead = by === 'recorded' ? '0' : '1 minute'
+  const { rows } = await db.raw<{ rows: [Numbers] }>(
+    `SELECT 1 + entry_at(:account, cast(:from AS timestamptz) - cast(:ahead AS interval)
+                                   - interval '1 microsecond') AS first,
+            entry_at(:account, cast(:to AS timestamptz) - interval '1 microsecond') AS last`,
+    { account, ahead, from: from?.toISOString() ?? '', to: to?.toISOString() ?? '' },
+  )
+  return rows[0]
+}
+
+interface Reading extends Required<Span>, Stand {
+  readonly within: Numbers
+  readonly opening: bigint
+}
+
 async function* entriesOf(
   db: Knex,
   account: AccountId,
-  { opening, normalSide, ...span }: Span & Stand & { readonly opening: bigint },
+  reading: Reading,
 ): AsyncGenerator<readonly Entry[]> {
-  let balance = opening
+  let balance = reading.opening
+  for await (const batch of batchesOf(db, account, reading)) {
+    yield batch.map((entry) => {
+      balance += changeBy(entry, reading.normalSide)
+      return { ...entry, balance }
+    })
+  }
+}
+
+/** First a thousand numbers at a time, which no statistics can mislead; then what is late. */
+async function* batchesOf(
+  db: Knex,
+  account: AccountId,
+  { within, ...span }: Reading,
+): AsyncGenerator<readonly Entry[]> {
+  for (let first = within.first; first <= within.last; first += BATCH) {
+    const end = first + BATCH - 1n
+    const last = end < within.last ? end : within.last
+    const found = await readWindow(db, account, { ...span, first, last })
+    if (found.length > 0) yield found
+  }
+  if (span.by === 'recorded') return
   let beyond: bigint | undefined
   for (;;) {
-    const page: Page = { ...span, order: 'oldest', beyond, limit: BATCH }
+    const page: Page = { ...span, order: 'oldest', isSince: true, beyond, limit: Number(BATCH) }
     const found = await readPage(db, account, page)
     const end = found.at(-1)
     if (end === undefined) return
-    yield found.map((entry) => {
-      balance += changeBy(entry, normalSide)
-      return { ...entry, balance }
-    })
-    if (found.length < BATCH) return
+    yield found
     beyond = end.entry
   }
+}
+
+async function readWindow(
+  db: Knex,
+  account: AccountId,
+  { by = 'recorded', from, to, first, last }: Span & Numbers,
+): Promise<Entry[]> {
+  const { rows } = await db.raw<{ rows: Entry[] }>(
+    `SELECT ${COLUMNS} FROM entries
+      WHERE account_id = :account AND entry BETWEEN :first AND :last
+        AND ${TIME[by]} >= :from AND ${TIME[by]} < :to
+      ORDER BY entry`,
+    {
+      ...{ account, first: first.toString(), last: last.toString() },
+      ...{ from: from?.toISOString() ?? '', to: to?.toISOString() ?? '' },
+    },
+  )
+  return rows
 }
 
 /** What the entry does to the posted balance: nothing, when it only reserves or releases. */

@@ -5,11 +5,13 @@ import fc from 'fast-check'
 import {
   balanceAt,
   closePeriod,
+  type Entry,
   findEntries,
   type Group,
   type Moment,
   type NewTransfer,
   openStatement,
+  type Span,
 } from '../ledger/index.ts'
 import { openBooks, pending, single, times, unitOf } from './support/books.ts'
 import { world } from './support/world.ts'
@@ -111,8 +113,31 @@ describe('the balance at a moment', () => {
         const text = `SEED=${seed} ${JSON.stringify(asked)}`
         expect(await at(id, asked), text).to.equal(modelled(rows, asked))
       }
+      for (const span of fc.sample(spansNear(moments, started, ended - 1), { seed, numRuns: 60 })) {
+        await expectStatement(id, rows, span)
+      }
     }
   }).timeout(60_000)
+
+  /** The statement of the span is what the model has in it, and adds up. */
+  async function expectStatement(id: string, rows: readonly Row[], span: Required<Span>) {
+    const { by = 'recorded', from, to } = span
+    const text = JSON.stringify(span)
+    const counted = rows.map((row) => ({ at: row[by], change: row.change }))
+    const before = (moment: number) =>
+      counted.filter((row) => row.at < moment).reduce((sum, { change }) => sum + change, 0n)
+    const [first, last] = [Number(from), Number(to)]
+    const { opening, closing, entries } = await openStatement(books.db, id, span)
+    expect([opening, closing], text).to.deep.equal([before(first), before(last)])
+    const listed: Entry[] = []
+    for await (const batch of entries) listed.push(...batch)
+    expect(listed.at(-1)?.balance ?? opening, text).to.equal(closing)
+    const within = counted.filter((row) => row.at >= first && row.at < last)
+    expect(listed, text).to.have.length(within.length)
+    const page = await findEntries(books.db, id, { ...span, limit: 1_000 })
+    const numbers = (all: readonly Entry[]) => all.map(({ entry }) => entry)
+    expect(numbers(page), text).to.deep.equal(numbers(listed).toReversed())
+  }
 
   it('tells what was believed from what was so', async () => {
     const wallet = await oldWallet()
@@ -228,6 +253,25 @@ function momentsNear(moments: readonly number[], from: number, to: number): fc.A
     fc.tuple(known, fc.record({ effectiveAt: moment })).map(([a, b]) => ({ ...a, ...b })),
     fc.tuple(known, fc.record({ bookedAt: moment })).map(([a, b]) => ({ ...a, ...b })),
   )
+}
+
+function spansNear(
+  moments: readonly number[],
+  from: number,
+  to: number,
+): fc.Arbitrary<Required<Span>> {
+  const moment = fc.oneof(
+    fc.constantFrom(...moments).map((ms) => Math.min(Math.max(ms, from - 9 * DAY_MS), to)),
+    fc.integer({ min: from - 9 * DAY_MS, max: to }),
+  )
+  const by = fc.constantFrom('recorded' as const, 'effective' as const, 'booked' as const)
+  return fc
+    .tuple(by, moment, moment)
+    .filter(([, one, other]) => one !== other)
+    .map(([by, one, other]) => {
+      const [first, last] = [Math.min(one, other), Math.max(one, other)]
+      return { by, from: new Date(first), to: new Date(last) }
+    })
 }
 
 /** What Postgres does for all statements of the question: its plans, and pages it touches. */

@@ -56,7 +56,9 @@ function optionsOf(args: readonly string[]): z.infer<typeof Options> | string {
     if (more.length > 0) return `unexpected: ${more.join(' ')}`
     const parsed = Options.safeParse({ ...values, account })
     if (parsed.success) return parsed.data
-    return parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n')
+    return parsed.error.issues
+      .map(({ path, message }) => `${path.join('.')}: ${message}`)
+      .join('\n')
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
