@@ -12,9 +12,7 @@
  */
 export {
   type AccountBalances,
-  type AccountFilter,
   type AccountKey,
-  type AccountState,
   closeAccount,
   findAccounts,
   findPurposes,
@@ -58,7 +56,7 @@ export {
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
 export { answerOnce } from './once.ts'
-export { type ClosedPeriod, closePeriod } from './periods.ts'
+export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'

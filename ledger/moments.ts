@@ -62,7 +62,8 @@ export async function refuseUnanswerable(
                WHERE moment > statement_timestamp()
                   OR moment + interval '1 millisecond' <= opened_at) AS is_answerable
        FROM accounts WHERE id = ?`,
-    [moments.map((moment) => moment.toISOString()), account],
+    // As dates: text has no year 0 in Postgres.
+    [[...moments], account],
   )
   const [row] = rows
   if (row === undefined) throw new LedgerError('account_not_found')

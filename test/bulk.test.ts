@@ -1,51 +1,14 @@
 /** Many units at once: in order, atomic or each for itself, known again, and kind to others. */
 import { expect } from 'chai'
-import { findAccounts, openAccount } from '../ledger/index.ts'
+import { openAccount } from '../ledger/index.ts'
 import { personOwner } from '../services/books/chart.ts'
-import { publicId, uuidOf } from '../services/ids.ts'
+import { publicId } from '../services/ids.ts'
 import { expectProblem, send, unchanged } from './support/abuse.ts'
-import { type Answer, call, newKey } from './support/api.ts'
+import { call, newKey } from './support/api.ts'
 import { times } from './support/books.ts'
+import { account, balance, bulk, move, statesOf, unit, type Unit } from './support/bulk.ts'
 import { OPERATOR, payment, person } from './support/people.ts'
 import { world } from './support/world.ts'
-
-interface Unit {
-  readonly key: string
-  readonly transfers: readonly object[]
-  readonly reason: string
-}
-
-let accounts = 0
-
-/** Accounts of nobody in particular. */
-async function account(type: 'wallet' | 'bank' = 'wallet'): Promise<string> {
-  const { api } = await world()
-  accounts += 1
-  const owner = `bulk ${process.pid} ${newKey()} ${accounts}`
-  return publicId('acc', await openAccount(api.db, { owner, type, currency: 'EUR' }))
-}
-
-async function balance(id: string): Promise<bigint | undefined> {
-  const { api } = await world()
-  const [found] = await findAccounts(api.db, { id: uuidOf(id) })
-  return found?.posted
-}
-
-const move = (debit: string, credit: string, amount: string, more: object = {}) => ({
-  ...{ kind: 'single', debit, credit, amount, currency: 'EUR', code: 'correction' },
-  ...more,
-})
-const unit = (transfers: readonly object[], more: object = {}): Unit => ({
-  ...{ key: newKey(), transfers, reason: 'a test' },
-  ...more,
-})
-const bulk = (mode: string, units: readonly object[], key = newKey()) =>
-  call(OPERATOR, 'POST', '/v1/ledger/bulk', { key, body: { mode, units } })
-const statesOf = ({ body }: Answer): string[] =>
-  body.results.map(
-    (one: { state: string; code?: string; replayed?: boolean }) =>
-      `${one.replayed === true ? 'replayed ' : ''}${one.code ?? one.state}`,
-  )
 
 describe('a bulk', () => {
   it('does each unit in its order, each seeing what the ones before it left', async () => {
@@ -285,11 +248,11 @@ describe('a bulk', () => {
     const units = times(1_000, (n) => unit([move(bank, wallets[n % 100] ?? other, '1')]))
     const small = payment(ben, '1', { approval: undefined })
     await call(ada, 'POST', '/v1/payments', { body: small })
-    let isDone = false
+    const watch = { isDone: false }
     const started = performance.now()
-    const answering = bulk('atomic', units).finally(() => (isDone = true))
+    const answering = bulk('atomic', units).finally(() => (watch.isDone = true))
     const waits: number[] = []
-    while (!isDone) {
+    while (!watch.isDone) {
       const begun = performance.now()
       const paid = await call(ada, 'POST', '/v1/payments', { body: small })
       expect(paid.status, paid.text).to.equal(201)

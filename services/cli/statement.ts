@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { connect, findAccounts, LedgerError } from '../../ledger/index.ts'
 import { statementText } from '../books/statement.ts'
-import { ConfigError, readMigrationConfig } from '../config.ts'
+import { readMigrationConfig } from '../config.ts'
 import { isPublicId, uuidOf } from '../ids.ts'
 
 const USAGE = `florin statement ACCOUNT [--from WHEN] [--to WHEN] [--by TIME] [--format csv|json]
@@ -68,8 +68,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof LedgerError && error.code === 'moment_not_answerable') {
     return 'the span is empty, not over yet, or begins before the account was opened'
   }
-  if (error instanceof ConfigError || error instanceof Error) return error.message
-  return String(error)
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function writeStatement({ account: id, out, ...span }: z.infer<typeof Options>) {
@@ -79,7 +78,7 @@ async function writeStatement({ account: id, out, ...span }: z.infer<typeof Opti
     const [account] = await findAccounts(db, { id: uuidOf(id) })
     if (account === undefined) throw new Error(`there is no account ${id}`)
     const progress = openProgress()
-    const { text } = await statementText(db, account, span, progress.count)
+    const { text } = await statementText(db, account, span, (more) => progress.count(more))
     await (out === undefined
       ? pipeTo(process.stdout, text)
       : pipeline(Readable.from(text, { highWaterMark: 1 }), createWriteStream(out)))
@@ -110,7 +109,7 @@ function openProgress() {
     drawn = performance.now()
   }
   return {
-    count(more: number) {
+    count: (more: number) => {
       entries += more
       if (performance.now() - drawn > REDRAW_MS) draw('')
     },
