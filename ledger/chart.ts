@@ -39,6 +39,8 @@ export const CHART = {
 
 export type AccountType = keyof typeof CHART
 
+export const ACCOUNT_TYPES = Object.keys(CHART) as AccountType[]
+
 /**
  * Which types an account of each type may be debited to; a reversal goes the other way. The same
  * table stands in Postgres (`allowed_postings`), which refuses whatever is not in it.

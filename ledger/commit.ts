@@ -1,6 +1,6 @@
 /** One transaction: claims recognised, accounts locked, units decided, everything written. */
 import type pg from 'pg'
-import { type Claim, findAnswers, replayOf, type StoredAnswer, writeAnswers } from './claims.ts'
+import { type Claim, findAnswers, type StoredAnswer, writeAnswers } from './claims.ts'
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import type { Decision, Verdict } from './decide.ts'
 import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
@@ -35,21 +35,6 @@ export interface Outcome {
   readonly replayed: boolean
 }
 
-/** Units that are decided in their order, in one transaction. */
-export interface Bulk {
-  readonly units: readonly Unit[]
-  /** Whether nothing happens at all unless every unit is new and accepted. */
-  readonly isAtomic: boolean
-  readonly claim?: Claim
-  /** Says what the bulk is answered. Pure. In an atomic bulk that failed, the others are `undone`. */
-  readonly conclude: (results: readonly BulkResult[]) => Conclusion
-}
-
-export type BulkResult =
-  | { readonly state: 'accepted' | 'replayed'; readonly answer: string }
-  | { readonly state: 'refused'; readonly code: string }
-  | { readonly state: 'undone' }
-
 export const concludeAs = (unit: Unit, code: string) => () =>
   unit.conclude({ accepted: false, code })
 
@@ -69,58 +54,9 @@ export async function commitUnits(
   })
 }
 
-export async function commitBulk(
-  pool: pg.Pool,
-  companions: CompanionTables,
-  bulk: Bulk,
-): Promise<Outcome> {
-  const claims = claimsOf([...bulk.units, bulk])
-  return inTransaction(pool, async (connection, begun) => {
-    const [, known] = await Promise.all([begun, findAnswers(connection, claims)])
-    const stored = bulk.claim && known.get(bulk.claim.id)
-    if (bulk.claim !== undefined && stored !== undefined) {
-      await connection.query({ text: 'ROLLBACK' })
-      return replayOf(bulk.claim, stored)
-    }
-    const { fresh, earlier } = sortOut(bulk.units, known)
-    const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
-    const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
-    const results = resultsOf(bulk, earlier, verdicts, answersOf(fresh, conclusions))
-    const conclusion = bulk.conclude(results)
-    const isUndone = bulk.isAtomic && results.some(({ state }) => state !== 'accepted')
-    if (isUndone) await write(connection, companions, NOTHING, [bulk], [conclusion])
-    else await write(connection, companions, rows, [...fresh, bulk], [...conclusions, conclusion])
-    return { answer: conclusion.answer, replayed: false }
-  })
-}
-
-const NOTHING = { accounts: [], transfers: [] }
-
-/** In the units' order; the verdicts are those of the units that nothing is known of. */
-function resultsOf(
-  { units, isAtomic }: Bulk,
-  earlier: readonly (Earlier | undefined)[],
-  verdicts: readonly Verdict[],
-  answers: ReadonlyMap<Unit, string>,
-): BulkResult[] {
-  const ofFresh = verdicts.values()
-  const results = units.map((unit, index): BulkResult => {
-    const before = earlier[index]
-    const verdict = before === undefined ? ofFresh.next().value : undefined
-    if (verdict?.accepted === false) return { state: 'refused', code: verdict.code }
-    const outcome = outcomeOf(unit, before, answers)
-    if (outcome instanceof Error) return { state: 'refused', code: outcome.code }
-    if (verdict !== undefined) return { state: 'accepted', answer: outcome.answer }
-    if (isAtomic) return { state: 'refused', code: 'idempotency_key_reused' }
-    return { state: 'replayed', answer: outcome.answer }
-  })
-  if (!isAtomic || results.every(({ state }) => state === 'accepted')) return results
-  return results.map((result) => (result.state === 'refused' ? result : { state: 'undone' }))
-}
-
 const RETRIES_MAX = 5
 
-async function inTransaction<T>(
+export async function inTransaction<T>(
   pool: pg.Pool,
   work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,
 ): Promise<T> {
@@ -152,7 +88,7 @@ async function attempted<T>(
   }
 }
 
-async function write(
+export async function write(
   connection: Connection,
   companions: CompanionTables,
   rows: Omit<Decision, 'verdicts'>,
@@ -167,11 +103,11 @@ async function write(
   ])
 }
 
-const answersOf = (units: readonly Unit[], conclusions: readonly Conclusion[]) =>
+export const answersOf = (units: readonly Unit[], conclusions: readonly Conclusion[]) =>
   new Map(units.map((unit, index) => [unit, conclusions[index]?.answer ?? '']))
 
 /** @param earlier what the unit's claim came to before it, if anything. */
-function outcomeOf(
+export function outcomeOf(
   unit: Unit,
   earlier: Earlier | undefined,
   answers: ReadonlyMap<Unit, string>,
@@ -181,16 +117,16 @@ function outcomeOf(
   return { answer: answers.get(first) ?? '', replayed: first !== unit }
 }
 
-type Earlier = Outcome | LedgerError | Unit
+export type Earlier = Outcome | LedgerError | Unit
 
-const claimsOf = (units: readonly Pick<Unit, 'claim'>[]): Claim[] =>
+export const claimsOf = (units: readonly Pick<Unit, 'claim'>[]): Claim[] =>
   units.flatMap((unit) => (unit.claim === undefined ? [] : [unit.claim]))
 
 /**
  * Which units are new, and what the others get: the stored answer, the fate of an earlier unit of
  * this very group that makes the same claim, or an error when the claim was for something else.
  */
-function sortOut(units: readonly Unit[], known: ReadonlyMap<string, StoredAnswer>) {
+export function sortOut(units: readonly Unit[], known: ReadonlyMap<string, StoredAnswer>) {
   const fresh: Unit[] = []
   const first = new Map<string, Unit>()
   const earlier = units.map((unit): Earlier | undefined => {

@@ -11,14 +11,8 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import pg from 'pg'
 import { type Claim, openRecall, type StoredAnswer } from './claims.ts'
-import {
-  type Bulk,
-  commitBulk,
-  commitUnits,
-  concludeAs,
-  type Outcome,
-  type Unit,
-} from './commit.ts'
+import { type Bulk, openBulks } from './bulks.ts'
+import { commitUnits, concludeAs, type Outcome, type Unit } from './commit.ts'
 import type { CompanionTables } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { AccountId } from './ids.ts'
@@ -70,7 +64,6 @@ const ANSWERS_AT_ONCE = 32
 const WRITERS_OF_ONE_ACCOUNT = 2
 /** One for those who recall, one for bulks. */
 const CONNECTIONS_FOR_OTHERS = 2
-const BULKS_WAITING_MAX = 8
 
 export function openGroup(options: GroupOptions): Group {
   const { groupSizeMax = 512, groupsInFlightMax = 3, queueLengthMax = 4096 } = options
@@ -80,8 +73,12 @@ export function openGroup(options: GroupOptions): Group {
   let queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
-  let bulks: Promise<unknown> = Promise.resolve()
-  let bulksWaiting = 0
+  /** Meanwhile its accounts are busy, so that only who needs them waits for it. */
+  const bulks = openBulks(pool, options.companions, async (bulk, work) => {
+    const touched = [{ accounts: bulk.units.flatMap(accountsOf) }]
+    count(busy, touched, 1)
+    return measured(options, bulk.units.length, work).finally(() => count(busy, touched, -1))
+  })
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
@@ -115,29 +112,12 @@ export function openGroup(options: GroupOptions): Group {
       closing = resolve
       fill()
     })
-    await bulks
+    await bulks.close()
     await pool.end()
   }
 
-  /** One at a time, so that whoever pays meanwhile is hardly held up. */
-  async function submitBulk(bulk: Bulk): Promise<Outcome> {
-    if (closing !== undefined || bulksWaiting === BULKS_WAITING_MAX) {
-      throw new LedgerError('ledger_saturated')
-    }
-    bulksWaiting += 1
-    const outcome = bulks.then(() => commitBulk(pool, options.companions, bulk))
-    bulks = outcome.catch(() => {})
-    try {
-      return await outcome
-    } catch (error) {
-      throw isUnavailable(error) ? new LedgerError('ledger_unavailable', { cause: error }) : error
-    } finally {
-      bulksWaiting -= 1
-    }
-  }
-
   const stats = () => ({ waiting: queue.length, writing })
-  return { submit, submitBulk, recall: openRecall(pool), close, stats }
+  return { submit, submitBulk: bulks.submit, recall: openRecall(pool), close, stats }
 }
 
 function openPool(options: GroupOptions, max: number): pg.Pool {
@@ -148,14 +128,23 @@ function openPool(options: GroupOptions, max: number): pg.Pool {
   return pool
 }
 
+async function measured<T>(
+  { onCommit }: GroupOptions,
+  size: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = performance.now()
+  const result = await work()
+  onCommit?.({ size, duration_s: (performance.now() - started) / 1000 })
+  return result
+}
+
 /** Never throws: every caller in the group is answered, whatever happens. */
 async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly Waiting[]) {
   try {
-    const started = performance.now()
     const units = group.map((waiting) => waiting.unit)
-    const outcomes = await commitUnits(pool, options.companions, units)
-    options.onCommit?.({ size: group.length, duration_s: (performance.now() - started) / 1000 })
-    await answer(group, outcomes)
+    const work = () => commitUnits(pool, options.companions, units)
+    await answer(group, await measured(options, group.length, work))
   } catch (error) {
     if (group.length > 1 && !isUnavailable(error)) {
       // Somebody offends: halving finds them, and only they see the error.

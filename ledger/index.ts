@@ -13,20 +13,26 @@
 export {
   type AccountBalances,
   type AccountKey,
-  balanceAt,
-  type Entry,
+  closeAccount,
   findAccounts,
-  findEntries,
   findPurposes,
+  findAccountWithHolds,
+  freezeAccount,
+  HOLDS_MAX,
+  type Metadata,
   openAccount,
+  type OpenHold,
+  setMetadata,
+  stateOf,
 } from './accounts.ts'
 export { audit } from './audit.ts'
-export type { AccountType } from './chart.ts'
+export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
 export { type Claim, claimOf } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
-export type { Accepted, Bulk, BulkResult, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
+export type { Bulk, BulkResult } from './bulks.ts'
+export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
 export { type Group, openGroup } from './group.ts'
 export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
@@ -49,6 +55,9 @@ export {
   type Money,
   percentOf,
 } from './money.ts'
+export { balanceAt, type CountedBy, type Moment } from './moments.ts'
 export { answerOnce } from './once.ts'
+export { closePeriod } from './periods.ts'
+export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution, Reversal } from './units.ts'

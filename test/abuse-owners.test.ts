@@ -52,6 +52,8 @@ const setTheStage = once(async () => {
 })
 
 const unknown = (kind: Kind) => publicId(kind, newId())
+const pathOf = (path: string, id: string) =>
+  path.replace(':id', id).replace(':now', new Date().toISOString())
 
 describe('a thing of somebody else', () => {
   before(setTheStage)
@@ -59,8 +61,9 @@ describe('a thing of somebody else', () => {
   const READS = [
     ['pay', '/v1/payments/:id', () => [ben, eve, rival]],
     ['acc', '/v1/accounts/:id', () => [ben, eve, shop, rival]],
-    ['acc', '/v1/accounts/:id?at=2026-01-01T00:00:00Z', () => [eve, rival]],
+    ['acc', '/v1/accounts/:id?at=:now', () => [eve, rival]],
     ['acc', '/v1/accounts/:id/entries', () => [ben, eve, shop, rival]],
+    ['acc', '/v1/accounts/:id/statement', () => [ben, eve, shop, rival]],
     ['set', '/v1/settlements/:id', () => [rival]],
     ['set', '/v1/settlements/:id/statement', () => [rival]],
     ['ord', '/v1/orders/:id', () => [rival]],
@@ -70,8 +73,8 @@ describe('a thing of somebody else', () => {
   for (const [kind, path, whose] of READS) {
     it(`is answered as what does not exist is: ${path}`, async () => {
       for (const who of whose()) {
-        const nothing = await call(who, 'GET', path.replace(':id', unknown(kind)))
-        const answer = await call(who, 'GET', path.replace(':id', theirs[kind]))
+        const nothing = await call(who, 'GET', pathOf(path, unknown(kind)))
+        const answer = await call(who, 'GET', pathOf(path, theirs[kind]))
         expectProblem(answer, 404, 'not_found')
         expect(answer.text).to.equal(nothing.text)
       }
@@ -81,7 +84,7 @@ describe('a thing of somebody else', () => {
   it('is seen by its owner, so that the refusals above mean something', async () => {
     for (const [kind, path] of READS) {
       const who = kind === 'set' || kind === 'ord' ? shop : ada
-      const { status, text } = await call(who, 'GET', path.replace(':id', theirs[kind]))
+      const { status, text } = await call(who, 'GET', pathOf(path, theirs[kind]))
       expect(status, text).to.equal(200)
     }
   })

@@ -62,14 +62,17 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: new RegExp(
-      '^services/(?:payments|merchants|exchange|banking|books|identity|events)/(?!routes\\.ts$)',
+      '^services/(?:payments|merchants|exchange|banking|books|identity|events)/(?!.*routes\\.ts$)',
     ),
     whom: /^services\/http\//,
     because: 'logic is called by routes, and by jobs too',
     like: ['services/payments/pay.ts', '../http/problems.ts'],
   },
   {
-    ...{ who: /^services\/(?!routes\.ts$)/, whom: /^services\/\w+\/routes\.ts$/ },
+    ...{
+      who: /^services\/(?!(?:\w+\/)?(?:\w+_)?routes\.ts$)/,
+      whom: /^services\/\w+\/(?:\w+_)?routes\.ts$/,
+    },
     ...{ because: 'routes are an edge', like: ['services/events/a.ts', '../books/routes.ts'] },
   },
   {

@@ -4,6 +4,12 @@ import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
 
 /** The published catalogue. Each carries the object as the API shows it. */
 export const EVENT_TYPES = [
+  'account.closed',
+  'account.frozen',
+  'account.period_closed',
+  'account.unfrozen',
+  'account.updated',
+  'ledger.posted',
   'payment.processing',
   'payment.authorized',
   'payment.captured',

@@ -24,12 +24,15 @@ export async function readBytes(request: IncomingMessage, bytesMax: number): Pro
 }
 
 /** @throws {ServiceError} `content_type_not_supported`, `body_too_large` or `invalid_request`. */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJson(
+  request: IncomingMessage,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<unknown> {
   const type = request.headers['content-type'] ?? ''
   if (!/^application\/json(;\s*charset=utf-8)?$/i.test(type)) {
     throw new ServiceError('content_type_not_supported')
   }
-  return parseJson(await readBytes(request, BODY_BYTES_MAX))
+  return parseJson(await readBytes(request, bytesMax))
 }
 
 /**

@@ -35,6 +35,16 @@ export interface Request<S extends Scope, P, Q, B> {
 export type Reply =
   { readonly status: number; readonly body?: unknown; readonly contentType?: string } | Outcome
 
+/** An answer of any length, written as the client reads it. */
+export interface Streamed {
+  readonly status: number
+  readonly contentType: string
+  /** What a browser would save it as. */
+  readonly fileName: string
+  /** Ended early when the client goes away. When it throws, the answer breaks off. */
+  readonly stream: AsyncIterable<string>
+}
+
 export interface Endpoint<S extends Scope, P, Q, B> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: `/${string}`
@@ -46,13 +56,17 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly params?: z.ZodType<P>
   readonly query?: z.ZodType<Q>
   readonly body?: z.ZodType<B>
+  /** How large the body may be, where it may be larger than most. */
+  readonly bytesMax?: number
+  /** Content types of success beside application/json. */
+  readonly otherTypes?: readonly string[]
   /** What success looks like, by status. A stored answer gets the status `statusOf` says. */
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
   readonly statusOf?: (body: { readonly state?: string }) => number
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
-  readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply>
+  readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>
 }
 
 /** Lets each endpoint be checked in its own types and kept in one list. */

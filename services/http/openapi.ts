@@ -104,7 +104,10 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
         content: { 'application/json': { schema: schemaOf(body, components, 'input') } },
       },
     }),
-    responses: { ...successes(one.answers, components), ...problems(codes, components) },
+    responses: {
+      ...successes(one.answers, components, one.otherTypes),
+      ...problems(codes, components),
+    },
   }
 }
 
@@ -144,10 +147,16 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', co
   }))
 }
 
-function successes(answers: AnyEndpoint['answers'], components: Json): Json {
+function successes(
+  answers: AnyEndpoint['answers'],
+  components: Json,
+  otherTypes: readonly string[] = [],
+): Json {
+  const others = otherTypes.map((type) => [type, { schema: { type: 'string' } }] as const)
   const entries = Object.entries(answers).map(([status, schema]) => {
     const content = schema && {
       'application/json': { schema: schemaOf(schema, components, 'output') },
+      ...Object.fromEntries(others),
     }
     return [status, { description: 'Success', ...(content && { content }) }] as const
   })

@@ -13,6 +13,7 @@ import { callerOf, ownerOf } from './callers.ts'
 import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
+import { openStreams, type Streams } from './streams.ts'
 
 /** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
 const LIMITS = {
@@ -39,11 +40,11 @@ export function openServer(context: Context, api: Api): Server {
   })
   app.use(outermost(context))
   const router = new Router()
-  const once = openOnce(context)
+  const [once, streams] = [openOnce(context), openStreams()]
   for (const one of api.publicEndpoints)
     router.register(one.path, [one.method], openTo(context, one))
   for (const one of api.endpoints)
-    router.register(one.path, [one.method], guarded(context, once, one))
+    router.register(one.path, [one.method], guarded(context, { once, streams }, one))
   app.use(router.routes())
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
@@ -120,7 +121,11 @@ function outermost(context: Context): Koa.Middleware {
   }
 }
 
-function guarded(context: Context, once: Once, endpoint: AnyEndpoint): Koa.Middleware {
+function guarded(
+  context: Context,
+  { once, streams }: { readonly once: Once; readonly streams: Streams },
+  endpoint: AnyEndpoint,
+): Koa.Middleware {
   const route = `${endpoint.method} ${endpoint.path}`
   return async (ctx) => {
     const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
@@ -131,7 +136,8 @@ function guarded(context: Context, once: Once, endpoint: AnyEndpoint): Koa.Middl
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
-    const json = endpoint.body === undefined ? undefined : await readJson(ctx.req)
+    const json =
+      endpoint.body === undefined ? undefined : await readJson(ctx.req, endpoint.bytesMax)
     const body = parse(endpoint.body, json)
     const claim =
       key === undefined || endpoint.idempotency === undefined
@@ -139,7 +145,9 @@ function guarded(context: Context, once: Once, endpoint: AnyEndpoint): Koa.Middl
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
     const work = () => endpoint.handle(context, request)
-    render(ctx, endpoint, claim === undefined ? await work() : await once.run(claim, work))
+    const reply = claim === undefined ? await work() : await once.run(claim, work)
+    if ('stream' in reply) streams.answer(ctx, reply)
+    else render(ctx, endpoint, reply)
   }
 }
 

@@ -226,6 +226,7 @@ const settlementEndpoints = [
     refusals: [
       ...(['bank_account_not_found', 'nothing_to_settle', 'payment_already_settled'] as const),
       ...(['currency_unknown', 'insufficient_funds', 'payment_changed'] as const),
+      ...(['account_closed', 'account_frozen'] as const),
     ],
     handle: (context, { caller, body, claim }) => {
       if (!isCurrency(body.currency)) throw new ServiceError('currency_unknown')

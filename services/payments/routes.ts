@@ -110,6 +110,8 @@ const APPROVAL_REFUSALS = [
 
 const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
 
+const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
+
 const statusOf = ({ state }: { readonly state?: string }) => (state === 'processing' ? 202 : 201)
 
 /** The endpoint demands a key, so there is a claim. */
@@ -127,7 +129,12 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
     idempotency: 'required',
     body: OwnMoney,
     answers: { 202: PaymentOut },
-    refusals: [...APPROVAL_REFUSALS, ...BANK_REFUSALS, 'currency_unknown', 'insufficient_funds'],
+    refusals: [
+      ...APPROVAL_REFUSALS,
+      ...BANK_REFUSALS,
+      ...ACCOUNT_REFUSALS,
+      ...(['currency_unknown', 'insufficient_funds'] as const),
+    ],
     handle: (context, { caller, body, claim, idempotencyKey }) =>
       moveOwnMoney(
         context,
@@ -196,6 +203,7 @@ export const paymentEndpoints = [
     refusals: [
       ...APPROVAL_REFUSALS,
       ...BANK_REFUSALS,
+      ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
       ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),

@@ -12,7 +12,8 @@ import { world } from './world.ts'
  * worker changes on its own: how often a bank was asked.
  */
 const WATCHED = {
-  accounts: "concat_ws('|', id, debits_posted, credits_posted, debits_pending, credits_pending)",
+  accounts: `concat_ws('|', id, debits_posted, credits_posted, debits_pending, credits_pending,
+               debits_frozen, credits_frozen, closed_at, closed_through, metadata)`,
   transfers: "concat_ws('|', id, amount)",
   payments: "concat_ws('|', id, amount, state, captured)",
   payment_captures: "concat_ws('|', id, amount)",

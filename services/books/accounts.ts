@@ -1,0 +1,97 @@
+/** Accounts as the API shows them, and what operators do to them. */
+import type { Knex } from 'knex'
+import {
+  type AccountBalances,
+  type AccountId,
+  closeAccount,
+  closePeriod,
+  freezeAccount,
+  type Metadata,
+  setMetadata,
+  stateOf,
+} from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { type EventType, recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+
+/** For its owner. */
+export const accountOut = (account: AccountBalances) => ({
+  id: publicId('acc', account.id),
+  type: account.type,
+  currency: account.currency,
+  state: stateOf(account),
+  posted: { amount: account.posted.toString(), currency: account.currency },
+  available: { amount: account.available.toString(), currency: account.currency },
+  version: account.lastEntry.toString(),
+  opened_at: account.openedAt.toISOString(),
+})
+
+/** For operators. */
+export const ledgerAccountOut = (account: AccountBalances) => ({
+  ...accountOut(account),
+  owner: account.owner,
+  frozen: { debits: account.debitsFrozen, credits: account.creditsFrozen },
+  closed_at: account.closedAt?.toISOString() ?? null,
+  closed_through: account.closedThrough?.toISOString() ?? null,
+  metadata: account.metadata,
+})
+
+export type LedgerAccount = ReturnType<typeof ledgerAccountOut>
+
+/** Who does it, and why: kept in the event. */
+export interface Occasion {
+  readonly operator: string
+  readonly reason: string
+}
+
+export const freeze = (
+  context: Context,
+  id: AccountId,
+  { debits, credits, ...occasion }: Occasion & { readonly debits: boolean; credits: boolean },
+): Promise<LedgerAccount> =>
+  changed(context, debits || credits ? 'account.frozen' : 'account.unfrozen', occasion, (trx) =>
+    freezeAccount(trx, id, { debits, credits }),
+  )
+
+export const close = (context: Context, id: AccountId, occasion: Occasion) =>
+  changed(context, 'account.closed', occasion, (trx) => closeAccount(trx, id, context.now()))
+
+export const describe = (context: Context, id: AccountId, occasion: Occasion, to: Metadata) =>
+  changed(context, 'account.updated', occasion, (trx) => setMetadata(trx, id, to))
+
+/** The change and its event, or neither. */
+async function changed(
+  { db, now }: Context,
+  type: EventType,
+  occasion: Occasion,
+  change: (trx: Knex.Transaction) => Promise<AccountBalances>,
+): Promise<LedgerAccount> {
+  return db.transaction(async (trx) => {
+    const account = ledgerAccountOut(await change(trx))
+    const data = { account, ...occasion }
+    await recordEvent(trx, { type, object: account.id, data, at: now() })
+    return account
+  })
+}
+
+/** Closes the account's period; nothing of it changes any more. */
+export async function closeBooksThrough(
+  { db, now }: Context,
+  account: AccountBalances,
+  through: Date,
+  occasion: Occasion,
+) {
+  return db.transaction(async (trx) => {
+    const at = now()
+    const { balance } = await closePeriod(trx, account.id, through, at)
+    const period = {
+      account: publicId('acc', account.id),
+      through: through.toISOString(),
+      balance: { amount: balance.toString(), currency: account.currency },
+      closed_at: at.toISOString(),
+    }
+    const data = { period, ...occasion }
+    await recordEvent(trx, { type: 'account.period_closed', object: period.account, data, at })
+    return period
+  })
+}

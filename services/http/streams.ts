@@ -1,0 +1,33 @@
+/** Answers of any length: bounded in memory, in number, and in how long a client may do nothing. */
+import { Readable } from 'node:stream'
+import type Koa from 'koa'
+import { ServiceError } from '../errors.ts'
+import type { Streamed } from './endpoint.ts'
+
+/** Each reads from the database again and again, which others need too. */
+const AT_ONCE_MAX = 4
+/** A client that reads nothing for so long is gone. */
+const STALLED_MAX_MS = 30_000
+
+export interface Streams {
+  /** @throws {ServiceError} `saturated` when too many are being written. */
+  readonly answer: (ctx: Koa.Context, streamed: Streamed) => void
+}
+
+export function openStreams(): Streams {
+  let running = 0
+  return {
+    answer(ctx, { status, contentType, fileName, stream }) {
+      if (running === AT_ONCE_MAX) throw new ServiceError('saturated', { retryAfter_s: 5 })
+      // Whoever has left already would never be counted down again.
+      if (ctx.res.destroyed) return
+      running += 1
+      ctx.res.once('close', () => (running -= 1)).setTimeout(STALLED_MAX_MS)
+      ctx.status = status
+      ctx.type = contentType
+      ctx.attachment(fileName)
+      // Koa pipes it: the next chunk is made when this one is on its way, and none for nobody.
+      ctx.body = Readable.from(stream, { highWaterMark: 1 })
+    },
+  }
+}
