@@ -110,6 +110,14 @@ const exchange = fc
     { ...wanted({ between: [payer, 13], amount: sold }), kind: 'single' },
     { ...wanted({ between: [15, 16], amount: bought }), kind: 'single' },
   ])
+/** One hold completed bit by bit, all at once. */
+const crumbs = fc
+  .tuple(fc.nat(2), fc.array(fc.bigInt(1n, 12n), { minLength: 2, maxLength: 4 }))
+  .map(([back, amounts]): Wish[] =>
+    amounts.map((bit) => ({
+      ...{ wish: 'resolve', kind: 'post', back, amount: bit, isFinal: false, happened: null },
+    })),
+  )
 /** As many transfers as a unit may hold, or one too many. */
 const crowd = fc.constantFrom(255, 256, 257).map((size): Wish[] =>
   Array.from({ length: size }, () => ({
@@ -142,6 +150,7 @@ const unit = fc.record({
     { weight: 300, arbitrary: wishes },
     { weight: 80, arbitrary: hold },
     { weight: 40, arbitrary: exchange },
+    { weight: 20, arbitrary: crumbs },
     { weight: 1, arbitrary: crowd },
   ),
   conditions: fc.oneof(
@@ -151,6 +160,9 @@ const unit = fc.record({
   /** The clocks of those who ask differ, by milliseconds. */
   clock: fc.integer({ min: -3, max: 3 }),
 })
+
+/** Often the very moment at which something is said to have happened. */
+const ago = fc.oneof(fc.nat(2_000), fc.constantFrom(0, 1, 200, 1_500))
 
 const order = fc.record({
   account: fc.nat(NOBODY - 1),
@@ -168,7 +180,7 @@ const order = fc.record({
     { weight: 1, arbitrary: fc.constant({ kind: 'close' as const }) },
     {
       weight: 5,
-      arbitrary: fc.record({ kind: fc.constant('close_period' as const), ago: fc.nat(2_000) }),
+      arbitrary: fc.record({ kind: fc.constant('close_period' as const), ago }),
     },
   ),
 })
