@@ -73,7 +73,7 @@ export function fallsBelowFloor(before: Account, after: Account): boolean {
   return available < after.floor && available < availableBalance(before)
 }
 
-export const normalSideOf = ({ type }: Pick<Account, 'type'>): Side => CHART[type].normalSide
+const normalSideOf = ({ type }: Pick<Account, 'type'>): Side => CHART[type].normalSide
 
 /** Settled money, on the account's normal side. */
 export function postedBalance(account: Account): bigint {

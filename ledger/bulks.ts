@@ -16,6 +16,7 @@ import {
 import type { CompanionTables } from './companions.ts'
 import type { Verdict } from './decide.ts'
 import { isUnavailable, LedgerError } from './errors.ts'
+import { decideUnderLock } from './transfers.ts'
 
 export interface Bulk {
   readonly units: readonly Unit[]

@@ -11,7 +11,7 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import pg from 'pg'
 import { type Claim, openRecall, type StoredAnswer } from './claims.ts'
-import { type Bulk, openBulks } from './bulks.ts'
+import { type Bulk, type Bulks, openBulks } from './bulks.ts'
 import { commitUnits, concludeAs, type Outcome, type Unit } from './commit.ts'
 import type { CompanionTables } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
@@ -22,8 +22,8 @@ import { accountsOf, count, nextGroup } from './turns.ts'
 export interface Group {
   /**
    * @throws {LedgerError} `ledger_saturated` when too many wait, `idempotency_key_reused` when the
-   *   claim was used for something else, `ledger_unavailable` when the database did not confirm: the
-   *   outcome is then unknown, and submitting the same claim again tells.
+   *   claim was used for something else, `ledger_unavailable` when the database did not confirm:
+   *   the outcome is then unknown, and submitting the same claim again tells.
    */
   readonly submit: (unit: Unit) => Promise<Outcome>
   /**
@@ -73,12 +73,7 @@ export function openGroup(options: GroupOptions): Group {
   let queue: Waiting[] = []
   let writing = 0
   let closing: (() => void) | undefined
-  /** Meanwhile its accounts are busy, so that only who needs them waits for it. */
-  const bulks = openBulks(pool, options.companions, async (bulk, work) => {
-    const touched = [{ accounts: bulk.units.flatMap(accountsOf) }]
-    count(busy, touched, 1)
-    return measured(options, bulk.units.length, work).finally(() => count(busy, touched, -1))
-  })
+  const bulks = bulksOf(pool, options, busy)
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
@@ -118,6 +113,15 @@ export function openGroup(options: GroupOptions): Group {
 
   const stats = () => ({ waiting: queue.length, writing })
   return { submit, submitBulk: bulks.submit, recall: openRecall(pool), close, stats }
+}
+
+/** While one is being written its accounts are busy, so that only who needs them waits for it. */
+function bulksOf(pool: pg.Pool, options: GroupOptions, busy: Map<AccountId, number>): Bulks {
+  return openBulks(pool, options.companions, async (bulk, work) => {
+    const touched = [{ accounts: bulk.units.flatMap(accountsOf) }]
+    count(busy, touched, 1)
+    return measured(options, bulk.units.length, work).finally(() => count(busy, touched, -1))
+  })
 }
 
 function openPool(options: GroupOptions, max: number): pg.Pool {

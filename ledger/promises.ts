@@ -67,6 +67,9 @@ const REVERSALS = proves(
    LEFT JOIN transfers o ON o.id = r.reverses_id`,
 )
 
+/** A period is closed through a moment as we write it down: the whole millisecond. */
+const MOMENT = `interval '1 millisecond'`
+
 /** Each entry counts in the period that holds the moment at which it is booked. */
 const PERIODS = proves(
   'account_id',
@@ -90,7 +93,8 @@ const PERIODS = proves(
                 WHEN e.side = a.normal_side THEN e.amount ELSE -e.amount END AS change
       FROM periods p JOIN accounts a ON a.id = p.account_id
       JOIN entries e ON e.account_id = p.account_id
-                    AND e.booked_at > p.closed_before AND e.booked_at <= p.closed_through)`,
+                    AND e.booked_at >= p.closed_before + ${MOMENT}
+                    AND e.booked_at < p.closed_through + ${MOMENT})`,
 )
 
 const LAST_PERIODS = proves(

@@ -121,7 +121,7 @@ BEGIN
              WHEN (d.debits_frozen OR c.credits_frozen) AND t.pending_id IS NULL
              THEN 'account_frozen'
              WHEN coalesce(t.booked_at, t.effective_at, t.recorded_at)
-                  <= greatest(d.closed_through, c.closed_through)
+                  < greatest(d.closed_through, c.closed_through) + interval '1 millisecond'
              THEN 'period_closed'
              WHEN t.reverses_id IS NULL AND (d.type, c.type) NOT IN (
                     SELECT debit_type, credit_type FROM allowed_postings)
