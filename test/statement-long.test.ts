@@ -1,4 +1,4 @@
-/** Statements of any length: what they cost, who waits for whom, and the command that writes them. */
+/** Statements of any length: what they cost, who waits for whom, and the command for them. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
