@@ -34,7 +34,7 @@ describe('an operator', () => {
       ...{ account: frozen.body, operator: OPERATOR.sub, reason: 'court order' },
     })
     const pay = await call(ada, 'POST', '/v1/payments', { body: payment(ben, '100') })
-    expectProblem(pay, 423, 'account_frozen')
+    expectProblem(pay, 409, 'account_frozen')
     const back = await call(ben, 'POST', '/v1/payments', { body: payment(ada, '100') })
     expect(back.status, back.text).to.equal(201)
     await bulk([{ kind: 'void', hold: held.unit, code: 'test' }])
@@ -55,7 +55,7 @@ describe('an operator', () => {
     expect((await pay()).status).to.equal(201)
     const { body } = await call(shop, 'GET', '/v1/accounts')
     await act(body.data[0].id, 'freeze', { debits: false, credits: true, reason: 'fraud' })
-    expectProblem(await pay(), 423, 'account_frozen')
+    expectProblem(await pay(), 409, 'account_frozen')
   })
 
   it('closes an empty account, and whoever pays it is told', async () => {

@@ -188,6 +188,8 @@ function amountsIn(value: unknown): { name: string; schema: object }[] {
   const ours = properties
     .filter(([name]) => AMOUNT.test(name))
     .map(([name, schema]) => ({ name, schema: schema as object }))
+    // Whether debits and credits of an account are frozen is no amount.
+    .filter(({ schema }) => !('type' in schema && schema.type === 'boolean'))
   return [...ours, ...Object.values(value).flatMap(amountsIn)]
 }
 

@@ -6,7 +6,7 @@ import { type ErrorCode, ServiceError } from '../errors.ts'
 /** Status and title of every code. The compiler rejects a code that is missing here. */
 export const PROBLEMS = {
   account_closed: [409, 'The account is closed'],
-  account_frozen: [423, 'The account is frozen in this direction'],
+  account_frozen: [409, 'The account is frozen in this direction'],
   account_not_empty: [409, 'The account still holds or reserves money'],
   account_not_found: [404, 'There is no such account'],
   alias_taken: [409, 'The alias belongs to somebody else'],
