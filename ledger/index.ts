@@ -33,6 +33,7 @@ export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
 export type { Bulk, BulkResult } from './bulks.ts'
 export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
+export { type Head, hashOfHex } from './heads.ts'
 export { type Group, openGroup } from './group.ts'
 export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
@@ -61,3 +62,15 @@ export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
+export { type Checkpoint, type CheckpointQuery } from './proofs.ts'
+export {
+  consistencyProof,
+  findCheckpoints,
+  findFamily,
+  inclusionProofs,
+  positionsOf,
+} from './proofs.ts'
+export { leafOf, SEALED_FIELDS, type SealedTransfer } from './leaves.ts'
+export { isConsistent, isIncluded } from './merkle.ts'
+export { seal, type Sealed, type SealOptions } from './seal.ts'
+export { type SealCheck, type SealState, stateAt, verifySeals } from './verify.ts'
