@@ -25,7 +25,7 @@ export {
   setMetadata,
   stateOf,
 } from './accounts.ts'
-export { audit } from './audit.ts'
+export { audit, type Violation } from './audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
 export { type Claim, claimOf } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
@@ -72,5 +72,6 @@ export {
 } from './proofs.ts'
 export { leafOf, SEALED_FIELDS, type SealedTransfer } from './leaves.ts'
 export { isConsistent, isIncluded } from './merkle.ts'
+export { sealStatus } from './seal_status.ts'
 export { seal, type Sealed, type SealOptions } from './seal.ts'
 export { type SealCheck, type SealState, stateAt, verifySeals } from './verify.ts'

@@ -1,7 +1,15 @@
 /** Collects tuples into seals and writes these, one after the other, in the caller's transaction. */
 import type { Knex } from 'knex'
-import { CHAIN_START, chainOf, HASH_BYTES, type Head, headOf, hexOf, ID_BYTES } from './heads.ts'
-import type { Seal } from './heads.ts'
+import {
+  CHAIN_START,
+  chainOf,
+  HASH_BYTES,
+  type Head,
+  headOf,
+  hexOf,
+  ID_BYTES,
+  type Seal,
+} from './heads.ts'
 import { ID_AT, leafOfTuple, RECORDED_AT } from './leaves.ts'
 import { bytesOf, type Frontier, type Hash, openFrontier, type Subtree } from './merkle.ts'
 
