@@ -200,7 +200,7 @@ function openChecker(db: Knex.Transaction, from: SealState, { isSigned }: SealCh
     },
     /** How many transfers wait for the next seal. */
     async finish(): Promise<number> {
-      const strays = await findStrays(db, last ?? NONE)
+      const strays = await findStrays(db, last ?? NONE, violations.length > 0)
       report('every_transfer_is_sealed', strays.forgotten)
       report('no_transfer_is_sealed_twice', strays.repeated)
       return strays.unsealed
