@@ -70,7 +70,7 @@ export const sealOf = (row: SealRow): Seal => ({
   signature: row.signature,
 })
 
-export const hashesOf = (bytes: Buffer): Hash[] =>
+const hashesOf = (bytes: Buffer): Hash[] =>
   Array.from({ length: Math.floor(bytes.length / HASH_BYTES) }, (_, nth) =>
     bytes.toString('latin1', nth * HASH_BYTES, (nth + 1) * HASH_BYTES),
   )

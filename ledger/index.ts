@@ -62,8 +62,8 @@ export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
-export { type Checkpoint, type CheckpointQuery } from './proofs.ts'
 export {
+  type Checkpoint,
   consistencyProof,
   findCheckpoints,
   findFamily,

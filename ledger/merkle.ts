@@ -101,7 +101,7 @@ export function subtreesOf({ start, end }: Range): Subtree[] {
   return subtrees
 }
 
-/** The ranges whose hashes prove that leaf `index` is in the tree of `size` leaves, deepest first. */
+/** The ranges whose hashes prove that leaf `index` is in a tree of `size`, the deepest first. */
 export function inclusionRanges(index: number, size: number): Range[] {
   if (index < 0 || index >= size) throw new Error(`no leaf ${index} among ${size}`)
   const ranges: Range[] = []
@@ -116,7 +116,7 @@ export function inclusionRanges(index: number, size: number): Range[] {
   return ranges.reverse()
 }
 
-/** The ranges whose hashes prove that the tree of `from` leaves is the beginning of that of `to`. */
+/** The ranges whose hashes prove that the tree of `from` leaves begins that of `to`. */
 export function consistencyRanges(from: number, to: number): Range[] {
   if (from < 1 || from > to) throw new Error(`no tree of ${from} leaves begins one of ${to}`)
   const ranges: Range[] = []

@@ -85,7 +85,8 @@ export async function findFamily(
                             AND overlay(r.id::text PLACING 'ff' FROM 35)::uuid
                  AND (reference = :reference OR id = r.id)) t
      )
-     SELECT ${SEALED_COLUMNS} FROM transfers JOIN family USING (id) ORDER BY transfers.recorded_at, id`,
+     SELECT ${SEALED_COLUMNS} FROM transfers JOIN family USING (id)
+      ORDER BY transfers.recorded_at, id`,
     {
       first: transferIdAt(unit, 0),
       last: transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1),

@@ -1,4 +1,4 @@
-/** Collects tuples into seals and writes these, one after the other, in the caller's transaction. */
+/** Collects tuples into seals and writes these one by one, in the caller's transaction. */
 import type { Knex } from 'knex'
 import {
   CHAIN_START,

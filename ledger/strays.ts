@@ -31,7 +31,8 @@ export async function findStrays(
   )
   const [{ all, tail, restored }] = rows
   const isCounted = Number(all - tail) === last.size
-  if (isCounted && !restored && !isSuspect) return { unsealed: Number(tail), forgotten: [], repeated: [] }
+  if (isCounted && !restored && !isSuspect)
+    return { unsealed: Number(tail), forgotten: [], repeated: [] }
   return compareAll(trx, last)
 }
 

@@ -135,74 +135,93 @@ async function* windowsAfter(lanes: Lanes, from: SealState): AsyncGenerator<Wind
 
 const EXAMPLES_MAX = 20
 
-function openChecker(db: Knex.Transaction, from: SealState, { isSigned }: SealCheckOptions) {
+/** Keeps what is wrong, up to so many examples of each invariant. */
+function openReport() {
   const violations: Violation[] = []
-  let [number, chain, unsigned] = [from.number, hashOfHex(from.chain), 0]
+  return {
+    violations,
+    add(invariant: string, subjects: readonly string[]): void {
+      const known = violations.filter((one) => one.invariant === invariant).length
+      const room = Math.max(0, EXAMPLES_MAX - known)
+      violations.push(...subjects.slice(0, room).map((subject) => ({ invariant, subject })))
+    },
+  }
+}
+
+type Report = ReturnType<typeof openReport>
+
+/** Chain and tree, computed again. What is wrong is said once, and from there on taken as it is. */
+function openRecount(from: SealState, report: Report) {
+  let [number, chain] = [from.number, hashOfHex(from.chain)]
   let frontier = openFrontier(from.size, from.peaks.map(hashOfHex))
+  return {
+    state: (): SealState => ({
+      ...{ number, size: frontier.size, chain: hexOf(chain), peaks: frontier.peaks.map(hexOf) },
+    }),
+    /** Answers the nodes that must be kept. */
+    add(seal: Seal, leaves: Buffer): Node[] {
+      const subject = `seal ${seal.number}`
+      if (seal.number !== number + 1 || seal.first !== frontier.size) {
+        report.add('seals_have_no_gaps', [subject])
+        frontier = reopened(seal.first, frontier)
+      }
+      if (chainOf(chain, leaves) !== seal.chain) report.add('chain_is_intact', [subject])
+      const nodes = appendLeaves(frontier, leaves)
+      const isSame = seal.peaks.join('') === frontier.peaks.join('')
+      if (!isSame || rootOf(frontier.peaks) !== seal.root) {
+        report.add('roots_are_right', [subject])
+        frontier = reopened(seal.size, frontier, seal.peaks)
+      }
+      ;[number, chain] = [seal.number, seal.chain]
+      return nodes
+    },
+  }
+}
+
+function openChecker(db: Knex.Transaction, from: SealState, { isSigned }: SealCheckOptions) {
+  const report = openReport()
+  const recount = openRecount(from, report)
+  let unsigned = 0
   let last: Seal | undefined
 
-  function report(invariant: string, subjects: readonly string[]): void {
-    const known = violations.filter((one) => one.invariant === invariant).length
-    const room = Math.max(0, EXAMPLES_MAX - known)
-    violations.push(...subjects.slice(0, room).map((subject) => ({ invariant, subject })))
-  }
-  /** What is wrong is said once: from there on it is taken as it is. */
-  function checkSeal(seal: Seal, leaves: Buffer): Node[] {
-    const subject = `seal ${seal.number}`
-    if (seal.number !== number + 1 || seal.first !== frontier.size) {
-      report('seals_have_no_gaps', [subject])
-      frontier = reopened(seal.first, frontier)
-    }
-    if (chainOf(chain, leaves) !== seal.chain) report('chain_is_intact', [subject])
-    const nodes = appendLeaves(frontier, leaves)
-    const isSame = seal.peaks.join('') === frontier.peaks.join('')
-    if (!isSame || rootOf(frontier.peaks) !== seal.root) {
-      report('roots_are_right', [subject])
-      frontier = reopened(seal.size, frontier, seal.peaks)
-    }
-    ;[number, chain, last] = [seal.number, seal.chain, seal]
-    return nodes
-  }
   async function checkSignature(seal: Seal): Promise<void> {
     if (seal.signature === null) unsigned += 1
     if (seal.signature === null || isSigned === undefined) return
     const { origin: _anybody, ...head } = headOf('', seal)
-    if (!(await isSigned(head, seal.signature))) {
-      report('signatures_are_right', [`seal ${seal.number}`])
-    }
+    const isRight = await isSigned(head, seal.signature)
+    if (!isRight) report.add('signatures_are_right', [`seal ${seal.number}`])
   }
   return {
-    violations,
+    violations: report.violations,
     unsigned: () => unsigned,
-    state: (): SealState => ({
-      ...{ number, size: frontier.size, chain: hexOf(chain), peaks: frontier.peaks.map(hexOf) },
-    }),
+    state: recount.state,
     /** The seal to go on from must still be the one that was verified. */
     async expect(state: SealState): Promise<void> {
+      if (state.number === 0) return
       const found = await stateAt(db, state.number)
       const isSame = found?.chain === state.chain && found.peaks.join() === state.peaks.join()
-      if (!isSame) report('chain_is_intact', [`seal ${state.number}`])
-      if (state.number === 0) return
+      if (!isSame) report.add('chain_is_intact', [`seal ${state.number}`])
       ;[last] = await findSeals(db, { from: state.number, order: 'asc', limit: 1 })
     },
     async check({ seals, leaves, faults }: Window): Promise<void> {
-      report('sealed_transfers_exist', faults.missing)
-      report('seals_are_in_commit_order', faults.misplaced)
+      report.add('sealed_transfers_exist', faults.missing)
+      report.add('seals_are_in_commit_order', faults.misplaced)
       const nodes: Node[] = []
       let at = 0
       for (const seal of seals) {
         const end = at + (seal.size - seal.first) * HASH_BYTES
-        nodes.push(...checkSeal(seal, leaves.subarray(at, end)))
+        nodes.push(...recount.add(seal, leaves.subarray(at, end)))
         await checkSignature(seal)
         at = end
       }
-      report('nodes_are_right', await wrongNodes(db, nodes))
+      last = seals.at(-1) ?? last
+      report.add('nodes_are_right', await wrongNodes(db, nodes))
     },
     /** How many transfers wait for the next seal. */
     async finish(): Promise<number> {
-      const strays = await findStrays(db, last ?? NONE, violations.length > 0)
-      report('every_transfer_is_sealed', strays.forgotten)
-      report('no_transfer_is_sealed_twice', strays.repeated)
+      const strays = await findStrays(db, last ?? NONE, report.violations.length > 0)
+      report.add('every_transfer_is_sealed', strays.forgotten)
+      report.add('no_transfer_is_sealed_twice', strays.repeated)
       return strays.unsealed
     },
   }

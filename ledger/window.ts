@@ -1,4 +1,4 @@
-/** Reads sealed transfers as they stand today, some thousands at a time, in the order of the seals. */
+/** Reads sealed transfers as they stand today, some thousands at a time, in the seals' order. */
 import type { Knex } from 'knex'
 import { copyOut } from './copy_out.ts'
 import { HASH_BYTES, ID_BYTES, type Seal, sealOf, type SealRow } from './heads.ts'
@@ -123,14 +123,14 @@ function openPlaces(seals: readonly TracedSeal[]) {
   }
 }
 
-export interface Snapshot {
+interface Snapshot {
   readonly text: string
   readonly xmin: number
   readonly xmax: number
   readonly running: ReadonlySet<number>
 }
 
-export function snapshotOf(text: string): Snapshot {
+function snapshotOf(text: string): Snapshot {
   const [xmin, xmax, running = ''] = text.split(':')
   const ids = running.split(',').filter((id) => id !== '')
   return { text, xmin: Number(xmin), xmax: Number(xmax), running: new Set(ids.map(Number)) }

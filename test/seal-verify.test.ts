@@ -10,13 +10,17 @@ import { openVerifier } from '../services/seals/keys.ts'
 import { KEYS, newDatabase, openSealedBooks, type SealedBooks, tamper } from './support/seals.ts'
 
 /** A transfer in the middle of the second of three seals. */
-const ONE = `(SELECT encode(substr(transfer_ids, 16 * 50 + 1, 16), 'hex')::uuid FROM seals WHERE number = 2)`
-const ANOTHER = ONE.replace('50', '60')
+const sealed = (nth: number) => `
+  (SELECT encode(substr(transfer_ids, 16 * ${nth} + 1, 16), 'hex')::uuid
+     FROM seals WHERE number = 2)`
+const [ONE, ANOTHER] = [sealed(50), sealed(60)]
 
 const copyOf = (transactionId: string) => `
-  INSERT INTO transfers SELECT (json_populate_record(t, json_build_object(
+  INSERT INTO transfers
+  SELECT (json_populate_record(t, json_build_object(
     'id', '${'0'.repeat(8)}-0000-7000-8000-${'0'.repeat(12)}', 'debit_entry', 1000001,
-    'credit_entry', 1000001, 'transaction_id', ${transactionId}))).* FROM transfers t WHERE id = ${ONE}`
+    'credit_entry', 1000001, 'transaction_id', ${transactionId}))).*
+  FROM transfers t WHERE id = ${ONE}`
 
 const swapped = (a: number, b: number) => `
   UPDATE seals SET transfer_ids = overlay(overlay(transfer_ids
@@ -118,7 +122,7 @@ describe('the verifier', () => {
     folder = await mkdtemp(join(tmpdir(), 'florin-verify-'))
     await writeFile(join(folder, 'jwks.json'), JSON.stringify(await KEYS.published()))
     const books = await openSealedBooks(template)
-    const pair = [await books.account('bank'), await books.account('wallet')] as const
+    const pair = [await books.account('suspense'), await books.account('merchant')] as const
     for (const _seal of [1, 2, 3]) {
       await books.pay(SIZE / 3, pair)
       await books.seal()

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 const source = new URL('./main.ts', import.meta.url)
 
 if (existsSync(source)) {
-  const { register } = await import('tsx/esm/api')
+  const { register } = await import(import.meta.resolve('tsx/esm/api'))
   register()
   await import(source.href)
 } else {

@@ -196,16 +196,11 @@ async function signatureCheck(keys: NonNullable<Awaited<ReturnType<typeof findKe
 type Books = Awaited<ReturnType<typeof audit>>
 
 async function auditWithProgress(db: Knex, terminal: Terminal): Promise<Books> {
-  const auditing: (db: Knex, options: AuditOptions) => Promise<Books> = audit
-  const books = await auditing(db, {
+  const books = await audit(db, {
     onProgress: (invariant, done, of) => terminal.progress(`books ${done} of ${of}: ${invariant}`),
   })
   terminal.done()
   return books
-}
-
-interface AuditOptions {
-  readonly onProgress: (invariant: string, done: number, of: number) => void
 }
 
 interface Report {

@@ -135,8 +135,8 @@ function statements(receipt: Receipt, head: z.infer<typeof Head>, kid: string): 
     `Checkpoint ${number} of ${head.sealed_at}, signed too, holds ${size} transfers for ever.`,
     ...transfers.map(
       ({ position, sealed }) =>
-        `Among them, at position ${position}: ${sealed.kind} ${sealed.code} of ${moneyOf(sealed)}, ` +
-        `recorded at ${sealed.recorded_at}.`,
+        `Among them, at position ${position}: ${sealed.kind} ${sealed.code} of` +
+        ` ${moneyOf(sealed)}, recorded at ${sealed.recorded_at}.`,
     ),
   ]
 }

@@ -31,7 +31,7 @@ export async function newDatabase(template?: string): Promise<{ name: string; ur
 
 export const KEYS = openSealKeys(generateKeyPairSync('ed25519').privateKey, [])
 
-export const OPTIONS: SealOptions = {
+const OPTIONS: SealOptions = {
   origin: 'test',
   sign: async (head) => (await KEYS.sign?.('florin-checkpoint', head)) ?? '',
 }
@@ -49,14 +49,17 @@ export async function openSealedBooks(database?: { readonly url: string }) {
       ...{ companions: {}, refusals: [] },
     }),
   )
-  const account = (type: 'bank' | 'wallet') =>
+  /** Of other types than those that the bench fills books with. */
+  const account = (type: 'suspense' | 'merchant') =>
     openAccount(db, { owner: `test ${newId()}`, type, currency: 'EUR' })
   return {
     ...{ url, db, owner, groups, account },
     seal: (more: Partial<SealOptions> = {}) => seal(db, { ...OPTIONS, ...more }),
     /** So many payments of one cent, through both groups. */
     async pay(count: number, [from, to]: readonly [AccountId, AccountId]): Promise<void> {
-      const units = times(count, (nth) => groups[nth % 2]?.submit(unitOf([single(from, to, 1n)])))
+      const units = times(count, async (nth) =>
+        groups[nth % 2]?.submit(unitOf([single(from, to, 1n)])),
+      )
       await Promise.all(units)
     },
     async close() {
