@@ -1,10 +1,16 @@
 /** `florin`: the commands, by their names. Exit codes: 0 proven, 1 not proven, 2 not done. */
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
+import { statementCommand } from './statement.ts'
 import { type Command, openTerminal, UsageError } from './terminal.ts'
 import { verify } from './verify.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   verify,
+  statement: {
+    args: 'ACCOUNT [--from WHEN] [--to WHEN] [--by TIME] [--format csv|json] [--out FILE]',
+    summary: 'Write an account’s statement, however long it is (DATABASE_URL)',
+    run: (words) => statementCommand(words),
+  },
   'ledger verify': verifyLedger,
   'ledger export-checkpoints': exportCheckpoints,
 }
