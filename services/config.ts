@@ -1,6 +1,7 @@
 /**
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 
 const integer = (fallback: number, min: number, max: number) =>
@@ -28,6 +29,32 @@ const key = z
   .base64()
   .transform((text) => Buffer.from(text, 'base64'))
   .refine((bytes) => bytes.length >= 32, 'must be at least 32 bytes, base64')
+
+const SealKey = z.string().transform((text, ctx): KeyObject => {
+  try {
+    const key = text.startsWith('{')
+      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
+      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
+    if (key.asymmetricKeyType === 'ed25519') return key
+  } catch {
+    // What it is not must not be said with what it is.
+  }
+  ctx.addIssue({
+    code: 'custom',
+    message: 'must be an Ed25519 private key: a JWK, or PKCS8 in base64',
+  })
+  return z.NEVER
+})
+
+/** A public key that has signed before: `d`, the private part, is refused. */
+const PublicKey = z.strictObject({
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  kid: z.string().optional(),
+  alg: z.literal('EdDSA').optional(),
+  use: z.literal('sig').optional(),
+})
 
 const Environment = z.object({
   NODE_ENV: z.enum(['production', 'development', 'test']).default('development'),
@@ -66,6 +93,16 @@ const Environment = z.object({
 
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+
+  SEAL_EVERY_MS: integer(1_000, 50, 600_000),
+  /** Whose books these are, in every checkpoint. */
+  SEAL_ORIGIN: z
+    .string()
+    .regex(/^[\w.:/-]{1,100}$/)
+    .default('florin'),
+  /** Signs checkpoints and receipts; without it there are none. */
+  SEAL_KEY: SealKey.optional(),
+  SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
   /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
   SANDBOX: json.optional(),
 })
@@ -121,6 +158,20 @@ export function readStartConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(StartEnvironment, env)
 }
 
+const CommandEnvironment = z.object({
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url')
+    .optional(),
+  DATA_DIR: z.string().default('.florin'),
+  SEAL_ORIGIN: z.string().default('florin'),
+})
+
+/** What the commands of `florin` are told by the environment. */
+export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
+  return parseAll(CommandEnvironment, env)
+}
+
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config = parseAll(Environment, env)
   const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
@@ -143,6 +194,7 @@ function productionFaults(config: Config): string[] {
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

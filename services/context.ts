@@ -11,6 +11,7 @@ import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
 
 export interface Context {
@@ -22,6 +23,8 @@ export interface Context {
   readonly queue: Queue
   readonly tokens: TokenVerifier
   readonly hashes: HashPool
+  /** Signs and publishes what the books were. */
+  readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
   readonly memory: Memory
   readonly log: Logger
@@ -71,6 +74,7 @@ export function openContext(options: ContextOptions): Context {
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),
+    sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
     memory: openMemory(MEMORY_ENTRIES_MAX),
   }
 }

@@ -40,6 +40,7 @@ export type ServiceErrorCode =
   | 'method_not_allowed'
   | 'name_mismatch'
   | 'not_found'
+  | 'not_sealed_yet'
   | 'nothing_to_settle'
   | 'order_expired'
   | 'order_mismatch'

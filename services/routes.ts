@@ -10,11 +10,13 @@ import { identityEndpoints } from './identity/routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
+import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 
 const endpoints = [
   ...paymentEndpoints,
   ...bankingEndpoints,
   ...bookEndpoints,
+  ...sealEndpoints,
   ...merchantEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
@@ -24,7 +26,8 @@ const endpoints = [
 
 /** The sandbox document exists only where there is a sandbox. */
 export function openApi(sandbox: unknown): Api {
-  const publicEndpoints = [callbackEndpoint, ...(sandbox === undefined ? [] : [shown(sandbox)])]
+  const shownSandbox = sandbox === undefined ? [] : [shown(sandbox)]
+  const publicEndpoints = [callbackEndpoint, keysEndpoint, ...shownSandbox]
   const operations = operationEndpoints(endpoints, publicEndpoints)
   return { endpoints, publicEndpoints: [...publicEndpoints, ...operations] }
 }

@@ -7,6 +7,7 @@ import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
 import { expireHolds } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
+import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
 
@@ -14,13 +15,24 @@ await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
 
-  let sweeping: Promise<unknown> | undefined
-  const timer = every(() => {
-    sweeping ??= Promise.all([
-      sweep(context).catch((error: unknown) => log.warn({ err: error }, 'sweep')),
-      expireHolds(context).catch((error: unknown) => log.warn({ err: error }, 'expiry')),
-    ]).finally(() => (sweeping = undefined))
-  }, config.SWEEP_EVERY_MS)
+  const repeat = (what: string, work: () => Promise<unknown>, every_ms: number) => {
+    let working: Promise<unknown> | undefined
+    const timer = every(() => {
+      working ??= work()
+        .catch((error: unknown) => log.warn({ err: error }, what))
+        .finally(() => (working = undefined))
+    }, every_ms)
+    return async () => {
+      clearInterval(timer)
+      await working
+    }
+  }
+  const sealing = openSealing(context)
+  const repeated = [
+    repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
+    repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
+    repeat('seal', sealing.run, config.SEAL_EVERY_MS),
+  ]
 
   // Probes and metrics only.
   const server = openServer(context, {
@@ -31,10 +43,9 @@ await runProcess('florin_worker', async (context) => {
   await once(server, 'listening')
   return {
     async drain() {
-      clearInterval(timer)
       server.close()
       server.closeIdleConnections()
-      await sweeping
+      await Promise.all(repeated.map((end) => end()))
     },
   }
 })

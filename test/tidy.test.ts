@@ -109,11 +109,11 @@ const UNIMPORTED: Readonly<Record<string, string>> = {
 }
 
 const PACKAGE = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-const STARTED = JSON.stringify([PACKAGE.scripts, PACKAGE.mocha])
+const STARTED = JSON.stringify([PACKAGE.scripts, PACKAGE.mocha, PACKAGE.bin])
 const DEPENDENCIES = Object.keys(PACKAGE.dependencies)
 const INSTALLED = [...DEPENDENCIES, ...Object.keys(PACKAGE.devDependencies)]
 
-/** What npm or mocha starts by its name; all else must be needed by one of these. */
+/** What npm, npx or mocha starts by its name; all else must be needed by one of these. */
 const isEntry = (path: string) => path.endsWith('.test.ts') || STARTED.includes(path)
 
 describe('the source', () => {

@@ -1,6 +1,6 @@
 /** Everything about the books over HTTP, and the proof that they balance. */
 import { z } from 'zod'
-import { audit } from '../../ledger/index.ts'
+import { audit, sealStatus } from '../../ledger/index.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, Timestamp } from '../http/schemas.ts'
 import { accountEndpoints } from './accounts_routes.ts'
@@ -16,10 +16,30 @@ const ProofOut = z
     trial_balance: z.array(
       z.strictObject({ currency: CurrencyCode, debits: z.string(), credits: z.string() }),
     ),
+    seals: z.strictObject({
+      size: z.int().describe('How many transfers are sealed'),
+      checkpoint: z.int().nullable().describe('The number of the newest'),
+      sealed_at: Timestamp.nullable(),
+      unsealed: z.int().describe('How many came after it'),
+      lag_s: z.number().describe('For how long the oldest of them has waited'),
+      newest_intact: z.boolean().describe('`florin ledger verify` verifies all of them'),
+    }),
     violations: z.array(z.strictObject({ invariant: z.string(), subject: z.string() })),
     checked_at: Timestamp,
   })
   .meta({ id: 'Proof' })
+
+const sealsOut = (
+  { checkpoint, unsealed, unsealedSince, violations }: Awaited<ReturnType<typeof sealStatus>>,
+  now: Date,
+) => ({
+  size: checkpoint?.head.size ?? 0,
+  checkpoint: checkpoint?.head.number ?? null,
+  sealed_at: checkpoint?.head.sealed_at ?? null,
+  unsealed,
+  lag_s: unsealedSince === null ? 0 : Math.max(0, (now.getTime() - unsealedSince.getTime()) / 1000),
+  newest_intact: violations.length === 0,
+})
 
 export const bookEndpoints = [
   ...accountEndpoints,
@@ -32,7 +52,9 @@ export const bookEndpoints = [
     answers: { 200: ProofOut },
     refusals: [],
     handle: async (context) => {
-      const { accounts, transfers, trialBalance, violations } = await audit(context.db)
+      const { accounts, transfers, trialBalance, ...found } = await audit(context.db)
+      const sealed = await sealStatus(context.db, context.config.SEAL_ORIGIN)
+      const violations = [...found.violations, ...sealed.violations]
       const body = {
         proven: violations.length === 0,
         accounts: accounts.toString(),
@@ -40,6 +62,7 @@ export const bookEndpoints = [
         trial_balance: trialBalance.map(({ currency, debits, credits }) => ({
           ...{ currency, debits: debits.toString(), credits: credits.toString() },
         })),
+        seals: sealsOut(sealed, context.now()),
         violations,
         checked_at: context.now().toISOString(),
       }

@@ -59,6 +59,7 @@ export const PROBLEMS = {
   name_mismatch: [422, 'The bank knows the account under another name'],
   not_found: [404, 'There is no such thing'],
   not_reversible: [409, 'Nothing of this can be moved back'],
+  not_sealed_yet: [409, 'The transfers are not sealed yet'],
   nothing_to_settle: [422, 'There is no completed payment to settle'],
   order_already_paid: [409, 'The order is paid, or being paid'],
   order_expired: [422, 'The order can no longer be paid'],

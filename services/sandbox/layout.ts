@@ -1,7 +1,8 @@
 /** Which process of `npm start` listens where, and what each is told. */
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { publicKeysOf } from '../seals/keys.ts'
 import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
 
 export interface Layout {
@@ -26,6 +27,7 @@ export async function layOut(
   dataDir: string,
 ): Promise<Layout> {
   const secrets = await readSecrets(join(dataDir, 'secrets.json'))
+  await publishKey(join(dataDir, 'jwks.json'), secrets.sealKey)
   const [identityPort, workerPort] = [PORT + 1, PORT + 2]
   const banks = BANKS.map(({ name }, index) => ({
     ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
@@ -39,6 +41,7 @@ export async function layOut(
     ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+    SEAL_KEY: secrets.sealKey,
     ...(REDIS_URL !== undefined && { REDIS_URL }),
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
@@ -67,18 +70,36 @@ export async function layOut(
 interface Secrets {
   readonly pepper: string
   readonly banks: Readonly<Record<string, string>>
+  /** An Ed25519 private key, PKCS8 in base64. */
+  readonly sealKey: string
 }
 
-/** Made at the first start and kept: without the pepper no PIN could ever be checked again. */
+/**
+ * Made at the first start and kept: without the pepper no PIN could ever be checked again. What an
+ * older start did not need yet is added.
+ */
 async function readSecrets(file: string): Promise<Secrets> {
-  const known = await readFile(file, 'utf8').catch(() => undefined)
-  if (known !== undefined) return JSON.parse(known)
+  const known = await readFile(file, 'utf8').catch(() => '{}')
+  const given: Partial<Secrets> = JSON.parse(known)
+  if (given.sealKey !== undefined && given.pepper !== undefined) return given as Secrets
   const secret = () => randomBytes(32).toString('base64')
   const banks = Object.fromEntries(BANKS.map(({ name }) => [name, `whsec_${secret()}`]))
-  const secrets = { pepper: secret(), banks }
+  const secrets = { pepper: secret(), banks, sealKey: newSealKey(), ...given }
   await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 })
   await rename(`${file}.new`, file)
   return secrets
+}
+
+function newSealKey(): string {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  return privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+}
+
+/** Where `florin verify` looks for it: what it needs, offline. */
+async function publishKey(file: string, sealKey: string): Promise<void> {
+  const der = { key: Buffer.from(sealKey, 'base64'), format: 'der', type: 'pkcs8' } as const
+  const keys = await publicKeysOf(createPrivateKey(der))
+  await writeFile(file, JSON.stringify(keys, null, 2))
 }
 
 /** What `GET /sandbox` answers. */

@@ -6,7 +6,7 @@ import { SEAL } from './seal.ts'
 const PAUSE_MS = 10
 
 async function run(url: string): Promise<void> {
-  const db = connect({ url, connectionsMax: 1, applicationName: 'florin bench sealer' })
+  const db = connect({ url, connectionsMax: 2, applicationName: 'florin bench sealer' })
   const over = new AbortController()
   process.once('disconnect', () => over.abort())
   process.send?.('ready')

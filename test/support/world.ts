@@ -3,6 +3,7 @@
  * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its
  * own.
  */
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -110,8 +111,13 @@ function configOf(told: {
     ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, JWKS_URL: told.jwksUrl },
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
-    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1' },
+    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey() },
   })
+}
+
+function newSealKey(): string {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  return JSON.stringify(privateKey.export({ format: 'jwk' }))
 }
 
 async function freePort(): Promise<number> {
