@@ -45,15 +45,20 @@ export function decide(books: Books, units: readonly NewUnit[]): Decision {
   const origins = new Map(books.origins)
   const isReferredTo = referencesOf(units)
   const transfers: Transfer[] = []
+  // One unit's changes at a time, in maps that all of them use: this runs for every payment.
+  const accounts = new Map<AccountId, Account>()
+  const referred = new Map<UnitId, Origin>()
   const verdicts = units.map((unit) => {
-    const draft: Draft = { books, changed, origins, accounts: new Map(), referred: new Map() }
+    const draft: Draft = { books, changed, origins, accounts, referred }
     const verdict = verdictOn(draft, unit)
     if (verdict.accepted) {
-      for (const [id, account] of draft.accounts) changed.set(id, account)
-      for (const [id, origin] of draft.referred) origins.set(id, origin)
+      for (const account of accounts.values()) changed.set(account.id, account)
+      for (const [id, origin] of referred) origins.set(id, origin)
       if (isReferredTo.has(unit.id)) origins.set(unit.id, originOf(verdict.transfers))
-      transfers.push(...verdict.transfers)
+      for (const transfer of verdict.transfers) transfers.push(transfer)
     }
+    accounts.clear()
+    referred.clear()
     return verdict
   })
   return { verdicts, transfers, accounts: [...changed.values()] }

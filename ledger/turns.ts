@@ -41,8 +41,13 @@ export function nextGroup<W extends Waiting>(
 }
 
 /** What the unit will lock, as far as it says so: a resolution does not name its accounts. */
-export const accountsOf = ({ transfers }: NewUnit): AccountId[] =>
-  transfers.flatMap((transfer) => ('debit' in transfer ? [transfer.debit, transfer.credit] : []))
+export function accountsOf({ transfers }: NewUnit): AccountId[] {
+  const accounts: AccountId[] = []
+  for (const transfer of transfers) {
+    if ('debit' in transfer) accounts.push(transfer.debit, transfer.credit)
+  }
+  return accounts
+}
 
 /** Counts, or no longer counts, these into how many there are in flight. */
 export function count(counts: Map<AccountId, number>, group: readonly Waiting[], by: 1 | -1): void {

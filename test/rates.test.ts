@@ -188,8 +188,9 @@ function amountsIn(value: unknown): { name: string; schema: object }[] {
   const ours = properties
     .filter(([name]) => AMOUNT.test(name))
     .map(([name, schema]) => ({ name, schema: schema as object }))
-    // Whether debits and credits of an account are frozen is no amount.
+    // Whether debits and credits are frozen is no amount; what is referred to is looked at itself.
     .filter(({ schema }) => !('type' in schema && schema.type === 'boolean'))
+    .filter(({ schema }) => !('$ref' in schema))
   return [...ours, ...Object.values(value).flatMap(amountsIn)]
 }
 

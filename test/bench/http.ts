@@ -1,8 +1,10 @@
 /** The whole path: payments over HTTP, answered by a real API process, asked for by another. */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import {
   connect,
   createTransfers,
@@ -46,6 +48,7 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
     keyFile: join(server.folder, 'identity.json'),
   })
   const port = await freePort()
+  await build()
   const api = await startApi(server.folder, database, port, identity.url)
   try {
     const people = await meetPeople(port, `${identity.url}/token`)
@@ -73,6 +76,10 @@ async function concluded(
   return { figures: { http: { ...load, rss_mb, errors }, single: alone }, faults, deadlocks }
 }
 
+/** What is measured is what is deployed: the built API, without a compiler in its memory. */
+const build = () => promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: ROOT })
+const ROOT = new URL('../../', import.meta.url)
+
 function startApi(
   folder: string,
   database: Database,
@@ -90,7 +97,7 @@ function startApi(
     BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
   }
   return startChild({
-    ...{ name: 'api', script: new URL('../../services/api.ts', import.meta.url) },
+    ...{ name: 'api', script: new URL('../../dist/services/api.js', import.meta.url) },
     ...{ env: { ...inherited(), ...env }, logFile: join(folder, 'api.log'), restartsMax: 0 },
     onRestart: () => {},
     // The generator loses its connections then, and the run fails by that.

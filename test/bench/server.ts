@@ -71,6 +71,12 @@ export async function openBenchServer(): Promise<BenchServer> {
   }
 }
 
+/**
+ * As in docker-compose.yml: room for the books in memory, and a log long enough that a page which is
+ * changed often is not written into it as a whole again and again.
+ */
+const SETTINGS = { shared_buffers: '1GB', max_wal_size: '8GB', checkpoint_timeout: '15min' }
+
 async function openHost(folder: string): Promise<Host> {
   const given = process.env['BENCH_DATABASE_URL']
   if (given !== undefined && given !== '') {
@@ -78,7 +84,8 @@ async function openHost(folder: string): Promise<Host> {
       Object.assign(new URL(given), { pathname: `/${database}` }).toString()
     return { urlOf, stop: async () => {} }
   }
-  const server = await startPostgres({ dataDir: join(folder, 'postgres'), durable: true })
+  const dataDir = join(folder, 'postgres')
+  const server = await startPostgres({ dataDir, durable: true, settings: SETTINGS })
   return { urlOf: server.url, stop: server.stop, postmaster: server.pid }
 }
 
