@@ -90,7 +90,7 @@ export function putOptional<T>(put: (value: T) => void, value: T | null): void {
 }
 
 /** The numbers by which Postgres knows the types of elements, fixed for ever. */
-const TYPES = { uuid: 2950, bigint: 20 } as const
+const TYPES = { uuid: 2950, bigint: 20, tid: 27 } as const
 
 /** An array parameter: one dimension, counted from 1. */
 const arrayOf = <T>(type: number, elements: readonly T[], put: (element: T) => void): Buffer =>
@@ -108,3 +108,15 @@ export const uuidsOf = (uuids: readonly string[]): Buffer => arrayOf(TYPES.uuid,
 
 export const bigintsOf = (values: readonly bigint[]): Buffer =>
   arrayOf(TYPES.bigint, values, putBigint)
+
+/** Where rows lie, as Postgres says it: '(7,12)' is the twelfth of page 7. */
+export const placesOf = (places: readonly string[]): Buffer => arrayOf(TYPES.tid, places, putPlace)
+
+function putPlace(place: string): void {
+  const comma = place.indexOf(',')
+  const [sheet, row] = [Number(place.slice(1, comma)), Number(place.slice(comma + 1, -1))]
+  if (!Number.isInteger(sheet) || !Number.isInteger(row)) throw new Error('not a place')
+  putInt32(6)
+  putInt32(sheet)
+  putInt16(row)
+}

@@ -102,7 +102,7 @@ async function commitBulk(
   })
 }
 
-const NOTHING = { accounts: [], transfers: [] }
+const NOTHING = { accounts: [], transfers: [], places: new Map() }
 
 /** In the units' order; the verdicts are those of the units that nothing is known of. */
 function resultsOf(

@@ -2,10 +2,10 @@
 import type pg from 'pg'
 import { type Claim, findAnswers, type StoredAnswer, writeAnswers } from './claims.ts'
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
-import type { Decision, Verdict } from './decide.ts'
+import type { Verdict } from './decide.ts'
 import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
 import type { Connection } from './database.ts'
-import { decideUnderLock, writeMoney } from './transfers.ts'
+import { decideUnderLock, type LockedDecision, writeMoney } from './transfers.ts'
 import type { NewUnit } from './units.ts'
 
 /** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
@@ -91,7 +91,7 @@ async function attempted<T>(
 export async function write(
   connection: Connection,
   companions: CompanionTables,
-  rows: Omit<Decision, 'verdicts'>,
+  rows: Omit<LockedDecision, 'verdicts'>,
   units: readonly Pick<Unit, 'claim'>[],
   conclusions: readonly Conclusion[],
 ): Promise<void> {

@@ -49,33 +49,45 @@ function restrictionsOf(
   return { debitsFrozen, creditsFrozen, isClosed: closedAt !== null, closedThrough }
 }
 
+/** `ctid` is where the row lies: nobody can move it while it is locked. */
 const LOCK_ACCOUNTS = `
-  SELECT id, type, currency, floor, debits_posted, credits_posted, debits_pending,
+  SELECT ctid, id, type, currency, floor, debits_posted, credits_posted, debits_pending,
          credits_pending, last_entry, debits_frozen, credits_frozen, closed_at, closed_through
     FROM accounts
    WHERE id = ANY ($1::uuid[])
    ORDER BY id
      FOR NO KEY UPDATE`
 
+export interface Locked {
+  readonly accounts: ReadonlyMap<AccountId, Account>
+  /** Where Postgres finds them again without looking them up, for as long as they are locked. */
+  readonly places: ReadonlyMap<AccountId, string>
+}
+
 /** Locks the accounts in id order, so that nobody can deadlock, and answers how they stand. */
 export async function lockAccounts(
   connection: Connection,
   ids: readonly AccountId[],
-): Promise<Map<AccountId, Account>> {
+): Promise<Locked> {
   const accounts = new Map<AccountId, Account>()
-  if (ids.length === 0) return accounts
+  const places = new Map<AccountId, string>()
+  if (ids.length === 0) return { accounts, places }
   const { rows } = await connection.query({
     name: 'lock_accounts',
     text: LOCK_ACCOUNTS,
     values: [uuidsOf(ids)],
     rowMode: 'array',
   })
-  for (const row of rows as LockedRow[]) accounts.set(row[0], fromLockedRow(row))
-  return accounts
+  for (const row of rows as LockedRow[]) {
+    accounts.set(row[1], fromLockedRow(row))
+    places.set(row[1], row[0])
+  }
+  return { accounts, places }
 }
 
 /** The columns of LOCK_ACCOUNTS. */
 type LockedRow = readonly [
+  place: string,
   id: AccountId,
   type: Account['type'],
   currency: string,
@@ -92,14 +104,14 @@ type LockedRow = readonly [
 ]
 
 const fromLockedRow = (row: LockedRow): Account => ({
-  id: row[0],
-  type: row[1],
-  currency: row[2],
-  floor: row[3],
-  debitsPosted: row[4],
-  creditsPosted: row[5],
-  debitsPending: row[6],
-  creditsPending: row[7],
-  lastEntry: row[8],
-  restrictions: restrictionsOf(row[9], row[10], row[11], row[12]),
+  id: row[1],
+  type: row[2],
+  currency: row[3],
+  floor: row[4],
+  debitsPosted: row[5],
+  creditsPosted: row[6],
+  debitsPending: row[7],
+  creditsPending: row[8],
+  lastEntry: row[9],
+  restrictions: restrictionsOf(row[10], row[11], row[12], row[13]),
 })

@@ -4,14 +4,14 @@
  */
 import type { Knex } from 'knex'
 import type { Account } from './balances.ts'
-import { bigintsOf, putBigint, putOptional, putText, putTime, putUuid, uuidsOf } from './binary.ts'
+import { bigintsOf, placesOf, putBigint, putOptional, putText, putTime, putUuid } from './binary.ts'
 import { type Column, copyOf } from './copy.ts'
 import type { Connection } from './database.ts'
 import { type Books, decide, type Decision, referencesOf } from './decide.ts'
 import { findOrigins, withWhatBecame } from './earlier.ts'
 import { LedgerError } from './errors.ts'
 import { type AccountId, transferIdAt } from './ids.ts'
-import { lockAccounts } from './locks.ts'
+import { type Locked, lockAccounts } from './locks.ts'
 import type { NewUnit, Transfer } from './units.ts'
 
 /**
@@ -34,15 +34,18 @@ export async function createTransfers(
   return verdict.transfers
 }
 
+/** What was decided, and where the rows that it was decided on lie. */
+export type LockedDecision = Decision & Pick<Locked, 'places'>
+
 /** Locks every account the units touch, in id order so that nobody can deadlock, and decides. */
 export async function decideUnderLock(
   connection: Connection,
   units: readonly NewUnit[],
-): Promise<Decision> {
+): Promise<LockedDecision> {
   const origins = await findOrigins(connection, [...referencesOf(units)])
-  const accounts = await lockAccounts(connection, accountsOf(units, origins))
+  const { accounts, places } = await lockAccounts(connection, accountsOf(units, origins))
   const current = await withWhatBecame(connection, origins)
-  return decide({ accounts, origins: current }, units)
+  return { ...decide({ accounts, origins: current }, units), places }
 }
 
 function accountsOf(units: readonly NewUnit[], origins: Books['origins']): AccountId[] {
@@ -64,15 +67,15 @@ const UPDATE_ACCOUNTS = `
      SET debits_posted = n.debits_posted, credits_posted = n.credits_posted,
          debits_pending = n.debits_pending, credits_pending = n.credits_pending,
          last_entry = n.last_entry
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-      AS n (id, debits_posted, credits_posted, debits_pending, credits_pending, last_entry)
-   WHERE a.id = n.id`
+    FROM unnest($1::tid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+      AS n (place, debits_posted, credits_posted, debits_pending, credits_pending, last_entry)
+   WHERE a.ctid = n.place`
 
-const updateOf = (accounts: readonly Account[]) => ({
+const updateOf = (accounts: readonly Account[], places: Locked['places']) => ({
   name: 'update_accounts',
   text: UPDATE_ACCOUNTS,
   values: [
-    uuidsOf(accounts.map((account) => account.id)),
+    placesOf(accounts.map((account) => places.get(account.id) ?? '')),
     bigintsOf(accounts.map((account) => account.debitsPosted)),
     bigintsOf(accounts.map((account) => account.creditsPosted)),
     bigintsOf(accounts.map((account) => account.debitsPending)),
@@ -135,11 +138,11 @@ function expiriesOf(transfers: readonly Transfer[]): Expiry[] {
  */
 export function writeMoney(
   connection: Connection,
-  { accounts, transfers }: Omit<Decision, 'verdicts'>,
+  { accounts, transfers, places }: Omit<LockedDecision, 'verdicts'>,
 ): Promise<unknown>[] {
   if (transfers.length === 0) return []
   const expiries = expiriesOf(transfers)
   const copies = [copyOf('transfers', TRANSFER_COLUMNS, transfers)]
   if (expiries.length > 0) copies.push(copyOf('hold_expiries', EXPIRY_COLUMNS, expiries))
-  return [connection.query(updateOf(accounts)), ...copies.map((copy) => copy(connection))]
+  return [connection.query(updateOf(accounts, places)), ...copies.map((copy) => copy(connection))]
 }

@@ -12,6 +12,9 @@ ALTER TABLE accounts
         OR (debits_posted = credits_posted AND debits_pending = 0 AND credits_pending = 0)
     );
 CREATE INDEX ON accounts USING gin (metadata jsonb_path_ops);
+-- Entries arrive all over these: pages that were built full would all split soon.
+ALTER INDEX debit_entry_exists SET (fillfactor = 70);
+ALTER INDEX credit_entry_exists SET (fillfactor = 70);
 -- A tenth of each page is enough for updates to stay on it, and large books fit into memory.
 ALTER TABLE accounts SET (fillfactor = 90);
 

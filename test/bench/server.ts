@@ -72,8 +72,8 @@ export async function openBenchServer(): Promise<BenchServer> {
 }
 
 /**
- * As in docker-compose.yml: room for the books in memory, and a log long enough that a page which is
- * changed often is not written into it as a whole again and again.
+ * As in docker-compose.yml: room for the books in memory, and a log long enough that a page which
+ * is changed often is not written into it as a whole again and again.
  */
 const SETTINGS = { shared_buffers: '1GB', max_wal_size: '8GB', checkpoint_timeout: '15min' }
 
