@@ -225,10 +225,17 @@ const ACCOUNTS_MAX = 1_000
 /** How many holds are shown with an account. */
 export const HOLDS_MAX = 100
 
-/** What the transfers of a unit are for: their references, each once. None: there is no unit. */
-export async function findPurposes(db: Knex, unit: UnitId): Promise<Uuid[]> {
-  const ids = [transferIdAt(unit, 0), transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)] as const
-  return db('transfers').whereBetween('id', ids).distinct('reference').pluck('reference')
+/** What the transfers of these units are for, as their makers said: the references, each once. */
+export async function findPurposes(db: Knex, units: readonly UnitId[]): Promise<Uuid[]> {
+  const { rows } = await db.raw<{ rows: { reference: Uuid }[] }>(
+    `SELECT DISTINCT t.reference FROM unnest(?::uuid[], ?::uuid[]) AS u (first, last)
+      CROSS JOIN LATERAL (SELECT reference FROM transfers WHERE id BETWEEN u.first AND u.last) t`,
+    [
+      units.map((unit) => transferIdAt(unit, 0)),
+      units.map((unit) => transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)),
+    ],
+  )
+  return rows.map(({ reference }) => reference)
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Units of the past that new ones refer to, read from the books. */
-import { uuidsOf } from './binary.ts'
+import { uuidsOf } from './wire/binary.ts'
 import type { Connection } from './database.ts'
 import { transferIdAt, TRANSFERS_PER_UNIT_MAX, type UnitId } from './ids.ts'
 import type { Origin, OriginRow } from './origins.ts'

@@ -25,7 +25,7 @@ export {
   setMetadata,
   stateOf,
 } from './accounts.ts'
-export { audit, type Violation } from './audit.ts'
+export { audit, type Violation } from './audit/audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
 export { type Claim, claimOf } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
@@ -33,7 +33,7 @@ export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
 export type { Bulk, BulkResult } from './bulks.ts'
 export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
-export { type Head, hashOfHex } from './heads.ts'
+export { type Head, hashOfHex } from './seals/heads.ts'
 export { type Group, openGroup } from './group.ts'
 export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
@@ -69,9 +69,9 @@ export {
   findFamily,
   inclusionProofs,
   positionsOf,
-} from './proofs.ts'
-export { leafOf, SEALED_FIELDS, type SealedTransfer } from './leaves.ts'
-export { isConsistent, isIncluded } from './merkle.ts'
-export { sealStatus } from './seal_status.ts'
-export { seal, type Sealed, type SealOptions } from './seal.ts'
-export { type SealCheck, type SealState, stateAt, verifySeals } from './verify.ts'
+} from './seals/proofs.ts'
+export { leafOf, SEALED_FIELDS, type SealedTransfer } from './seals/leaves.ts'
+export { isConsistent, isIncluded } from './seals/merkle.ts'
+export { sealStatus } from './seals/status.ts'
+export { seal, type Sealed, type SealOptions } from './seals/seal.ts'
+export { type SealCheck, type SealState, stateAt, verifySeals } from './seals/verify.ts'

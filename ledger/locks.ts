@@ -1,6 +1,6 @@
 /** Accounts as they are kept, and how they are locked. */
 import type { Account, Restrictions } from './balances.ts'
-import { uuidsOf } from './binary.ts'
+import { uuidsOf } from './wire/binary.ts'
 import type { Connection } from './database.ts'
 import type { AccountId } from './ids.ts'
 

@@ -4,8 +4,16 @@
  */
 import type { Knex } from 'knex'
 import type { Account } from './balances.ts'
-import { bigintsOf, placesOf, putBigint, putOptional, putText, putTime, putUuid } from './binary.ts'
-import { type Column, copyOf } from './copy.ts'
+import {
+  bigintsOf,
+  placesOf,
+  putBigint,
+  putOptional,
+  putText,
+  putTime,
+  putUuid,
+} from './wire/binary.ts'
+import { type Column, copyOf } from './wire/copy.ts'
 import type { Connection } from './database.ts'
 import { type Books, decide, type Decision, referencesOf } from './decide.ts'
 import { findOrigins, withWhatBecame } from './earlier.ts'

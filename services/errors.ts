@@ -60,6 +60,7 @@ export type ServiceErrorCode =
   | 'request_timeout'
   | 'saturated'
   | 'too_many_captures'
+  | 'unit_spoken_for'
   | 'weak_pin'
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode

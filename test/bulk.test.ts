@@ -2,12 +2,13 @@
 import { expect } from 'chai'
 import { openAccount } from '../ledger/index.ts'
 import { personOwner } from '../services/books/chart.ts'
-import { publicId } from '../services/ids.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, send, unchanged } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
 import { times } from './support/books.ts'
 import { account, balance, bulk, move, statesOf, unit, type Unit } from './support/bulk.ts'
-import { OPERATOR, payment, person } from './support/people.ts'
+import { authorize } from './support/held.ts'
+import { merchant, OPERATOR, payment, person } from './support/people.ts'
 import { world } from './support/world.ts'
 
 describe('a bulk', () => {
@@ -281,5 +282,19 @@ describe('a bulk', () => {
     await bulk('each', [unit([move(await account('bank'), wallet, '250')])])
     const { body } = await call(ada, 'GET', '/v1/accounts')
     expect(body.data[0].posted.amount).to.equal('250')
+  })
+
+  it('leaves alone what belongs to a payment, whose state must move with its money', async () => {
+    const { owner } = await world()
+    const [ada, shop] = [await person(1_000n), await merchant()]
+    const payment = await authorize(ada, shop, '500')
+    const { transfer_id: hold } = await owner('payments')
+      .where({ id: uuidOf(payment.id) })
+      .first()
+    const what = { code: 'correction', hold: publicId('trf', hold) }
+    for (const kind of ['post', 'void']) {
+      const work = () => bulk('each', [unit([{ ...what, kind }])])
+      expectProblem(await unchanged(work), 409, 'unit_spoken_for')
+    }
   })
 })

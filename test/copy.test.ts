@@ -1,8 +1,8 @@
 /** Rows by COPY: what arrives, and that nothing else in flight is harmed when Postgres refuses. */
 import { expect } from 'chai'
 import pg from 'pg'
-import { putBigint, putOptional, putText, putTime, putUuid } from '../ledger/binary.ts'
-import { copyOf } from '../ledger/copy.ts'
+import { putBigint, putOptional, putText, putTime, putUuid } from '../ledger/wire/binary.ts'
+import { copyOf } from '../ledger/wire/copy.ts'
 import { newId } from '../ledger/index.ts'
 import { world } from './support/world.ts'
 

@@ -6,7 +6,7 @@
 import { expect } from 'chai'
 import type { Knex } from 'knex'
 import { audit, connect } from '../ledger/index.ts'
-import { PASSES } from '../ledger/invariants.ts'
+import { PASSES } from '../ledger/audit/invariants.ts'
 import { migrateAll } from '../services/migrations.ts'
 import { type Healthy, openHealthyBooks } from './support/healthy.ts'
 import { world } from './support/world.ts'

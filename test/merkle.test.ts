@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { leafOf, SEALED_FIELDS, type SealedTransfer } from '../ledger/index.ts'
-import * as merkle from '../ledger/merkle.ts'
+import * as merkle from '../ledger/seals/merkle.ts'
 import { times } from './support/books.ts'
 
 const hex = (hash: merkle.Hash) => merkle.bytesOf(hash).toString('hex')

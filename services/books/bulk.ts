@@ -9,11 +9,14 @@ import {
   type Outcome,
   transferIdAt,
   type Unit,
+  type UnitId,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { areSpokenFor } from './purposes.ts'
 
 export interface BulkUnit {
   /** The operator's own, by which the unit is recognised in this bulk and in any other. */
@@ -36,8 +39,14 @@ export interface NewBulk {
   readonly operator: string
 }
 
-/** Submits the units in one transaction; the answer has one result for each, in their order. */
+/**
+ * Submits the units in one transaction; the answer has one result for each, in their order.
+ * @throws {ServiceError} `unit_spoken_for` when one of them would post, void or reverse what belongs
+ *   to a payment, a settlement, an instruction or an exchange.
+ */
 export async function postBulk(context: Context, asked: NewBulk): Promise<Outcome> {
+  const isOurs = await areSpokenFor(context.db, referencesOf(asked))
+  if (isOurs) throw new ServiceError('unit_spoken_for')
   const at = context.now()
   const units = asked.units.map((unit) => unitOf(unit, asked.operator, at))
   const bulk: Bulk = {
@@ -51,6 +60,15 @@ export async function postBulk(context: Context, asked: NewBulk): Promise<Outcom
   }
   return context.group.submitBulk(bulk)
 }
+
+/** The holds and the units to reverse: a payment's own calls move its state with its money. */
+const referencesOf = ({ units }: NewBulk): UnitId[] =>
+  units.flatMap(({ transfers }) =>
+    transfers.flatMap((transfer) => {
+      if ('hold' in transfer) return [transfer.hold]
+      return 'original' in transfer ? [transfer.original] : []
+    }),
+  )
 
 const isRefusedWhole = ({ mode }: NewBulk, results: readonly BulkResult[]) =>
   mode === 'atomic' && results.some(({ state }) => state === 'refused')

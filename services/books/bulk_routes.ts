@@ -128,7 +128,7 @@ export const bulkEndpoints = [
       units: z.array(Unit).min(1).max(UNITS_MAX),
     }),
     answers: { 200: BulkOut },
-    refusals: [],
+    refusals: ['unit_spoken_for'],
     handle: (context, { caller, body, claim }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
       const units = body.units.map(({ key, reason, ...asked }) => ({

@@ -90,6 +90,7 @@ export const PROBLEMS = {
   too_many_captures: [409, 'The payment was captured as often as it may be'],
   total_too_large: [422, 'The account cannot hold that much'],
   unit_too_large: [422, 'Too many transfers at once'],
+  unit_spoken_for: [409, 'A payment, settlement, instruction or exchange rests on it'],
   weak_pin: [422, 'The PIN is too easy to guess'],
 } as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
 

@@ -17,6 +17,7 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
+import { areSpokenFor } from '../books/purposes.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
@@ -54,15 +55,11 @@ async function subjectOf(db: Knex, subject: ReversalRequest['subject']) {
     return subject
   }
   const unit = transferIdAt(subject.unit, 0)
-  const purposes = await findPurposes(db, unit)
+  const purposes = await findPurposes(db, [unit])
   if (purposes.length === 0) throw new ServiceError('not_found')
   const payment = await db('payments').whereIn('id', purposes).first('id', 'transfer_id')
   if (payment?.transfer_id === unit) return { payment: payment.id as Uuid }
-  const isSpokenFor =
-    payment !== undefined ||
-    (await db('settlements').whereIn('id', purposes).first('id')) !== undefined ||
-    (await db('instructions').whereIn('id', purposes).first('id')) !== undefined
-  return { unit, isSpokenFor }
+  return { unit, isSpokenFor: await areSpokenFor(db, [unit]) }
 }
 
 async function reversePayment(

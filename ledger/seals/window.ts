@@ -1,6 +1,6 @@
 /** Reads sealed transfers as they stand today, some thousands at a time, in the seals' order. */
 import type { Knex } from 'knex'
-import { copyOut } from './copy_out.ts'
+import { copyOut } from '../wire/copy-out.ts'
 import { HASH_BYTES, ID_BYTES, type Seal, sealOf, type SealRow } from './heads.ts'
 import { ID_AT, RECORDED_AT, TRACED_COLUMNS, tracedLeafOf } from './leaves.ts'
 import { sealedRows } from './proofs.ts'

@@ -1,6 +1,6 @@
 /** Proving to somebody else what was sealed: where a transfer is, and that it is there. */
 import type { Knex } from 'knex'
-import { copyOut } from './copy_out.ts'
+import { copyOut } from '../wire/copy-out.ts'
 import { type Head, headOf, hexOf, ID_BYTES, type Seal, sealOf } from './heads.ts'
 import {
   type TransferId,
@@ -8,10 +8,10 @@ import {
   TRANSFERS_PER_UNIT_MAX,
   type UnitId,
   type Uuid,
-} from './ids.ts'
+} from '../ids.ts'
 import { leafOfTuple, SEALED_COLUMNS, type SealedTransfer, TUPLE_COLUMNS } from './leaves.ts'
 import * as merkle from './merkle.ts'
-import { NODE_LEVEL_MIN } from './seal_writer.ts'
+import { NODE_LEVEL_MIN } from './writer.ts'
 
 /** A head with its signature. */
 export interface Checkpoint {

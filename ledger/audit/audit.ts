@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import type { Knex } from 'knex'
 import { DETAILS, PASSES } from './invariants.ts'
-import type { Currency } from './money.ts'
+import type { Currency } from '../money.ts'
 import type { Pass } from './passes.ts'
 
 export interface Audit {

@@ -1,6 +1,6 @@
 /** How the seals stand, at a glance. */
 import type { Knex } from 'knex'
-import type { Violation } from './audit.ts'
+import type { Violation } from '../audit/audit.ts'
 import { type Checkpoint, findCheckpoints, findSeals } from './proofs.ts'
 import { stateAt, verifySeals } from './verify.ts'
 

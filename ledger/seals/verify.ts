@@ -3,7 +3,7 @@
  * the order of the seals, and computes chain, tree and roots again.
  */
 import type { Knex } from 'knex'
-import type { Violation } from './audit.ts'
+import type { Violation } from '../audit/audit.ts'
 import {
   CHAIN_START,
   chainOf,
@@ -17,7 +17,7 @@ import {
 import { type Frontier, type Hash, hashOf, openFrontier, rootOf } from './merkle.ts'
 import { findSeals } from './proofs.ts'
 import { UNHURRIED } from './seal.ts'
-import { appendLeaves, type Node } from './seal_writer.ts'
+import { appendLeaves, type Node } from './writer.ts'
 import { findStrays } from './strays.ts'
 import { nextSeals, readWindow, type Window } from './window.ts'
 

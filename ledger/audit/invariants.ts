@@ -5,7 +5,7 @@
  * Not here: that a frozen account was left alone. When it was frozen is not recorded, so nobody can
  * tell later; `check_transfers` refuses it at the time.
  */
-import { CHART, POSTINGS } from './chart.ts'
+import { CHART, POSTINGS } from '../chart.ts'
 import { type Pass, proves, TOLERANCE } from './passes.ts'
 import { PROMISES } from './promises.ts'
 

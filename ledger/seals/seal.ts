@@ -8,10 +8,10 @@
  * did not. So seals are in the order of commit, between them at least.
  */
 import type { Knex } from 'knex'
-import { copyOut } from './copy_out.ts'
+import { copyOut } from '../wire/copy-out.ts'
 import { type Head, type Seal, sealOf, type SealRow } from './heads.ts'
 import { TUPLE_COLUMNS } from './leaves.ts'
-import { openWriter } from './seal_writer.ts'
+import { openWriter } from './writer.ts'
 
 export interface SealOptions {
   /** Whose books these are; part of every head. */
