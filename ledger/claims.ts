@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
+import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
+import { type Column, copyOf } from './wire/copy.ts'
 
 export interface Claim {
   /** Digest of who asks, for what, and the key of their choice; a uuid in form. */
@@ -37,7 +39,7 @@ export async function findAnswers(
   const { rows } = await connection.query({
     name: 'find_answers',
     text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
-    values: [claims.map((claim) => claim.id)],
+    values: [uuidsOf(claims.map((claim) => claim.id))],
   })
   return new Map((rows as ({ id: string } & StoredAnswer)[]).map((row) => [row.id, row]))
 }
@@ -77,6 +79,12 @@ export function openRecall(pool: { query: Connection['query'] }) {
     })
 }
 
+const CLAIM_COLUMNS: readonly Column<Claim & Pick<StoredAnswer, 'answer'>>[] = [
+  { name: 'id', put: ({ id }) => putUuid(id) },
+  { name: 'fingerprint', put: ({ fingerprint }) => putBytea(fingerprint) },
+  { name: 'answer', put: ({ answer }) => putText(answer) },
+]
+
 /** Stores what the claiming units were answered. A claim stored meanwhile is `claim_exists`. */
 export function writeAnswers(
   connection: Connection,
@@ -89,12 +97,5 @@ export function writeAnswers(
   if (rows.length === 0) return []
   // In id order, so that two processes with the same claims cannot wait for each other.
   rows.sort((a, b) => (a.id < b.id ? -1 : 1))
-  const text = `INSERT INTO claims (id, fingerprint, answer)
-                SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[])`
-  const values = [
-    rows.map((row) => row.id),
-    rows.map((row) => `\\x${row.fingerprint.toString('hex')}`),
-    rows.map((row) => row.answer),
-  ]
-  return [connection.query({ name: 'write_answers', text, values })]
+  return [copyOf('claims', CLAIM_COLUMNS, rows)(connection)]
 }

@@ -5,7 +5,7 @@ import { type CompanionRows, type CompanionTables, writeCompanions } from './com
 import type { Verdict } from './decide.ts'
 import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
 import type { Connection } from './database.ts'
-import { decideUnderLock, type LockedDecision, writeMoney } from './transfers.ts'
+import { decideUnderLock, type LockedDecision, writesOf } from './transfers.ts'
 import type { NewUnit } from './units.ts'
 
 /** Why a unit came to nothing: the ledger's code, or the constraint that a companion row broke. */
@@ -96,7 +96,7 @@ export async function write(
   conclusions: readonly Conclusion[],
 ): Promise<void> {
   await Promise.all([
-    ...writeMoney(connection, rows),
+    ...writesOf(rows).map((one) => one(connection)),
     ...writeCompanions(connection, companions, conclusions),
     ...writeAnswers(connection, units, conclusions),
     connection.query({ text: 'COMMIT' }),

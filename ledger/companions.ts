@@ -1,7 +1,8 @@
 /** Rows of other tables that commit with the money. What they mean is their owners' business. */
 import type { Connection } from './database.ts'
+import { copyOfText } from './wire/copy.ts'
 
-/** Column values as JSON can carry them; amounts as text. */
+/** Column values as JSON can carry them; amounts as text. What is left out is null. */
 export type CompanionRow = Readonly<Record<string, unknown>>
 export type CompanionRows = Readonly<Record<string, readonly CompanionRow[]>>
 
@@ -19,18 +20,6 @@ export function writeCompanions(
   }
   return Object.entries(tables).flatMap(([table, columns]) => {
     const ours = rows.flatMap((byTable) => byTable[table] ?? [])
-    return ours.length === 0 ? [] : [insert(connection, table, columns, ours)]
+    return ours.length === 0 ? [] : [copyOfText(table, columns, ours)(connection)]
   })
-}
-
-function insert(
-  connection: Connection,
-  table: string,
-  columns: readonly string[],
-  rows: readonly CompanionRow[],
-): Promise<unknown> {
-  const names = columns.join(', ')
-  const text = `INSERT INTO ${table} (${names})
-                SELECT ${names} FROM json_populate_recordset(NULL::${table}, $1)`
-  return connection.query({ name: `write_${table}`, text, values: [JSON.stringify(rows)] })
 }

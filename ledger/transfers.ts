@@ -38,7 +38,7 @@ export async function createTransfers(
   const [verdict] = verdicts
   if (verdict === undefined) throw new Error('a unit went without a verdict')
   if (!verdict.accepted) throw new LedgerError(verdict.code)
-  await Promise.all(writeMoney(connection, rows))
+  for (const write of writesOf(rows)) await write(connection)
   return verdict.transfers
 }
 
@@ -141,16 +141,20 @@ function expiriesOf(transfers: readonly Transfer[]): Expiry[] {
 }
 
 /**
- * Writes what was decided. The statements are in flight together when the connection pipelines;
- * the accounts come first, because the check on new transfers reads them.
+ * The statements that write what was decided, in their order: the accounts come first, because the
+ * check on new transfers reads them. On a connection that pipelines they may be in flight together.
  */
-export function writeMoney(
-  connection: Connection,
-  { accounts, transfers, places }: Omit<LockedDecision, 'verdicts'>,
-): Promise<unknown>[] {
+export function writesOf({
+  accounts,
+  transfers,
+  places,
+}: Omit<LockedDecision, 'verdicts'>): readonly Write[] {
   if (transfers.length === 0) return []
+  const update: Write = (connection) => connection.query(updateOf(accounts, places))
   const expiries = expiriesOf(transfers)
-  const copies = [copyOf('transfers', TRANSFER_COLUMNS, transfers)]
-  if (expiries.length > 0) copies.push(copyOf('hold_expiries', EXPIRY_COLUMNS, expiries))
-  return [connection.query(updateOf(accounts, places)), ...copies.map((copy) => copy(connection))]
+  const writes = [update, copyOf('transfers', TRANSFER_COLUMNS, transfers)]
+  if (expiries.length > 0) writes.push(copyOf('hold_expiries', EXPIRY_COLUMNS, expiries))
+  return writes
 }
+
+type Write = (connection: Connection) => Promise<unknown>

@@ -70,6 +70,13 @@ export function putBigint(value: bigint): void {
   end = page.writeBigInt64BE(value, end)
 }
 
+/** Bytes as a value of their own. */
+export function putBytea(bytes: Buffer): void {
+  reserve(4)
+  putInt32(bytes.length)
+  putBytes(bytes)
+}
+
 export function putText(text: string): void {
   // No character takes more than three bytes for each of its code units.
   reserve(4 + 3 * text.length)

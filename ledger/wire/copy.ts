@@ -21,20 +21,42 @@ interface Submitted {
   handleCopyInResponse: () => void
 }
 
-/**
- * What adds rows to the table, in their order, on the connection it is given. It does not wait to
- * be asked for the rows, so that other statements may be in flight before and after: when Postgres
- * does not want them, because COPY was refused or the transaction has failed, it ignores them as
- * its protocol says and answers with the error. A broken constraint is named as by INSERT.
- */
-export function copyOf<Row>(
+/** A statement that carries its rows: give it the connection it is to run on. */
+export type Copy = (connection: { query(query: pg.Query): unknown }) => Promise<unknown>
+
+/** Adds the rows to the table, in their order; the columns' types are those of `put`. */
+export const copyOf = <Row>(
   table: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-): (connection: { query(query: pg.Query): unknown }) => Promise<unknown> {
-  const names = columns.map(({ name }) => name).join(', ')
-  const text = `COPY ${table} (${names}) FROM STDIN (FORMAT binary)`
-  const file = fileOf(columns, rows)
+): Copy => {
+  const names = columns.map(({ name }) => name)
+  return copyFrom(table, names, 'binary', fileOf(columns, rows))
+}
+
+/** The same for rows of any table, as text that Postgres reads by the columns' own types. */
+export const copyOfText = (
+  table: string,
+  names: readonly string[],
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Copy => {
+  const lines = rows.map((row) => names.map((name) => fieldOf(row[name])).join('\t'))
+  return copyFrom(table, names, 'text', Buffer.from(`${lines.join('\n')}\n`))
+}
+
+/**
+ * It does not wait to be asked for the rows, so that other statements may be in flight before and
+ * after: when Postgres does not want them, because COPY was refused or the transaction has failed,
+ * it ignores them as its protocol says and answers with the error. A broken constraint is named as
+ * by INSERT.
+ */
+function copyFrom(
+  table: string,
+  names: readonly string[],
+  format: 'binary' | 'text',
+  file: Buffer,
+): Copy {
+  const text = `COPY ${table} (${names.join(', ')}) FROM STDIN (FORMAT ${format})`
   return (connection) =>
     new Promise((resolve, reject) => {
       const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result))
@@ -51,6 +73,23 @@ export function copyOf<Row>(
       submitted.handleCopyInResponse = () => {}
       connection.query(query)
     })
+}
+
+/** What ends a field, a line or the file, and what says so. */
+const SPECIAL = /[\\\n\r\t]/g
+const ESCAPED: Readonly<Record<string, string>> = {
+  ...{ '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' },
+}
+
+function fieldOf(value: unknown): string {
+  if (value === null || value === undefined) return '\\N'
+  return textOf(value).replace(SPECIAL, (special) => ESCAPED[special] ?? '')
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (value instanceof Date) return value.toISOString()
+  return JSON.stringify(value)
 }
 
 /** A signature that shows whether anything was converted on the way; no flags, no extension. */
