@@ -196,7 +196,7 @@ function amountsIn(value: unknown): { name: string; schema: object }[] {
 
 /** What it may be, null aside. */
 function typesOf(schema: object): string[] {
-  const { type, anyOf } = schema as { type?: string; anyOf?: object[] }
-  const types = anyOf === undefined ? [`${type}`] : anyOf.flatMap(typesOf)
+  const { type, anyOf } = schema as { type?: string | string[]; anyOf?: object[] }
+  const types = anyOf === undefined ? [type ?? 'nothing'].flat() : anyOf.flatMap(typesOf)
   return [...new Set(types)].filter((one) => one !== 'null')
 }
