@@ -41,8 +41,8 @@ export interface NewBulk {
 
 /**
  * Submits the units in one transaction; the answer has one result for each, in their order.
- * @throws {ServiceError} `unit_spoken_for` when one of them would post, void or reverse what belongs
- *   to a payment, a settlement, an instruction or an exchange.
+ * @throws {ServiceError} `unit_spoken_for` when one of them would post, void or reverse what
+ *   belongs to a payment, a settlement, an instruction or an exchange.
  */
 export async function postBulk(context: Context, asked: NewBulk): Promise<Outcome> {
   const isOurs = await areSpokenFor(context.db, referencesOf(asked))
