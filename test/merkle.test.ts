@@ -144,15 +144,14 @@ describe('a leaf', () => {
   const id = '01a1fb16-576b-7127-9d79-fd451d94c701'
   const transfer: SealedTransfer = {
     ...{ id, recorded_at: '2026-11-20T22:31:47.842994Z', debit_account_id: id },
-    ...{ credit_account_id: id, reference: id, amount: '2', debit_entry: '3' },
-    ...{ credit_entry: '4', debit_balance: '-5', credit_balance: '9223372036854775807' },
+    ...{ credit_account_id: id, reference: id, amount: '2' },
     ...{ kind: 'single', currency: 'EUR', code: 'test', pending_id: null, resolution: null },
     ...{ reverses_id: null, effective_at: null, booked_at: null, expires_at: null },
   }
 
   it('is the same for ever: receipts of today are verified in twenty years', () => {
     expect(hex(leafOf(transfer) ?? '')).to.equal(
-      '3d5bc092102f4d5441c48ba7d8e4895b92e0a843d89b9d8776dfee57f8141fe2',
+      'ef98504cee713cf0e83995fd346dfac2944ea9525857db7dba203427c89949ec',
     )
   })
 

@@ -49,6 +49,11 @@ describe('a receipt', () => {
     return { receipt: body, text }
   }
 
+  it('says nothing about what else either side has', async () => {
+    const { text } = await receipted()
+    expect(text).not.to.match(/balance|entry/)
+  })
+
   it('is there as soon as the payment is sealed, for payer and payee and nobody else', async () => {
     const { ada, ben, path } = await paid()
     const early = await call(ada, 'GET', path)

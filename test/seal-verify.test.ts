@@ -55,7 +55,7 @@ const CORRUPTIONS: Readonly<Record<string, readonly [sql: string, invariant: str
     'sealed_transfers_exist',
   ],
   'two rows exchange what they say': [
-    `UPDATE transfers t SET debit_entry = -o.debit_entry FROM transfers o
+    `UPDATE transfers t SET reference = o.reference FROM transfers o
       WHERE t.id IN (${ONE}, ${ANOTHER}) AND o.id IN (${ONE}, ${ANOTHER}) AND t.id <> o.id`,
     'chain_is_intact',
   ],

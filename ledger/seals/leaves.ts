@@ -6,6 +6,9 @@
  *   uuid: 16 bytes. int8: 8 bytes. time: 8 bytes, microseconds since 2000-01-01T00:00:00Z.
  *   text: UTF-8. All numbers big-endian and signed.
  *
+ * Entry numbers and balances are left out: a receipt shows what is sealed, and the balance of one
+ * side is no business of the other. They follow from what is sealed, and the verifier says whether.
+ *
  * It is a tuple of Postgres's COPY BINARY but for the first two bytes, which are the number of
  * fields there; so Postgres writes it as fast as it can, and others can rebuild it from JSON.
  */
@@ -19,10 +22,6 @@ const FIELDS = {
   credit_account_id: 'uuid',
   reference: 'uuid',
   amount: 'int8',
-  debit_entry: 'int8',
-  credit_entry: 'int8',
-  debit_balance: 'int8',
-  credit_balance: 'int8',
   kind: 'text',
   currency: 'text',
   code: 'text',

@@ -49,6 +49,8 @@ export async function findSeals(db: Knex, query: CheckpointQuery): Promise<Seal[
   }
   if (before !== undefined) void seals.where('number', '<', before)
   if (from !== undefined) void seals.where('number', '>=', from)
+  // Ordered by the index that finds it: by number, all seals before it would be walked.
+  if (covering !== undefined) void seals.orderBy('first_position', order)
   return (await seals.orderBy('number', order)).map(sealOf)
 }
 

@@ -186,7 +186,9 @@ function openChecker(db: Knex.Transaction, from: SealState, { isSigned }: SealCh
 
   async function checkSignature(seal: Seal): Promise<void> {
     if (seal.signature === null) unsigned += 1
-    if (seal.signature === null || isSigned === undefined) return
+    if (isSigned === undefined) return
+    // Whoever has keys expects signatures: one that was taken away is as bad as a wrong one.
+    if (seal.signature === null) return report.add('signatures_are_right', [`seal ${seal.number}`])
     const { origin: _anybody, ...head } = headOf('', seal)
     const isRight = await isSigned(head, seal.signature)
     if (!isRight) report.add('signatures_are_right', [`seal ${seal.number}`])

@@ -7,6 +7,7 @@ import type { BankReport } from '../../adapters/adapter.ts'
 import {
   createTransfers,
   LedgerError,
+  type LedgerErrorCode,
   type NewTransfer,
   newUnitId,
   type UnitId,
@@ -15,7 +16,7 @@ import { bankAccountsOf } from '../books/chart.ts'
 import {
   type InstructionAccounts,
   resolvedByBank,
-  returnedWithoutFunds,
+  resolvedWithoutOwner,
 } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
@@ -122,12 +123,7 @@ async function setAside(
   const isWrong = !sameMoney(instruction, report)
   const reason = isWrong ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
   if (open) await setState(context, trx, instruction, 'manual', reason)
-  await recordEvent(trx, {
-    type: 'instruction.manual',
-    object: publicId('ins', instruction.id),
-    data: { ...instructionOut(instruction), reason },
-    at: context.now(),
-  })
+  await askPerson(trx, instruction, reason, context.now())
   return open ? 'manual' : 'contradiction'
 }
 
@@ -143,6 +139,19 @@ async function setState(
     .where({ id })
     .update({ state, reason: reason ?? null, leased_until: null, changed_at })
 }
+
+/** Spent, closed or frozen meanwhile: a bank's word waits for nobody. */
+const OWNER_OUT_OF_REACH: readonly LedgerErrorCode[] = [
+  'insufficient_funds',
+  'account_closed',
+  'account_frozen',
+]
+
+const askPerson = (trx: Knex.Transaction, instruction: Instruction, reason: string, at: Date) =>
+  recordEvent(trx, {
+    ...{ type: 'instruction.manual', object: publicId('ins', instruction.id), at },
+    data: { ...instructionOut(instruction), reason },
+  })
 
 /** The bank's movement and what follows it; answers why the latter could not be made, if so. */
 async function moveMoney(
@@ -160,9 +169,13 @@ async function moveMoney(
   const refusal = await refusalOf(trx, { id: unit, at, transfers: [own, ...following] })
   if (refusal !== undefined) {
     // What the bank did is a fact, whatever becomes of what should have followed.
-    const isUnfunded = outcome === 'returned' && refusal === 'insufficient_funds'
-    const fact = isUnfunded ? returnedWithoutFunds(occasion, accounts, money) : own
-    await createTransfers(trx, { id: newUnitId(), at, transfers: [fact] })
+    const alone = { id: newUnitId(), at, transfers: [own] }
+    const obstacle = following.length === 0 ? refusal : await refusalOf(trx, alone)
+    if (obstacle === undefined) return refusal
+    if (!OWNER_OUT_OF_REACH.includes(obstacle)) throw new LedgerError(obstacle)
+    const parked = resolvedWithoutOwner(occasion, direction, outcome, { accounts, money, hold })
+    await createTransfers(trx, { ...alone, transfers: [parked] })
+    if (obstacle !== 'insufficient_funds') await askPerson(trx, instruction, obstacle, at)
   }
   return refusal
 }
@@ -171,7 +184,10 @@ async function moveMoney(
 const earlier = (one: Date, other: Date) => (one < other ? one : other)
 
 /** Undefined when the transfers were made; else why not, and then nothing was written. */
-async function refusalOf(trx: Knex.Transaction, unit: Parameters<typeof createTransfers>[1]) {
+async function refusalOf(
+  trx: Knex.Transaction,
+  unit: Parameters<typeof createTransfers>[1],
+): Promise<LedgerErrorCode | undefined> {
   try {
     await createTransfers(trx, unit)
     return undefined

@@ -172,11 +172,21 @@ export function resolvedByBank(
   return { kind: resolution, code: 'top_up', hold, ...occasion }
 }
 
-/** A bank took money back that its owner has spent: we stand in for it until it is recovered. */
-export function returnedWithoutFunds(
+/**
+ * The same where the owner's account cannot take part: it is empty, closed or frozen. We stand in
+ * for it, from or to `suspense`, until a person has sorted it out.
+ */
+export function resolvedWithoutOwner(
   occasion: Occasion,
-  { suspense, bank }: InstructionAccounts,
-  { amount, currency }: Money,
+  direction: Direction,
+  outcome: Outcome,
+  { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: UnitId },
 ): NewTransfer {
-  return movement(occasion, currency, 'single', ['return_unfunded', suspense, bank, amount])
+  const { suspense, bank } = accounts
+  if (direction === 'debit' && outcome === 'returned') {
+    const leg: Leg = ['return_unfunded', suspense, bank, money.amount]
+    return movement(occasion, money.currency, 'single', leg)
+  }
+  const standIn = { accounts: { ...accounts, owner: suspense }, money, hold }
+  return resolvedByBank(occasion, direction, outcome, standIn)
 }

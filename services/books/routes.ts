@@ -1,6 +1,7 @@
 /** Everything about the books over HTTP, and the proof that they balance. */
 import { z } from 'zod'
 import { audit, sealStatus } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, Timestamp } from '../http/schemas.ts'
 import { accountEndpoints } from './accounts_routes.ts'
@@ -41,6 +42,34 @@ const sealsOut = (
   newest_intact: violations.length === 0,
 })
 
+async function prove(context: Context) {
+  const { accounts, transfers, trialBalance, ...found } = await audit(context.db)
+  const sealed = await sealStatus(context.db, context.config.SEAL_ORIGIN)
+  const violations = [...found.violations, ...sealed.violations]
+  return {
+    proven: violations.length === 0,
+    accounts: accounts.toString(),
+    transfers: transfers.toString(),
+    trial_balance: trialBalance.map(({ currency, debits, credits }) => ({
+      ...{ currency, debits: debits.toString(), credits: credits.toString() },
+    })),
+    seals: sealsOut(sealed, context.now()),
+    violations,
+    checked_at: context.now().toISOString(),
+  }
+}
+
+const proofs = new WeakMap<Context, ReturnType<typeof prove>>()
+
+/** It reads everything: whoever asks while it is worked out gets the same answer. */
+function shared(context: Context): ReturnType<typeof prove> {
+  const running = proofs.get(context)
+  if (running !== undefined) return running
+  const proof = prove(context).finally(() => proofs.delete(context))
+  proofs.set(context, proof)
+  return proof
+}
+
 export const bookEndpoints = [
   ...accountEndpoints,
   ...statementEndpoints,
@@ -51,22 +80,6 @@ export const bookEndpoints = [
     summary: 'Recomputes every balance from the transfers and says whether the books balance',
     answers: { 200: ProofOut },
     refusals: [],
-    handle: async (context) => {
-      const { accounts, transfers, trialBalance, ...found } = await audit(context.db)
-      const sealed = await sealStatus(context.db, context.config.SEAL_ORIGIN)
-      const violations = [...found.violations, ...sealed.violations]
-      const body = {
-        proven: violations.length === 0,
-        accounts: accounts.toString(),
-        transfers: transfers.toString(),
-        trial_balance: trialBalance.map(({ currency, debits, credits }) => ({
-          ...{ currency, debits: debits.toString(), credits: credits.toString() },
-        })),
-        seals: sealsOut(sealed, context.now()),
-        violations,
-        checked_at: context.now().toISOString(),
-      }
-      return { status: 200, body }
-    },
+    handle: async (context) => ({ status: 200, body: await shared(context) }),
   }),
 ]

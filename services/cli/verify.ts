@@ -30,11 +30,25 @@ export const verify: Command = {
   },
 }
 
-/** What is no JSON is no receipt. */
+/**
+ * What is no JSON is no receipt, and neither is what says one thing twice: a reader would believe
+ * the first, and we the last.
+ */
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    const receipt: unknown = JSON.parse(text)
+    const keys = [...text.matchAll(STRINGS)].filter(([, colon]) => colon !== undefined)
+    return keys.length === keysIn(receipt) ? receipt : undefined
   } catch {
     return undefined
   }
+}
+
+/** A string before a colon is a key. */
+const STRINGS = /"(?:[^"\\]|\\.)*"(\s*:)?/g
+
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const inside = Object.values(value).reduce((sum: number, one) => sum + keysIn(one), 0)
+  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length)
 }

@@ -146,7 +146,7 @@ function guarded(
     const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
     const work = () => endpoint.handle(context, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
-    if ('stream' in reply) streams.answer(ctx, reply)
+    if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else render(ctx, endpoint, reply)
   }
 }

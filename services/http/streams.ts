@@ -4,25 +4,27 @@ import type Koa from 'koa'
 import { ServiceError } from '../errors.ts'
 import type { Streamed } from './endpoint.ts'
 
-/** Each reads from the database again and again, which others need too. */
-const AT_ONCE_MAX = 4
+/** Each reads from the database again and again, which others need too; one for each caller. */
+const AT_ONCE_MAX = 8
 /** A client that reads nothing for so long is gone. */
 const STALLED_MAX_MS = 30_000
 
 export interface Streams {
-  /** @throws {ServiceError} `saturated` when too many are being written. */
-  readonly answer: (ctx: Koa.Context, streamed: Streamed) => void
+  /** @throws {ServiceError} `saturated` when too many are being written, or one to this owner. */
+  readonly answer: (ctx: Koa.Context, owner: string, streamed: Streamed) => void
 }
 
 export function openStreams(): Streams {
-  let running = 0
+  const running = new Set<string>()
   return {
-    answer(ctx, { status, contentType, fileName, stream }) {
-      if (running === AT_ONCE_MAX) throw new ServiceError('saturated', { retryAfter_s: 5 })
+    answer(ctx, owner, { status, contentType, fileName, stream }) {
+      if (running.size >= AT_ONCE_MAX || running.has(owner)) {
+        throw new ServiceError('saturated', { retryAfter_s: 5 })
+      }
       // Whoever has left already would never be counted down again.
       if (ctx.res.destroyed) return
-      running += 1
-      ctx.res.once('close', () => (running -= 1)).setTimeout(STALLED_MAX_MS)
+      running.add(owner)
+      ctx.res.once('close', () => running.delete(owner)).setTimeout(STALLED_MAX_MS)
       ctx.status = status
       ctx.type = contentType
       ctx.attachment(fileName)

@@ -30,8 +30,8 @@ export interface NextCapture {
   readonly price: Price
 }
 
-/** A payment is shown with all of its captures, so there is an end to them. */
-const CAPTURES_MAX = 100
+/** All of them are reversed in one unit: three transfers each, of the 256 that a unit holds. */
+const CAPTURES_MAX = 85
 
 /**
  * What is captured next of a payment of which `captured` is taken already, in so many `captures`.

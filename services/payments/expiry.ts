@@ -18,7 +18,7 @@ import { endHold, isHeld } from './holds.ts'
 import { later, lockPayment } from './payment.ts'
 
 /** One run releases so many at most; the next one goes on. */
-const HOLDS_MAX = 500
+const HOLDS_MAX = 5_000
 /** When to look again at a hold that could not be released. */
 const RETRY_S = 60
 
