@@ -4,27 +4,32 @@ import type Koa from 'koa'
 import { ServiceError } from '../errors.ts'
 import type { Streamed } from './endpoint.ts'
 
-/** Each reads from the database again and again, which others need too; one for each caller. */
+/** Each reads from the database again and again, which others need too. */
 const AT_ONCE_MAX = 8
+/** Nobody alone can keep the others from theirs. */
+const OF_ONE_OWNER_MAX = 4
 /** A client that reads nothing for so long is gone. */
 const STALLED_MAX_MS = 30_000
 
 export interface Streams {
-  /** @throws {ServiceError} `saturated` when too many are being written, or one to this owner. */
+  /** @throws {ServiceError} `saturated` when too many are written, all told or to the owner. */
   readonly answer: (ctx: Koa.Context, owner: string, streamed: Streamed) => void
 }
 
 export function openStreams(): Streams {
-  const running = new Set<string>()
+  /** Whose they are that are being written. */
+  const running: string[] = []
   return {
     answer(ctx, owner, { status, contentType, fileName, stream }) {
-      if (running.size >= AT_ONCE_MAX || running.has(owner)) {
+      const ofOwner = running.filter((one) => one === owner).length
+      if (running.length >= AT_ONCE_MAX || ofOwner >= OF_ONE_OWNER_MAX) {
         throw new ServiceError('saturated', { retryAfter_s: 5 })
       }
       // Whoever has left already would never be counted down again.
       if (ctx.res.destroyed) return
-      running.add(owner)
-      ctx.res.once('close', () => running.delete(owner)).setTimeout(STALLED_MAX_MS)
+      running.push(owner)
+      const leave = () => running.splice(running.indexOf(owner), 1)
+      ctx.res.once('close', leave).setTimeout(STALLED_MAX_MS)
       ctx.status = status
       ctx.type = contentType
       ctx.attachment(fileName)
