@@ -32,7 +32,8 @@ CREATE OR REPLACE VIEW entries AS
       FROM transfers;
 
 -- What is left of the account's holds, newest first, at most so many. The totals say when all are
--- found, so that what was resolved long ago is not looked at.
+-- found, so that what was resolved long ago is not looked at; where one stays open under very many
+-- that were resolved since, only the newest legs are looked at.
 CREATE FUNCTION open_holds(account uuid, holds_max int)
 RETURNS TABLE (transfer_id uuid, side account_side, amount bigint, remaining bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -40,6 +41,8 @@ DECLARE
     reserved numeric := (SELECT debits_pending::numeric + credits_pending
                            FROM accounts WHERE id = account);
     found    int := 0;
+    seen     int := 0;
+    seen_max CONSTANT int := 10000;
     leg      record;
 BEGIN
     IF reserved = 0 THEN
@@ -53,6 +56,8 @@ BEGIN
           FROM transfers t WHERE t.credit_account_id = account AND t.kind = 'pending'
          ORDER BY entry DESC
     LOOP
+        seen := seen + 1;
+        EXIT WHEN seen > seen_max;
         remaining := leg.amount - (SELECT coalesce(sum(r.amount), 0)
                                      FROM transfers r WHERE r.pending_id = leg.id);
         CONTINUE WHEN remaining = 0;
