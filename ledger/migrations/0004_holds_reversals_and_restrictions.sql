@@ -25,7 +25,14 @@ ALTER TABLE transfers
     ADD resolution     bigint,                               -- 1, 2, 3, ... of one pending transfer
     ADD reverses_id    uuid,                                 -- what a reversal mirrors
     -- Lets a reader tell what was committed since it last looked, and miss nothing.
-    ADD transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    ADD transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint;
+
+-- Whatever was resolved before was resolved whole.
+ALTER TABLE transfers DISABLE TRIGGER append_only;
+UPDATE transfers SET resolution = 1 WHERE pending_id IS NOT NULL;
+ALTER TABLE transfers ENABLE TRIGGER append_only;
+
+ALTER TABLE transfers
     DROP CONSTRAINT resolution_names_its_pending,
     ADD CONSTRAINT resolution_names_its_pending CHECK (
         (kind IN ('post', 'void')) = (pending_id IS NOT NULL)
@@ -36,11 +43,6 @@ ALTER TABLE transfers
     ),
     ADD CONSTRAINT only_holds_expire CHECK (expires_at IS NULL OR kind = 'pending'),
     ADD CONSTRAINT effective_in_future CHECK (effective_at <= recorded_at + interval '1 minute');
-
--- Whatever was resolved before was resolved whole.
-ALTER TABLE transfers DISABLE TRIGGER append_only;
-UPDATE transfers SET resolution = 1 WHERE pending_id IS NOT NULL;
-ALTER TABLE transfers ENABLE TRIGGER append_only;
 
 DROP INDEX pending_transfer_resolved;
 CREATE UNIQUE INDEX hold_resolved ON transfers (pending_id, resolution) WHERE pending_id IS NOT NULL;
