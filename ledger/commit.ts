@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { type Claim, findAnswers, type StoredAnswer, writeAnswers } from './claims.ts'
 import { type CompanionRows, type CompanionTables, writeCompanions } from './companions.ts'
 import type { Verdict } from './decide.ts'
-import { isLostRace, LedgerError, violatedConstraint } from './errors.ts'
+import { LedgerError, violatedConstraint, withRetries } from './errors.ts'
 import type { Connection } from './database.ts'
 import { decideUnderLock, type LockedDecision, writesOf } from './transfers.ts'
 import type { NewUnit } from './units.ts'
@@ -54,22 +54,14 @@ export async function commitUnits(
   })
 }
 
-const RETRIES_MAX = 5
-
+/** `work` sends the COMMIT itself, together with its last statements. */
 export async function inTransaction<T>(
   pool: pg.Pool,
   work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await attempted(pool, work)
-    } catch (error) {
-      if (!isLostRace(error) || attempt === RETRIES_MAX) throw error
-    }
-  }
+  return withRetries(() => attempted(pool, work))
 }
 
-/** `work` sends the COMMIT itself, together with its last statements. */
 async function attempted<T>(
   pool: pg.Pool,
   work: (connection: Connection, begun: Promise<unknown>) => Promise<T>,

@@ -56,7 +56,7 @@ function sqlState(error: unknown): string | undefined {
 }
 
 /** Deadlocks and lost races leave nothing behind: the transaction may be tried again. */
-export const isLostRace = (error: unknown): boolean =>
+const isLostRace = (error: unknown): boolean =>
   ['40001', '40P01'].includes(sqlState(error) ?? '') || violatedConstraint(error) === 'claim_exists'
 
 /** Connection lost, out of resources, shutting down, timed out, read-only. */
@@ -79,4 +79,17 @@ export function isUnavailable(error: unknown): boolean {
     (typeof code === 'string' && NETWORK_CODES.test(code)) ||
     (typeof message === 'string' && DRIVER_MESSAGES.test(message))
   )
+}
+
+const ATTEMPTS_MAX = 5
+
+/** Does `work` again when it lost a race: that left nothing behind. Not for ever. */
+export async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isLostRace(error) || attempt === ATTEMPTS_MAX) throw error
+    }
+  }
 }

@@ -7,10 +7,8 @@
 import type { Knex } from 'knex'
 import { type Claim, findAnswers, replayOf, writeAnswers } from './claims.ts'
 import type { Outcome } from './commit.ts'
-import { isLostRace } from './errors.ts'
+import { withRetries } from './errors.ts'
 import type { Connection } from './database.ts'
-
-const ATTEMPTS_MAX = 5
 
 /**
  * Does `work` once for the claim, however often and from however many processes it is asked: the
@@ -24,13 +22,7 @@ export async function answerOnce(
   claim: Claim,
   work: (trx: Knex.Transaction) => Promise<string>,
 ): Promise<Outcome> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await db.transaction((trx) => answered(trx, claim, work))
-    } catch (error) {
-      if (!isLostRace(error) || attempt === ATTEMPTS_MAX) throw error
-    }
-  }
+  return withRetries(() => db.transaction((trx) => answered(trx, claim, work)))
 }
 
 async function answered(

@@ -9,15 +9,17 @@ import {
   type NewTransfer,
   setMetadata,
 } from '../ledger/index.ts'
-import { openBooks, pending, resolution, single, times, unitOf } from './support/books.ts'
+import {
+  openBooks,
+  pending,
+  refusalOf,
+  resolution,
+  single,
+  times,
+  unitOf,
+} from './support/books.ts'
 
 type Books = Awaited<ReturnType<typeof openBooks>>
-
-const refusalOf = (work: Promise<unknown>) =>
-  work.then(
-    () => 'done',
-    (error: { code?: string }) => error.code,
-  )
 
 describe('an account', () => {
   let books: Books

@@ -13,7 +13,7 @@ import {
   openStatement,
   type Span,
 } from '../ledger/index.ts'
-import { openBooks, pending, single, times, unitOf } from './support/books.ts'
+import { openBooks, pending, refusalOf, single, times, unitOf } from './support/books.ts'
 import { world } from './support/world.ts'
 
 type Books = Awaited<ReturnType<typeof openBooks>>
@@ -28,12 +28,6 @@ interface Row {
   readonly booked: number
   readonly change: bigint
 }
-
-const refusalOf = (work: Promise<unknown>) =>
-  work.then(
-    () => 'answered',
-    (error: { code?: string }) => error.code,
-  )
 
 describe('the balance at a moment', () => {
   let books: Books

@@ -5,7 +5,15 @@ import { balanceAt, closePeriod, type Group, type NewTransfer } from '../ledger/
 import { uuidOf } from '../services/ids.ts'
 import { expectProblem } from './support/abuse.ts'
 import { call } from './support/api.ts'
-import { openBooks, pending, resolution, single, times, unitOf } from './support/books.ts'
+import {
+  openBooks,
+  pending,
+  refusalOf,
+  resolution,
+  single,
+  times,
+  unitOf,
+} from './support/books.ts'
 import { OPERATOR, payment, person } from './support/people.ts'
 import { world } from './support/world.ts'
 
@@ -13,12 +21,6 @@ type Books = Awaited<ReturnType<typeof openBooks>>
 
 const DAY_MS = 86_400_000
 const ago = (ms: number) => new Date(Date.now() - ms)
-
-const refusalOf = (work: Promise<unknown>) =>
-  work.then(
-    () => 'done',
-    (error: { code?: string }) => error.code,
-  )
 
 describe('a period', () => {
   let books: Books

@@ -73,3 +73,10 @@ export const times = <T>(count: number, make: (index: number) => T): T[] =>
 
 export const count = <T>(all: readonly T[], one: T): number =>
   all.filter((each) => each === one).length
+
+/** 'done', or the code with which it was refused. */
+export const refusalOf = (work: Promise<unknown>): Promise<string | undefined> =>
+  work.then(
+    () => 'done',
+    (error: { code?: string }) => error.code,
+  )
