@@ -3,9 +3,7 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-
-const integer = (fallback: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback)
+import { integer, json, key, postgresUrl } from './config/kinds.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -15,20 +13,6 @@ const Bank = z.strictObject({
   previousSecret: z.string().startsWith('whsec_').optional(),
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
-
-const json = z.string().transform((text, ctx): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    ctx.addIssue({ code: 'custom', message: 'is not JSON' })
-    return z.NEVER
-  }
-})
-
-const key = z
-  .base64()
-  .transform((text) => Buffer.from(text, 'base64'))
-  .refine((bytes) => bytes.length >= 32, 'must be at least 32 bytes, base64')
 
 const SealKey = z.string().transform((text, ctx): KeyObject => {
   try {
@@ -63,7 +47,7 @@ const Environment = z.object({
   PORT: integer(8080, 0, 65_535),
   WORKER_PORT: integer(9090, 0, 65_535),
 
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url'),
+  DATABASE_URL: postgresUrl,
   DATABASE_CONNECTIONS_MAX: integer(10, 4, 100),
   REDIS_URL: z
     .string()
@@ -115,7 +99,7 @@ export class ConfigError extends Error {
 }
 
 const Migration = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url'),
+  DATABASE_URL: postgresUrl,
   /** Given, the role may log in with it; left out, how roles log in stays as it is. */
   API_PASSWORD: z.string().min(12).optional(),
   WORKER_PASSWORD: z.string().min(12).optional(),
@@ -159,10 +143,7 @@ export function readStartConfig(env: NodeJS.ProcessEnv = process.env) {
 }
 
 const CommandEnvironment = z.object({
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// url')
-    .optional(),
+  DATABASE_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.florin'),
   SEAL_ORIGIN: z.string().default('florin'),
 })
