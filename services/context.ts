@@ -3,11 +3,13 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
-import { connect, type Group, openGroup } from '../ledger/index.ts'
+import { connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openStandings, type Standing } from './identity/standing.ts'
 import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
+import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
@@ -23,6 +25,8 @@ export interface Context {
   readonly queue: Queue
   readonly tokens: TokenVerifier
   readonly hashes: HashPool
+  /** How a person stands right now. Undefined for nobody we know. */
+  readonly standings: Load<Uuid, Standing>
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
@@ -50,9 +54,10 @@ export function openContext(options: ContextOptions): Context {
   const { config, role, log, metrics, now = () => new Date() } = options
   const database = { url: config.DATABASE_URL, role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
+  const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
   return {
-    ...{ config, banks, log, metrics, now },
-    db: connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX }),
+    ...{ config, banks, log, metrics, now, db },
+    standings: openStandings(db),
     group: openGroup({
       ...database,
       companions: COMPANIONS,

@@ -1,3 +1,9 @@
+/** What is kept of an approval beside what was approved. */
+const APPROVAL = [
+  ...['approval', 'approval_digest', 'approval_key', 'approved_at', 'approval_proof'],
+  ...['step_up', 'idempotency_key'],
+] as const
+
 /** What a quote promises and an exchange keeps. */
 const EXCHANGE_TERMS = [
   ...['rate_id', 'sell_amount', 'sell_currency', 'buy_amount', 'buy_currency', 'mid_value'],
@@ -22,7 +28,8 @@ export const COMPANIONS = {
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
-    ...['approval', 'approval_digest', 'failure', 'created_at', 'changed_at'],
+    ...APPROVAL,
+    ...['failure', 'created_at', 'changed_at'],
     ...['captured', 'hold_id', 'authorized_at', 'capture_before'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
@@ -43,7 +50,8 @@ export const COMPANIONS = {
   fx_quotes: ['id', 'person_id', 'side', ...EXCHANGE_TERMS, 'created_at', 'expires_at'],
   exchanges: [
     ...['id', 'quote_id', 'person_id', 'transfer_id', ...EXCHANGE_TERMS],
-    ...['approval', 'approval_digest', 'created_at'],
+    ...APPROVAL,
+    'created_at',
   ],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

@@ -12,9 +12,11 @@ import { refused } from '../answers.ts'
 import { bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import { personOwner, walletOf } from '../books/chart.ts'
+import { clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
-import { type ApprovalBody, approve } from '../identity/approvals.ts'
+import { idFact, moneyFacts } from '../identity/acts.ts'
+import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
 import { NOT_HELD, noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
 
@@ -39,8 +41,11 @@ export async function moveOwnMoney(
 ): Promise<Outcome> {
   const { id: source, bank } = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
   refuseCurrency(context, bank, money)
-  const approved = { payer: person.id, payee: kind, money, order: null, source }
-  const approval = await approve(context, { ...approved, idempotencyKey: key }, given)
+  const facts = { ...moneyFacts(money), source: idFact('bac', source) }
+  const { approval } = await clear(context, {
+    ...{ rail: kind, payer: person.id, payee: null, money, given },
+    act: { action: kind, person: person.id, facts, key },
+  })
 
   const owner = await walletOf(context, person.id, money.currency)
   const payment = newPayment(context, kind, person, money, source)

@@ -26,11 +26,14 @@ import {
   walletOf,
 } from '../books/chart.ts'
 import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import { type Clearance, clear } from '../clearance/clear.ts'
+import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
-import { isPublicId, uuidOf } from '../ids.ts'
-import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { type Act, idFact, moneyFacts } from '../identity/acts.ts'
+import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
@@ -74,7 +77,7 @@ interface Agreed extends Purpose {
   readonly note: string | null
   /** The bank account to pay from; the wallet where there is none. */
   readonly source: BankAccount | undefined
-  readonly approval: Approval
+  readonly clearance: Clearance
   readonly claim: Claim
 }
 
@@ -91,18 +94,36 @@ export async function pay(
   const { money, note = null } = request
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
-  const approval = await approve(
-    context,
-    {
-      ...{ payer: payer.id, payee: purpose.payee.id, money },
-      ...{ order: purpose.order, source: source?.id ?? null, idempotencyKey: key },
-    },
-    request.approval,
-  )
-  const agreed = { ...purpose, payer, money, note, source, approval, claim }
+  const clearance = await clear(context, {
+    ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
+    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval },
+  })
+  const agreed = { ...purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
     : payFromBank(context, agreed, source)
+}
+
+/** What the payer agrees to. */
+const actOf = (
+  { id: person }: Person,
+  { payee, order }: Purpose,
+  money: Money,
+  source: BankAccount | undefined,
+  key: string,
+): Act => ({
+  ...{ action: 'payment', person, key },
+  facts: {
+    payee: publicId(payee.kind === 'person' ? 'per' : 'mer', payee.id),
+    ...moneyFacts(money),
+    order: idFact('ord', order),
+    source: idFact('bac', source?.id),
+  },
+})
+
+function railOf({ kind }: Purpose, source: BankAccount | undefined): Rail {
+  if (source !== undefined) return 'bank'
+  return kind === 'person' ? 'wallet' : 'order'
 }
 
 const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
@@ -256,14 +277,14 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payer, payee, price, approval }: Agreed,
+  { kind, payer, payee, price, clearance }: Agreed,
   more: CompanionRows,
 ): Conclusion {
   const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
   const body = paymentOut(payment, shown)
   const merchant = kind === 'order' ? payee.id : undefined
   const rows = {
-    payments: [paymentRow(payment, approval)],
+    payments: [paymentRow(payment, clearance.approval)],
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),

@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import type { CompanionRow, Currency, UnitId, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
-import type { Approval } from '../identity/approvals.ts'
+import { type Approval, approvalColumns } from '../identity/approvals.ts'
 import { type Payee, payeeById } from '../identity/parties.ts'
 import type { FeeLine, Price } from '../merchants/fees.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
@@ -74,8 +74,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     net: payment.net.toString(),
     currency: payment.currency,
     note: payment.note,
-    approval: approval.factor,
-    approval_digest: `\\x${approval.digest.toString('hex')}`,
+    ...approvalColumns(approval),
     failure: payment.failure,
     created_at: payment.createdAt,
     changed_at: payment.changedAt,

@@ -1,0 +1,50 @@
+/**
+ * All that must be right before the books are asked. Top to bottom: how the payer stands, what they
+ * may still spend, how risky it is, what they must show for it, and whether they have shown it.
+ */
+import type { Money, Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import type { Act } from '../identity/acts.ts'
+import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import type { Standing } from '../identity/standing.ts'
+import type { Facts, Rail } from './facts.ts'
+
+export interface Asked {
+  readonly rail: Rail
+  readonly payer: Uuid
+  readonly payee: Facts['payee']
+  readonly money: Money
+  /** What the payer must agree to. */
+  readonly act: Act
+  readonly given: ApprovalBody | undefined
+}
+
+export interface Clearance {
+  readonly approval: Approval
+}
+
+/**
+ * @throws {ServiceError} for whatever is missing or refused. Nothing is stored then: the same key
+ *   may be tried again.
+ */
+export async function clear(context: Context, asked: Asked): Promise<Clearance> {
+  const { rail, payee, money, act, given } = asked
+  const standing = await standingOf(context, asked.payer)
+  const payer = { id: asked.payer, standing }
+  const facts: Facts = { rail, payer, payee, money, at: context.now() }
+  const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
+  return { approval: await approve(context, act, given, demand) }
+}
+
+/** Small enough for a token alone, as the person and we want it. */
+function mayGoUnapproved({ config }: Context, { payer, money }: Facts): boolean {
+  const ours = BigInt(config.NO_PIN_LIMIT)
+  const own = payer.standing.noPinLimit ?? ours
+  return money.amount <= (own < ours ? own : ours)
+}
+
+async function standingOf({ standings }: Context, person: Uuid): Promise<Standing> {
+  const standing = await standings(person)
+  if (standing === undefined) throw new Error(`person ${person} is not there`)
+  return standing
+}

@@ -1,0 +1,55 @@
+/** How a person stands right now: what may change between two requests, and is asked at each. */
+import type { Knex } from 'knex'
+import type { Uuid } from '../../ledger/index.ts'
+import { type EventType, recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+import { type Load, openLoader } from '../loader.ts'
+
+export interface Standing {
+  /** How well we know the person (KYC); limits depend on it. */
+  readonly tier: string
+  /** Up to so many minor units the person wants to pay without an approval; null: our default. */
+  readonly noPinLimit: bigint | null
+  /** When a factor of theirs was last changed; null if never. */
+  readonly securityChangedAt: Date | null
+}
+
+interface Row {
+  readonly id: Uuid
+  readonly tier: string
+  readonly no_pin_limit: bigint | null
+  readonly security_changed_at: Date | null
+}
+
+const COLUMNS = ['id', 'tier', 'no_pin_limit', 'security_changed_at'] as const
+
+/** Many requests share one look. */
+export function openStandings(db: Knex): Load<Uuid, Standing> {
+  return openLoader(async (ids) => {
+    const rows: Row[] = await db('people').whereIn('id', ids).select(COLUMNS)
+    return new Map(rows.map((row) => [row.id, fromRow(row)]))
+  })
+}
+
+const fromRow = (row: Row): Standing => ({
+  tier: row.tier,
+  noPinLimit: row.no_pin_limit,
+  securityChangedAt: row.security_changed_at,
+})
+
+/** What changed about a person's factors, as the notice to them says it. */
+export type SecurityChange = Extract<EventType, `person.${string}`>
+
+/**
+ * Notes that a factor was changed, added or removed: from now on limits are reduced for a while,
+ * and the person is told. Call it in the transaction of the change.
+ */
+export async function securityChanged(
+  trx: Knex.Transaction,
+  person: Uuid,
+  { type, at }: { readonly type: SecurityChange; readonly at: Date },
+): Promise<void> {
+  await trx('people').where({ id: person }).update({ security_changed_at: at })
+  const object = publicId('per', person)
+  await recordEvent(trx, { type, object, data: { id: object, at: at.toISOString() }, at })
+}
