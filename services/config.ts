@@ -4,6 +4,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -54,9 +55,7 @@ const Environment = z.object({
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
     .optional(),
 
-  TOKEN_ISSUER: z.string().min(1),
-  TOKEN_AUDIENCE: z.string().min(1),
-  JWKS_URL: z.url(),
+  ...tokenSettings,
 
   PIN_PEPPER: key,
   PIN_HASHES_AT_ONCE: integer(2, 1, 64),
@@ -174,7 +173,7 @@ function productionFaults(config: Config): string[] {
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
-    config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]

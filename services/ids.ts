@@ -22,6 +22,8 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  key: 'an API key',
+  stf: 'a member of staff',
 } as const
 
 export type Kind = keyof typeof KINDS
