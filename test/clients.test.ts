@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { createApiKey, openApiKeys } from '../services/identity/api_keys.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
-import { expectProblem, quiet, send, times, unchanged, until } from './support/abuse.ts'
+import { expectProblem, quiet, send, statusesOf, times, unchanged, until } from './support/abuse.ts'
 import { type Answer, call, newSubject, type Who } from './support/api.ts'
 import { merchant, type Merchant, OPERATOR, person } from './support/people.ts'
 import { world } from './support/world.ts'
@@ -227,7 +227,7 @@ describe('a member of staff', () => {
   it('acts for one merchant, also when two take them on at once', async () => {
     const [rival, subject] = [await merchant(), newSubject('m')]
     const answers = await Promise.all([shop, rival].map((who) => add(who, { subject })))
-    expect(answers.map(({ status }) => status).sort()).to.deep.equal([201, 409])
+    expect(statusesOf(answers)).to.deep.equal([201, 409])
     const taken = await add(rival, { subject: shop.sub })
     expectProblem(taken, 409, 'merchant_subject_exists')
   })

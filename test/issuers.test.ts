@@ -1,6 +1,6 @@
 /** Several issuers: each speaks for its own, with the algorithms and in the roles it was given. */
 import { expect } from 'chai'
-import { generateKeyPair } from 'jose'
+import { exportJWK, generateKeyPair } from 'jose'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expectProblem, quiet, send, unchanged } from './support/abuse.ts'
 import { type Issuer, type Minted, startApi, startIssuer } from './support/abuse-issuer.ts'
@@ -79,7 +79,7 @@ describe('several issuers', () => {
     expect(made.status, made.text).to.equal(201)
     const claims = { sub: shop.sub, scope: 'merchant' }
     const staff = JSON.parse((await ask({ claims }, 'GET', '/v1/staff')).text).data
-    expect(staff.map((one: object) => one)).to.have.length(1)
+    expect(staff).to.have.length(1)
     expect(staff[0]).to.include({ merchant: JSON.parse(made.text).id, issuer: OTHER })
   })
 
@@ -142,14 +142,13 @@ describe('the keys of an issuer', () => {
     const next = await generateKeyPair('ES256')
     const token = await issuer.mint({ header: { kid: 'next' } }, next.privateKey)
     expect(await statusOf(token)).to.equal(401)
-    const { exportJWK } = await import('jose')
     const jwk = { ...(await exportJWK(next.publicKey)), kid: 'next', alg: 'ES256' }
     issuer.published.keys.push(jwk)
     await pause(1_100)
     expect(await statusOf(token)).to.equal(200)
   })
 
-  it('stop working when they are withdrawn and the cache has ended, for known tokens too', async () => {
+  it('stop working when they are withdrawn and the cache ends, known tokens too', async () => {
     const token = await issuer.mint()
     expect(await statusOf(token)).to.equal(200)
     issuer.published.keys = []

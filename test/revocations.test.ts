@@ -152,7 +152,8 @@ describe('a token of the second of the revocation', () => {
     [second + 1, 'a', null, false],
   ] as const
   for (const [issuedAt, jti, kept, expected] of CASES) {
-    it(`issued ${issuedAt - second} s after it began${kept ? ', kept,' : ''} is ${expected ? '' : 'not '}revoked`, () => {
+    const [when, is] = [`${issuedAt - second} s after it began`, expected ? 'is' : 'is not']
+    it(`issued ${when}${kept === null ? '' : ' and kept'} ${is} revoked`, () => {
       expect(isRevoked({ issuedAt, jti }, before, kept)).to.equal(expected)
     })
   }
