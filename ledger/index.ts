@@ -62,7 +62,6 @@ export {
   type Ceiling,
   findQuotas,
   openQuota,
-  PERIODS,
   type Period,
   type Quota,
   type Return,

@@ -7,7 +7,7 @@ import type { Connection } from './database.ts'
 import type { Uuid } from './ids.ts'
 import { bigintsOf, placesOf, uuidsOf } from './wire/binary.ts'
 
-export const PERIODS = ['day', 'week', 'month'] as const
+const PERIODS = ['day', 'week', 'month'] as const
 export type Period = (typeof PERIODS)[number]
 
 /** Numbers of the periods in which something happens; each later than the one before it. */
@@ -72,7 +72,7 @@ function moved(
 }
 
 /** How the quota stands once what was used at `at` is given back; what is over stays over. Pure. */
-export function afterReturn(quota: Quota, { amount, count, at }: Return): Quota {
+function afterReturn(quota: Quota, { amount, count, at }: Return): Quota {
   const period = (name: Period): Used => {
     const used = quota[name]
     if (used.period !== at[name]) return used
