@@ -5,6 +5,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
+import type { VaultKeys } from './vault/vault.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -161,6 +162,20 @@ const CommandEnvironment = z.object({
 /** What the commands of `florin` are told by the environment. */
 export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
+}
+
+/** What `npm start` seals with, of what it tells its processes. */
+export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
+  const keys = parseAll(z.object(VAULT_SETTINGS), env)
+  return { dataKeys: keys.DATA_KEYS, blindIndexKey: keys.BLIND_INDEX_KEY }
+}
+
+/** The keys of the vault, where both settings are given. */
+export function vaultKeysOf({
+  DATA_KEYS: dataKeys,
+  BLIND_INDEX_KEY: blindIndexKey,
+}: z.infer<z.ZodObject<typeof OPTIONAL_KEYS>>): VaultKeys | undefined {
+  return dataKeys && blindIndexKey && { dataKeys, blindIndexKey }
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {

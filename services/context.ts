@@ -30,7 +30,7 @@ export interface Context {
   readonly standings: Load<Uuid, Standing>
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
-  /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
+  /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
   /** Seals what whoever holds the database alone must not read. */
   readonly vault: Vault
@@ -83,7 +83,7 @@ export function openContext(options: ContextOptions): Context {
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
-    memory: openMemory(MEMORY_ENTRIES_MAX),
+    memory: openMemory(MEMORY_ENTRIES_MAX, now),
     vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }

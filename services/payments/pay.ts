@@ -38,6 +38,7 @@ import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
 import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
   later,
@@ -74,7 +75,8 @@ interface Purpose {
 interface Agreed extends Purpose {
   readonly payer: Person
   readonly money: Money
-  readonly note: string | null
+  /** Seals the note of the payment, if there is one. */
+  readonly note: NoteSealer
   /** The bank account to pay from; the wallet where there is none. */
   readonly source: BankAccount | undefined
   readonly clearance: Clearance
@@ -91,13 +93,14 @@ export async function pay(
   request: PaymentRequest,
   { claim, key }: { readonly claim: Claim; readonly key: string },
 ): Promise<Outcome> {
-  const { money, note = null } = request
+  const { money } = request
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
     ...{ act: actOf(payer, purpose, money, source, key), given: request.approval },
   })
+  const note = await noteSealer(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
@@ -263,13 +266,13 @@ function newPayment(
   { kind, payer, payee, order, source, feeSchedule, money, price, note, manual }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const now = context.now()
+  const [id, now] = [newId(), context.now()]
   return {
-    ...{ id: newId(), kind, state, payer: payer.id, payee: payee.id, order },
+    ...{ id, kind, state, payer: payer.id, payee: payee.id, order },
     ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note, failure: null, createdAt: now, changedAt: now },
+    ...{ note: note(id), failure: null, createdAt: now, changedAt: now },
     ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
   }
 }
@@ -277,11 +280,10 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payer, payee, price, clearance }: Agreed,
+  { kind, payee, price, clearance }: Agreed,
   more: CompanionRows,
 ): Conclusion {
-  const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
-  const body = paymentOut(payment, shown)
+  const body = paymentOut(payment, { feeLines: price.lines })
   const merchant = kind === 'order' ? payee.id : undefined
   const rows = {
     payments: [paymentRow(payment, clearance.approval)],

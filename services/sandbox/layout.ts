@@ -2,7 +2,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
+import type { VaultKeys } from '../vault/vault.ts'
 import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
 
 export interface Layout {
@@ -10,6 +12,8 @@ export interface Layout {
   readonly apiUrl: string
   readonly tokenUrl: string
   readonly dataDir: string
+  /** What seals at rest: migrations need it too. */
+  readonly vaultKeys: VaultKeys
   readonly processes: (urlOf: (role: string) => string) => readonly ProcessPlan[]
 }
 
@@ -53,7 +57,7 @@ export async function layOut(
   const script = (path: string) => new URL(path, import.meta.url)
   return {
     ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
-    ...{ apiUrl, tokenUrl, dataDir },
+    ...{ apiUrl, tokenUrl, dataDir, vaultKeys: readVaultKeys(shared) },
     processes: (urlOf) => [
       { name: 'sandbox', script: script('./main.ts'), env: sandbox },
       {
