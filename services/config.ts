@@ -5,6 +5,8 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { VAULT_SETTINGS } from './config/vault.ts'
+import type { VaultKeys } from './vault/vault.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -87,6 +89,7 @@ const Environment = z.object({
   /** Signs checkpoints and receipts; without it there are none. */
   SEAL_KEY: SealKey.optional(),
   SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
+  ...VAULT_SETTINGS,
   /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
   SANDBOX: json.optional(),
 })
@@ -98,11 +101,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** Where keys are needed only when there is something to seal. */
+const OPTIONAL_KEYS = {
+  DATA_KEYS: VAULT_SETTINGS.DATA_KEYS.optional(),
+  BLIND_INDEX_KEY: VAULT_SETTINGS.BLIND_INDEX_KEY.optional(),
+}
+
 const Migration = z.object({
   DATABASE_URL: postgresUrl,
   /** Given, the role may log in with it; left out, how roles log in stays as it is. */
   API_PASSWORD: z.string().min(12).optional(),
   WORKER_PASSWORD: z.string().min(12).optional(),
+  ...OPTIONAL_KEYS,
 })
 
 /** What `npm run migrate` needs: the owner's url, and the passwords of the processes' roles. */
@@ -146,11 +156,26 @@ const CommandEnvironment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.florin'),
   SEAL_ORIGIN: z.string().default('florin'),
+  ...OPTIONAL_KEYS,
 })
 
 /** What the commands of `florin` are told by the environment. */
 export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
+}
+
+/** What `npm start` seals with, of what it tells its processes. */
+export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
+  const keys = parseAll(z.object(VAULT_SETTINGS), env)
+  return { dataKeys: keys.DATA_KEYS, blindIndexKey: keys.BLIND_INDEX_KEY }
+}
+
+/** The keys of the vault, where both settings are given. */
+export function vaultKeysOf({
+  DATA_KEYS: dataKeys,
+  BLIND_INDEX_KEY: blindIndexKey,
+}: z.infer<z.ZodObject<typeof OPTIONAL_KEYS>>): VaultKeys | undefined {
+  return dataKeys && blindIndexKey && { dataKeys, blindIndexKey }
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {

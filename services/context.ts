@@ -18,6 +18,7 @@ import { openQueue, type Queue } from './queue.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
+import { openVault, type Vault } from './vault/vault.ts'
 
 export interface Context {
   readonly config: Config
@@ -36,8 +37,10 @@ export interface Context {
   readonly calendar: (at: Date) => Calendar
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
-  /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
+  /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
+  /** Seals what whoever holds the database alone must not read. */
+  readonly vault: Vault
   readonly log: Logger
   readonly metrics: Metrics
   /** The only clock. */
@@ -89,7 +92,8 @@ export function openContext(options: ContextOptions): Context {
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
-    memory: openMemory(MEMORY_ENTRIES_MAX),
+    memory: openMemory(MEMORY_ENTRIES_MAX, now),
+    vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }
 

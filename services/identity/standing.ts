@@ -23,10 +23,10 @@ interface Row {
 
 const COLUMNS = ['id', 'tier', 'no_pin_limit', 'security_changed_at'] as const
 
-/** Many requests share one look. */
+/** Many requests share one look. Who is erased has none. */
 export function openStandings(db: Knex): Load<Uuid, Standing> {
   return openLoader(async (ids) => {
-    const rows: Row[] = await db('people').whereIn('id', ids).select(COLUMNS)
+    const rows: Row[] = await db('people').whereIn('id', ids).whereNull('erased_at').select(COLUMNS)
     return new Map(rows.map((row) => [row.id, fromRow(row)]))
   })
 }
