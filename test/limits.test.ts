@@ -177,7 +177,7 @@ describe('what was used up of a limit', () => {
     expect(await usedOf(ada)).to.deep.equal({ amount: '0', count: 0 })
   })
 
-  it('comes back when what is held is voided or runs out, and for what is not captured', async () => {
+  it('comes back when a hold is voided or runs out, and for what is not captured', async () => {
     const tier = newTier()
     const [ada, shop] = [await personOf(tier, 10_000n), await merchant()]
     await limit(tier, { amount_max: '9000' })

@@ -113,7 +113,9 @@ describe('quotas', () => {
       }),
       { seed, numRuns: Number(process.env['RUNS'] ?? 200) > 1_000 ? 1_000 : 60 },
     )
-    console.info(`      SEED=${seed}, ${verdicts.length} units: ${count(verdicts, true)} accepted`)
+    process.stdout.write(
+      `      SEED=${seed}, ${verdicts.length} units: ${count(verdicts, true)} accepted\n`,
+    )
     expect(count(verdicts, true)).to.be.within(1, verdicts.length - 1)
   })
 
@@ -160,7 +162,7 @@ describe('quotas', () => {
     expect((await findQuotas(books.db, [quota])).get(quota)?.day.amount).to.equal(10n)
   })
 
-  it('may be used in a transaction of one’s own, and are left alone when it is undone', async () => {
+  it('may be used in a transaction of one’s own, and are left alone when that fails', async () => {
     const quota = await newQuota()
     const uses = [simple(quota, 60n, 100n, 'limit_exceeded')]
     const work = () =>

@@ -20,6 +20,9 @@ interface Accepted {
   readonly counted: readonly bigint[]
 }
 
+const fits = (amount: bigint, count: bigint, most: ModelUse['most'][number] | undefined) =>
+  (most?.[0] == null || amount <= most[0]) && (most?.[1] == null || count <= most[1])
+
 export function openLimits() {
   const accepted: Accepted[] = []
 
@@ -36,9 +39,6 @@ export function openLimits() {
       count: inside.reduce((sum, { counts }) => sum + counts, 0n),
     }
   }
-
-  const fits = (amount: bigint, count: bigint, most: ModelUse['most'][number] | undefined) =>
-    (most?.[0] == null || amount <= most[0]) && (most?.[1] == null || count <= most[1])
 
   /** Whether all of them are accepted; if not, none is. */
   function use(wanted: readonly ModelUse[]): boolean {
