@@ -62,6 +62,8 @@ export interface NewUnit {
   readonly at: Date
   readonly transfers: readonly NewTransfer[]
   readonly conditions?: readonly Condition[] | undefined
+  /** SHA-256 of what authorised it: written on the first of its rows, and sealed with it. */
+  readonly evidence?: Buffer | undefined
 }
 
 /** A row of `transfers`. */
@@ -81,6 +83,8 @@ export interface Transfer {
   readonly effectiveAt: Date | null
   readonly bookedAt: Date | null
   readonly expiresAt: Date | null
+  /** Of the unit; on its first row alone. */
+  readonly evidence: Buffer | null
   readonly debitEntry: bigint
   readonly creditEntry: bigint
   readonly debitBalance: bigint
