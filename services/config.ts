@@ -7,6 +7,7 @@ import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
+import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -57,9 +58,7 @@ const Environment = z.object({
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
     .optional(),
 
-  TOKEN_ISSUER: z.string().min(1),
-  TOKEN_AUDIENCE: z.string().min(1),
-  JWKS_URL: z.url(),
+  ...tokenSettings,
 
   PIN_PEPPER: key,
   PIN_HASHES_AT_ONCE: integer(2, 1, 64),
@@ -199,7 +198,7 @@ function productionFaults(config: Config): string[] {
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
-    config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]

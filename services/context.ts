@@ -6,11 +6,12 @@ import type { BankAdapter } from '../adapters/adapter.ts'
 import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
+import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
-import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
+import { openSubjects, type Subject } from './identity/subjects.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
@@ -27,10 +28,12 @@ export interface Context {
   readonly group: Group
   readonly banks: ReadonlyMap<string, BankAdapter>
   readonly queue: Queue
-  readonly tokens: TokenVerifier
+  readonly credentials: Credentials
   readonly hashes: HashPool
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
+  /** The same of whoever is not a person, by `subjectKey`. */
+  readonly subjects: Load<string, Subject>
   /** What people may spend. */
   readonly limits: RuleBook<LimitRule>
   /** In which day, week and month of limits something happens. */
@@ -67,7 +70,7 @@ export function openContext(options: ContextOptions): Context {
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
   return {
     ...{ config, banks, log, metrics, now, db },
-    standings: openStandings(db),
+    ...{ standings: openStandings(db), subjects: openSubjects(db, config) },
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
     group: openGroup({
@@ -81,11 +84,7 @@ export function openContext(options: ContextOptions): Context {
       redisUrl: config.REDIS_URL,
       onError: (error) => log.warn({ err: error }, 'doorbell'),
     }),
-    tokens: openTokenVerifier({
-      issuer: config.TOKEN_ISSUER,
-      audience: config.TOKEN_AUDIENCE,
-      jwksUrl: config.JWKS_URL,
-    }),
+    credentials: openCredentials(db, config, (error) => log.warn({ err: error }, 'credentials')),
     hashes: openHashPool({
       pepper: config.PIN_PEPPER,
       atOnce: config.PIN_HASHES_AT_ONCE,

@@ -23,6 +23,8 @@ const KINDS = {
   fxq: 'a quote',
   exc: 'an exchange',
   lim: 'a limit',
+  key: 'an API key',
+  stf: 'a member of staff',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -15,6 +15,7 @@ const EXCHANGE_TERMS = [
  */
 export const COMPANIONS = {
   merchants: ['id', 'subject', 'name', 'created_at'],
+  merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [
     ...['id', 'owner', 'bank', 'number_sealed', 'holder_sealed', 'number_index'],

@@ -204,6 +204,10 @@ describe('a body', () => {
     'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
+    'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
+    'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+    'POST /v1/sessions/revoke': [ben, { keep_this: true }],
+    'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
   const newMerchant = () => {

@@ -128,8 +128,8 @@ function guarded(
 ): Koa.Middleware {
   const route = `${endpoint.method} ${endpoint.path}`
   return async (ctx) => {
-    const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
-    const caller = await callerOf(context, token, endpoint.scopes)
+    const credential = await context.credentials.verify(shownBy(ctx), context.now())
+    const caller = await callerOf(context, credential, endpoint)
     const params = parseParams(endpoint.params, ctx['params'])
     const query = parse(endpoint.query, { ...ctx.query })
     const key = keyOf(ctx.req.headers['idempotency-key'])
@@ -150,6 +150,12 @@ function guarded(
     else await render(context, ctx, endpoint, reply)
   }
 }
+
+/** Nothing else in a request says who it is from. */
+const shownBy = (ctx: Koa.Context) => ({
+  ...{ authorization: ctx.get('Authorization'), proof: ctx.get('DPoP') },
+  ...{ method: ctx.method, path: ctx.path },
+})
 
 function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
   return async (ctx) => {

@@ -143,14 +143,6 @@ export function forgetPerson(
   forgetPersonKey(context, id)
 }
 
-/** The merchant that the token acts for. */
-export async function merchantOf(context: Context, token: Token): Promise<Uuid | undefined> {
-  return context.memory.recall(`acts for ${token.subject}`, async () => {
-    const row = await context.db('merchants').where({ subject: token.subject }).first('id')
-    return row?.id as Uuid | undefined
-  })
-}
-
 export interface Payee {
   readonly kind: 'person' | 'merchant'
   readonly id: Uuid

@@ -39,10 +39,14 @@ export async function layOut(
   }))
   const apiUrl = local(PORT)
   const tokenUrl = `${local(identityPort)}/token`
+  const issuer = {
+    ...{ issuer: local(identityPort), audience: AUDIENCE },
+    jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
+  }
   const shared = {
     NODE_ENV: 'development',
-    ...{ TOKEN_ISSUER: local(identityPort), TOKEN_AUDIENCE: AUDIENCE },
-    ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
+    TOKEN_ISSUERS: JSON.stringify([issuer]),
+    ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
     SEAL_KEY: secrets.sealKey,
