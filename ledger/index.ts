@@ -27,7 +27,7 @@ export {
 } from './accounts.ts'
 export { audit, type Violation } from './audit/audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
-export { type Claim, claimOf } from './claims.ts'
+export { type Claim, claimOf, rewriteAnswers } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
@@ -57,6 +57,17 @@ export {
   percentOf,
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
+export {
+  type Calendar,
+  type Ceiling,
+  findQuotas,
+  openQuota,
+  type Period,
+  type Quota,
+  type Return,
+  returnUses,
+  type Use,
+} from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'

@@ -3,7 +3,10 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { VAULT_SETTINGS } from './config/vault.ts'
+import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
 const Bank = z.strictObject({
@@ -60,8 +63,7 @@ const Environment = z.object({
   PIN_PEPPER: key,
   PIN_HASHES_AT_ONCE: integer(2, 1, 64),
   PIN_QUEUE_MAX: integer(64, 0, 10_000),
-  /** Payments up to this many minor units need a token only. */
-  NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+  ...limitSettings,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -86,6 +88,7 @@ const Environment = z.object({
   /** Signs checkpoints and receipts; without it there are none. */
   SEAL_KEY: SealKey.optional(),
   SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
+  ...VAULT_SETTINGS,
   /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
   SANDBOX: json.optional(),
 })
@@ -97,11 +100,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** Where keys are needed only when there is something to seal. */
+const OPTIONAL_KEYS = {
+  DATA_KEYS: VAULT_SETTINGS.DATA_KEYS.optional(),
+  BLIND_INDEX_KEY: VAULT_SETTINGS.BLIND_INDEX_KEY.optional(),
+}
+
 const Migration = z.object({
   DATABASE_URL: postgresUrl,
   /** Given, the role may log in with it; left out, how roles log in stays as it is. */
   API_PASSWORD: z.string().min(12).optional(),
   WORKER_PASSWORD: z.string().min(12).optional(),
+  ...OPTIONAL_KEYS,
 })
 
 /** What `npm run migrate` needs: the owner's url, and the passwords of the processes' roles. */
@@ -145,11 +155,26 @@ const CommandEnvironment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.florin'),
   SEAL_ORIGIN: z.string().default('florin'),
+  ...OPTIONAL_KEYS,
 })
 
 /** What the commands of `florin` are told by the environment. */
 export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
+}
+
+/** What `npm start` seals with, of what it tells its processes. */
+export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
+  const keys = parseAll(z.object(VAULT_SETTINGS), env)
+  return { dataKeys: keys.DATA_KEYS, blindIndexKey: keys.BLIND_INDEX_KEY }
+}
+
+/** The keys of the vault, where both settings are given. */
+export function vaultKeysOf({
+  DATA_KEYS: dataKeys,
+  BLIND_INDEX_KEY: blindIndexKey,
+}: z.infer<z.ZodObject<typeof OPTIONAL_KEYS>>): VaultKeys | undefined {
+  return dataKeys && blindIndexKey && { dataKeys, blindIndexKey }
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {

@@ -3,19 +3,23 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
-import { connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
+import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
+import { openCalendar } from './limits/calendar.ts'
+import { type LimitRule, loadRules } from './limits/rules.ts'
 import { openSubjects, type Subject } from './identity/subjects.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
+import { openVault, type Vault } from './vault/vault.ts'
 
 export interface Context {
   readonly config: Config
@@ -30,10 +34,16 @@ export interface Context {
   readonly standings: Load<Uuid, Standing>
   /** The same of whoever is not a person, by `subjectKey`. */
   readonly subjects: Load<string, Subject>
+  /** What people may spend. */
+  readonly limits: RuleBook<LimitRule>
+  /** In which day, week and month of limits something happens. */
+  readonly calendar: (at: Date) => Calendar
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
-  /** Facts that cannot change: accounts by key, people and merchants by id or alias. */
+  /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
+  /** Seals what whoever holds the database alone must not read. */
+  readonly vault: Vault
   readonly log: Logger
   readonly metrics: Metrics
   /** The only clock. */
@@ -61,6 +71,8 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db },
     ...{ standings: openStandings(db), subjects: openSubjects(db, config) },
+    limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    calendar: openCalendar(config.LIMITS_TIME_ZONE),
     group: openGroup({
       ...database,
       companions: COMPANIONS,
@@ -79,7 +91,8 @@ export function openContext(options: ContextOptions): Context {
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
-    memory: openMemory(MEMORY_ENTRIES_MAX),
+    memory: openMemory(MEMORY_ENTRIES_MAX, now),
+    vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }
 

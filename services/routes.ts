@@ -8,6 +8,7 @@ import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
 import { clientEndpoints } from './identity/clients_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
@@ -20,6 +21,7 @@ const endpoints = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...limitEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
   ...sessionEndpoints,

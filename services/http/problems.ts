@@ -1,7 +1,7 @@
 /** Every refusal as clients see it: RFC 9457 problem details. Only this table knows statuses. */
 import { BankError } from '../../adapters/adapter.ts'
 import { isUnavailable, LedgerError } from '../../ledger/index.ts'
-import { type ErrorCode, ServiceError } from '../errors.ts'
+import { type ErrorCode, type More, ServiceError } from '../errors.ts'
 
 /** Status and title of every code. The compiler rejects a code that is missing here. */
 export const PROBLEMS = {
@@ -10,6 +10,7 @@ export const PROBLEMS = {
   account_not_empty: [409, 'The account still holds or reserves money'],
   account_not_found: [404, 'There is no such account'],
   alias_taken: [409, 'The alias belongs to somebody else'],
+  allowance_exceeded: [403, 'More than may be done without an approval'],
   already_reversed: [409, 'This is reversed already'],
   amount_exceeds_hold: [422, 'More than what is left of the hold'],
   amount_not_positive: [422, 'The amount must be more than zero'],
@@ -55,6 +56,7 @@ export const PROBLEMS = {
   issuer_unknown: [422, 'No issuer of that name may say who acts for a merchant'],
   ledger_saturated: [503, 'Too much is waiting to be written'],
   ledger_unavailable: [503, 'The books did not confirm; ask again with the same key'],
+  limit_exceeded: [422, 'More than the payer may spend'],
   merchant_subject_exists: [409, 'The subject acts for a merchant already'],
   method_not_allowed: [405, 'The resource does not know this method'],
   moment_not_answerable: [422, 'The books cannot say how it stood at that moment'],
@@ -115,19 +117,23 @@ const CHALLENGES: Partial<Record<ErrorCode, string>> = {
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
 
 /** A code as a problem; one we do not know is ours to answer for. */
-export function problemOf(
-  code: string,
-  { detail, retryAfter_s }: { detail?: string | undefined; retryAfter_s?: number | undefined } = {},
-): Problem {
+export function problemOf(code: string, { detail, retryAfter_s, more }: Told = {}): Problem {
   const known = isErrorCode(code) ? code : 'internal'
   const [status, title] = PROBLEMS[known]
-  const body = JSON.stringify({ type: `/problems/${known}`, title, status, code: known, detail })
+  const said = { type: `/problems/${known}`, title, status, code: known, detail }
+  const body = JSON.stringify({ ...said, ...more })
   const after_s = retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined)
   const headers = {
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
     ...(status === 401 && { 'WWW-Authenticate': CHALLENGES[known] ?? 'Bearer' }),
   }
   return { status, body, headers }
+}
+
+interface Told {
+  readonly detail?: string | undefined
+  readonly retryAfter_s?: number | undefined
+  readonly more?: More
 }
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */

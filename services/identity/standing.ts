@@ -30,10 +30,10 @@ const COLUMNS = [
   ...['id', 'tier', 'no_pin_limit', 'security_changed_at', 'tokens_valid_from', 'kept_token'],
 ] as const
 
-/** Many requests share one look. */
+/** Many requests share one look. Who is erased has none. */
 export function openStandings(db: Knex): Load<Uuid, Standing> {
   return openLoader(async (ids) => {
-    const rows: Row[] = await db('people').whereIn('id', ids).select(COLUMNS)
+    const rows: Row[] = await db('people').whereIn('id', ids).whereNull('erased_at').select(COLUMNS)
     return new Map(rows.map((row) => [row.id, fromRow(row)]))
   })
 }

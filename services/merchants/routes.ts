@@ -199,7 +199,7 @@ const orderEndpoints = [
       const { reference, description, expires_in_s: expiresIn_s } = body
       const terms = { reference, description, expiresIn_s, manual: manualOf(body) }
       const order = { ...terms, money: moneyOf(body) }
-      return createOrder(context, { id, name }, order, claim)
+      return createOrder(context, { id, name: name ?? '' }, order, claim)
     },
   }),
   endpoint({

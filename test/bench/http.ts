@@ -95,7 +95,8 @@ function startApi(
     TOKEN_ISSUERS: JSON.stringify([
       { issuer: ISSUER, audience: AUDIENCE, jwks_url: `${identityUrl}/.well-known/jwks.json` },
     ]),
-    NO_PIN_LIMIT: '1000000',
+    ...{ NO_PIN_LIMIT: '1000000', BLIND_INDEX_KEY: secret },
+    DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
     BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
   }
   return startChild({
