@@ -1,8 +1,9 @@
 /** Tokens that are bound to a key: stolen without it, they open nothing. */
 import { expect } from 'chai'
 import { publicId } from '../services/ids.ts'
-import { newId } from '../ledger/index.ts'
-import { sweepProofs } from '../services/identity/proofs.ts'
+import { connect, newId } from '../ledger/index.ts'
+import { problemOfError } from '../services/http/problems.ts'
+import { openUsedProofs, sweepProofs } from '../services/identity/proofs.ts'
 import { expectProblem, quiet, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { inSeconds, type SecondApi, startApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newSubject } from './support/api.ts'
@@ -179,6 +180,17 @@ describe('where tokens must be bound', () => {
 })
 
 describe('used proofs', () => {
+  it('that cannot be looked up are not believed', async () => {
+    const url = 'postgres://nobody@127.0.0.1:1/nothing'
+    const db = connect({ url, connectionsMax: 1, applicationName: 'test' })
+    const proof = { id: Buffer.alloc(32), thumbprint: 'x' }
+    const error: unknown = await openUsedProofs(db)
+      .use(proof, new Date())
+      .catch((thrown: unknown) => thrown)
+    expect(problemOfError(error)?.status).to.equal(503)
+    await db.destroy()
+  })
+
   it('are kept for as long as they could be used again, and no longer', async () => {
     const { owner, worker } = await world()
     const now = Date.now()
