@@ -81,6 +81,8 @@ describe('several issuers', () => {
     const staff = JSON.parse((await ask({ claims }, 'GET', '/v1/staff')).text).data
     expect(staff).to.have.length(1)
     expect(staff[0]).to.include({ merchant: JSON.parse(made.text).id, issuer: OTHER })
+    const added = await ask({ claims }, 'POST', '/v1/staff', { subject: newSubject('m') })
+    expect(JSON.parse(added.text)).to.include({ created_by: `${OTHER} ${shop.sub}` })
   })
 
   it('are named beside the subject where something is written down', async () => {
