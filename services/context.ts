@@ -7,6 +7,7 @@ import { type Calendar, connect, type Group, openGroup, type Uuid } from '../led
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openPeppers, type Peppers } from './identity/peppers.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
 import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
 import { openCalendar } from './limits/calendar.ts'
@@ -29,6 +30,7 @@ export interface Context {
   readonly queue: Queue
   readonly tokens: TokenVerifier
   readonly hashes: HashPool
+  readonly peppers: Peppers
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
   /** What people may spend. */
@@ -65,8 +67,9 @@ export function openContext(options: ContextOptions): Context {
   const database = { url: config.DATABASE_URL, role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
+  const peppers = openPeppers(config.PIN_PEPPER, config.PIN_PREVIOUS_PEPPERS)
   return {
-    ...{ config, banks, log, metrics, now, db },
+    ...{ config, banks, log, metrics, now, db, peppers },
     standings: openStandings(db),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
@@ -87,7 +90,8 @@ export function openContext(options: ContextOptions): Context {
       jwksUrl: config.JWKS_URL,
     }),
     hashes: openHashPool({
-      pepper: config.PIN_PEPPER,
+      peppers,
+      cost: config.PIN_ARGON2,
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),

@@ -55,11 +55,13 @@ export type ServiceErrorCode =
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'
+  | 'pin_reset_required'
   | 'quote_expired'
   | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
   | 'too_many_captures'
+  | 'too_many_requests'
   | 'unit_spoken_for'
   | 'weak_pin'
 

@@ -203,6 +203,7 @@ describe('every endpoint', () => {
   const kindOf = (path: string) => {
     if (path.includes('accounts')) return path.includes('bank_accounts') ? 'bac' : 'acc'
     if (path.includes('orders')) return 'ord'
+    if (path.includes('people')) return 'per'
     return path.includes('settlements') ? 'set' : 'pay'
   }
   const body = { pin: PIN, payee: '@nobody.at.all', amount: '100', currency: 'EUR' }

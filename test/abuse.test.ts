@@ -205,6 +205,8 @@ describe('a body', () => {
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
+    'POST /v1/pin/verify': [ben, { pin: PIN }],
+    'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }

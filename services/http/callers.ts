@@ -13,7 +13,9 @@ export async function callerOf(
 ): Promise<Caller> {
   const scope = admitted.find((one) => token.scopes.has(one))
   if (scope === undefined) throw new ServiceError('forbidden')
-  if (scope === 'person') return { scope, person: await personOf(context, token) }
+  if (scope === 'person') {
+    return { scope, person: await personOf(context, token), known: token.known }
+  }
   if (scope !== 'merchant') return { scope, subject: token.subject }
   const merchant = await merchantOf(context, token)
   if (merchant === undefined) throw new ServiceError('forbidden')

@@ -9,10 +9,17 @@ import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
 import type { Scope } from '../identity/tokens.ts'
+import type { Known } from '../identity/weak_pins.ts'
+import type { Rate } from './rates.ts'
 
 /** Who is asking, as the business knows them. */
 export type Caller =
-  | { readonly scope: 'person'; readonly person: Person }
+  | {
+      readonly scope: 'person'
+      readonly person: Person
+      /** What their token says that others may know, and try as a PIN. */
+      readonly known: Known
+    }
   | { readonly scope: 'merchant'; readonly merchant: Uuid }
   | { readonly scope: 'operator'; readonly subject: string }
   | { readonly scope: 'chat'; readonly subject: string }
@@ -29,6 +36,8 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
+  /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
+  readonly address: string
 }
 
 /** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
@@ -53,6 +62,8 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly scopes: readonly S[]
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
+  /** How often one caller may ask, where that is limited. */
+  readonly rate?: Rate
   readonly params?: z.ZodType<P>
   readonly query?: z.ZodType<Q>
   readonly body?: z.ZodType<B>
@@ -77,6 +88,7 @@ export function endpoint<S extends Scope, P, Q, B>(declared: Endpoint<S, P, Q, B
 }
 
 export type AnyEndpoint = Endpoint<Scope, unknown, unknown, unknown>
+export type AnyRequest = Request<Scope, unknown, unknown, unknown>
 
 /** A call for which the token is not the key: probes, documents, callbacks. */
 export interface PublicEndpoint {
@@ -87,6 +99,7 @@ export interface PublicEndpoint {
   /** Why nobody has to show a token. */
   readonly why: string
   readonly bytesMax?: number
+  readonly rate?: Rate
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>

@@ -10,6 +10,7 @@ type Json = Record<string, unknown>
 const COMMON_REFUSALS = [
   ...(['invalid_request', 'invalid_token', 'forbidden', 'method_not_allowed'] as const),
   ...(['ledger_unavailable', 'ledger_saturated', 'saturated', 'internal'] as const),
+  'too_many_requests',
 ] satisfies readonly ErrorCode[]
 
 const BODY_REFUSALS = [

@@ -8,6 +8,7 @@ import {
 } from 'jose'
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
+import type { Known } from './weak_pins.ts'
 
 const SCOPES = ['person', 'merchant', 'operator', 'chat'] as const
 export type Scope = (typeof SCOPES)[number]
@@ -19,6 +20,7 @@ export interface Token {
   /** What the chat app calls a person: their @alias and their name. */
   readonly alias: string | undefined
   readonly name: string | undefined
+  readonly known: Known
   /** Seconds since 1970. */
   readonly expiresAt: number
 }
@@ -50,6 +52,8 @@ const Claims = z.object({
   scope: z.string().default(''),
   preferred_username: z.string().transform(printable).optional(),
   name: z.string().transform(printable).optional(),
+  phone_number: z.string().optional().catch(undefined),
+  birthdate: z.string().optional().catch(undefined),
 })
 
 /** A name without what would break a line, a log or a database. */
@@ -83,6 +87,7 @@ export function openTokenVerifier(options: {
       scopes: new Set(claims.scope.split(' ')),
       alias: claims.preferred_username,
       name: claims.name,
+      known: { phoneNumber: claims.phone_number, birthdate: claims.birthdate },
       expiresAt: claims.exp,
     }
   }
