@@ -1,8 +1,8 @@
-/** The PIN: set, changed, guessed, asked for; and who hides behind an alias. */
+/** The PIN: set, changed, guessed, asked for. */
 import { expect } from 'chai'
 import { expectProblem, once, quiet, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
-import { type Answer, call, newSubject } from './support/api.ts'
+import { type Answer, call } from './support/api.ts'
 import {
   linkedAccount,
   merchant,
@@ -285,19 +285,5 @@ describe('an approval', () => {
       }
     })
     expect((await pinRow(ada)).failed).to.equal(0)
-  })
-})
-
-describe('an alias', () => {
-  before(setTheStage)
-  withSecondApi((api) => (second = api))
-
-  it('shows enough of a person to notice a mistake, and no more', async () => {
-    const alias = newSubject('g')
-    const claims = { sub: alias, preferred_username: alias, name: 'Grace Brewster Hopper' }
-    const headers = { authorization: `Bearer ${await second.mint({ claims })}` }
-    await send(undefined, 'GET', '/v1/accounts', { headers, apiUrl: second.apiUrl })
-    const seen = await call(ben, 'GET', `/v1/payees/${alias}`)
-    expect(seen.body).to.deep.equal({ alias, kind: 'person', name: 'G•••• B••••••• H•••••' })
   })
 })

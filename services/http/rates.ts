@@ -89,7 +89,7 @@ export function openRates(config: Config, now: () => Date, rememberedMax = REMEM
  * before counts as much as it still covers, as if it had been spread evenly.
  * @param past how much of the running window is over, from 0 to 1
  */
-export function waitOf(
+function waitOf(
   { before, count }: Pick<Tally, 'before' | 'count'>,
   { max, window_s }: Allowance,
   past: number,

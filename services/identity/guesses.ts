@@ -1,10 +1,10 @@
 /**
  * One popular PIN tried on many people stays below everybody's own count. So wrong PINs and codes
- * are counted by address and by the minute too, in the database, for all processes at once.
+ * are counted by address too, and those of everybody together.
  */
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { openLoader } from '../loader.ts'
+import { type Budget, openBudget } from './pin_failures.ts'
 
 export interface Guesses {
   /**
@@ -30,146 +30,77 @@ export function holdsGuess(body: unknown): boolean {
     : holdsGuess(approval)
 }
 
-interface Failures {
-  readonly failures: number
-  /** The first minute of those that count. */
-  readonly since: Date
-}
-
-interface Counter {
+/** Guesses of one address. */
+interface Crowd {
   inFlight: number
   readonly waiting: (() => void)[]
 }
 
-const MINUTE_MS = 60_000
-/** A failure is known by its minute: an hour and that minute, so that none is missed. */
-const KEPT_MS = 61 * MINUTE_MS
-/** In the table: everybody. */
-const EVERYBODY = ''
+export function openGuesses(context: Context): Guesses {
+  const { config, peppers } = context
+  const budget = openBudget(context)
+  const crowds = new Map<string, Crowd>()
 
-type Look = Pick<Context, 'config' | 'db' | 'peppers' | 'log' | 'now'>
-
-export function openGuesses(context: Look): Guesses {
-  const { config, peppers, log } = context
-  const failuresOf = openLoader((names: readonly string[]) => findFailures(context, names))
-  const counters = new Map<string, Counter>()
-  let warnedAt = 0
-
-  function counterOf(name: string): Counter {
-    const known = counters.get(name) ?? { inFlight: 0, waiting: [] }
-    counters.set(name, known)
-    return known
+  function crowdOf(name: string): Crowd {
+    const crowd = crowds.get(name) ?? { inFlight: 0, waiting: [] }
+    crowds.set(name, crowd)
+    return crowd
   }
 
-  async function refuseFlood(now: Date): Promise<void> {
-    const max = config.SPRAY_FAILURES_GLOBAL_MINUTE
-    if (max === 0) return
-    const { failures = 0 } = (await failuresOf(EVERYBODY)) ?? {}
-    if (failures < max) return
-    const minute = minuteOf(now).getTime()
-    if (minute !== warnedAt) log.warn({ failures, max }, 'PINs are guessed: none is looked at')
-    warnedAt = minute
-    const left_s = Math.ceil((minute + MINUTE_MS - now.getTime()) / 1000)
-    throw new ServiceError('saturated', { retryAfter_s: Math.max(1, left_s) })
-  }
-
-  /**
-   * Whether there is room for one more guess among those that were wrong and those that still may
-   * be. Those under way are counted before looking, so one that ends meanwhile is not missed.
-   */
-  async function isRoom(name: string, others: number, now: Date): Promise<boolean> {
-    const max = config.SPRAY_FAILURES_PER_ADDRESS_HOUR
-    if (max === 0) return true
-    const { failures = 0, since = now } = (await failuresOf(name)) ?? {}
-    if (failures < max) return failures + others < max
-    const left_s = Math.ceil((since.getTime() + KEPT_MS - now.getTime()) / 1000)
-    throw new ServiceError('too_many_requests', { retryAfter_s: Math.max(1, left_s) })
-  }
-
-  /** Lets guesses of one address in as long as all of them may be wrong; the rest waits its turn. */
-  async function admitted(name: string, counter: Counter): Promise<void> {
-    for (;;) {
-      const others = counter.inFlight
-      counter.inFlight += 1
-      const [room] = await Promise.all([
-        isRoom(name, others, context.now()),
-        refuseFlood(context.now()),
-      ]).catch((error: unknown) => {
-        leave(name, counter)
-        throw error
-      })
-      if (room) return
-      counter.inFlight -= 1
-      // Nobody is left who would wake us.
-      if (counter.inFlight === 0) continue
-      if (counter.waiting.length >= config.PIN_QUEUE_MAX) {
-        throw new ServiceError('saturated', { retryAfter_s: 1 })
-      }
-      await new Promise<void>((resolve) => counter.waiting.push(resolve))
-    }
-  }
-
-  function leave(name: string, counter: Counter): void {
-    counter.inFlight -= 1
-    const next = counter.waiting.shift()
+  function leave(name: string, crowd: Crowd): void {
+    crowd.inFlight -= 1
+    const next = crowd.waiting.shift()
     if (next !== undefined) next()
-    else if (counter.inFlight === 0) counters.delete(name)
+    else if (crowd.inFlight === 0) crowds.delete(name)
   }
 
   return {
     async from(address, work) {
       const name = peppers.nameOf(`address ${address}`).toString('hex')
-      const counter = counterOf(name)
-      await admitted(name, counter)
+      const crowd = crowdOf(name)
+      while (!(await isAdmitted(budget, name, crowd, leave))) {
+        await turnIn(crowd, config.PIN_QUEUE_MAX)
+      }
       try {
         return await work()
       } catch (error) {
         const isWrong = error instanceof ServiceError && error.code === 'approval_refused'
-        if (isWrong) await recordFailure(context, name)
+        if (isWrong) await budget.recordFailure(name)
         throw error
       } finally {
-        leave(name, counter)
+        leave(name, crowd)
       }
     },
   }
 }
 
-const minuteOf = (at: Date): Date => new Date(at.getTime() - (at.getTime() % MINUTE_MS))
-
-async function findFailures(
-  { db, now }: Look,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, Failures>> {
-  const at = now()
-  const { rows } = await db.raw<{ rows: (Failures & { name: string })[] }>(
-    `SELECT encode(address, 'hex') AS name, sum(failures)::int AS failures, min(minute) AS since
-       FROM pin_failures
-      WHERE address = ANY(?::bytea[])
-        AND minute >= CASE WHEN address = '' THEN ?::timestamptz ELSE ?::timestamptz END
-      GROUP BY address`,
-    [
-      names.map((name) => Buffer.from(name, 'hex')),
-      ...[minuteOf(at), new Date(at.getTime() - KEPT_MS)],
-    ],
-  )
-  return new Map(rows.map(({ name, ...found }) => [name, found]))
+/**
+ * Lets one in as long as all that are in may be wrong. Those under way are counted before looking,
+ * and whoever looks is under way: so one process never looks at more than there may be wrong. Of
+ * several processes each may have its own under way when the last one is wrong.
+ */
+async function isAdmitted(
+  budget: Budget,
+  name: string,
+  crowd: Crowd,
+  leave: (name: string, crowd: Crowd) => void,
+): Promise<boolean> {
+  const others = crowd.inFlight
+  crowd.inFlight += 1
+  try {
+    const [isRoom] = await Promise.all([budget.isRoom(name, others), budget.refuseFlood()])
+    if (isRoom) return true
+  } catch (error) {
+    leave(name, crowd)
+    throw error
+  }
+  crowd.inFlight -= 1
+  return false
 }
 
-async function recordFailure({ db, now }: Look, name: string): Promise<void> {
-  const minute = minuteOf(now())
-  await db('pin_failures')
-    .insert([
-      { minute, address: Buffer.from(name, 'hex'), failures: 1 },
-      { minute, address: Buffer.alloc(0), failures: 1 },
-    ])
-    .onConflict(['address', 'minute'])
-    .merge({ failures: db.raw('pin_failures.failures + 1') })
-}
-
-/** What is older than a day is over for good. */
-const FORGOTTEN_AFTER_MS = 24 * 60 * MINUTE_MS
-
-export async function forgetFailures({ db, now }: Context): Promise<void> {
-  const before = new Date(now().getTime() - FORGOTTEN_AFTER_MS)
-  await db('pin_failures').where('minute', '<', before).delete()
+/** Waits for one to leave, if there is anybody left who can. */
+async function turnIn({ inFlight, waiting }: Crowd, queueMax: number): Promise<void> {
+  if (inFlight === 0) return
+  if (waiting.length >= queueMax) throw new ServiceError('saturated', { retryAfter_s: 1 })
+  await new Promise<void>((resolve) => waiting.push(resolve))
 }

@@ -29,7 +29,7 @@ export interface HashPool {
 /** What somebody who was let in may do. */
 export interface Place {
   readonly matches: (pin: string, hash: PinHash) => Promise<boolean>
-  /** The same PIN under the current pepper at the current cost; undefined where it is so already. */
+  /** The PIN under the current pepper at the current cost; undefined where it is so already. */
   readonly renewed: (pin: string, hash: PinHash) => Promise<PinHash | undefined>
 }
 
