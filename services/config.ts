@@ -3,8 +3,10 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { integer, json, postgresUrl } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
-import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { pinSettings } from './config/pins.ts'
+import { rateSettings } from './config/rates.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -60,9 +62,8 @@ const Environment = z.object({
 
   ...tokenSettings,
 
-  PIN_PEPPER: key,
-  PIN_HASHES_AT_ONCE: integer(2, 1, 64),
-  PIN_QUEUE_MAX: integer(64, 0, 10_000),
+  ...pinSettings,
+  ...rateSettings,
   ...limitSettings,
 
   /** How long a person may take to agree to a quote. */
@@ -179,7 +180,10 @@ export function vaultKeysOf({
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config = parseAll(Environment, env)
-  const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
+  const faults = [
+    ...(config.NODE_ENV === 'production' ? productionFaults(config) : []),
+    ...starvationFaults(config),
+  ]
   if (faults.length > 0) throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
   return Object.freeze(config)
 }
@@ -191,6 +195,14 @@ function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
   throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
 }
+
+/** Hashes run on the threads on which Node reads files and asks DNS: some are left to these. */
+function starvationFaults({ PIN_HASHES_AT_ONCE, UV_THREADPOOL_SIZE }: Config): string[] {
+  if (PIN_HASHES_AT_ONCE <= UV_THREADPOOL_SIZE - THREADS_LEFT_MIN) return []
+  return [`PIN_HASHES_AT_ONCE: must leave ${THREADS_LEFT_MIN} threads of UV_THREADPOOL_SIZE free`]
+}
+
+const THREADS_LEFT_MIN = 2
 
 /** What is convenient on a laptop and wrong where money is real. */
 function productionFaults(config: Config): string[] {

@@ -8,6 +8,7 @@ import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openPeppers, type Peppers } from './identity/peppers.ts'
 import { type Standing, STANDINGS } from './identity/standing.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
@@ -30,6 +31,7 @@ export interface Context {
   readonly queue: Queue
   readonly credentials: Credentials
   readonly hashes: HashPool
+  readonly peppers: Peppers
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
   /** The same of whoever is not a person, by `subjectKey`. */
@@ -72,8 +74,9 @@ export function openContext(options: ContextOptions): Context {
     ...{ ...database, companions: COMPANIONS, refusals: CONSTRAINT_CODES },
     onCommit: metrics.groupCommitted,
   })
+  const peppers = openPeppers(config.PIN_PEPPER, config.PIN_PREVIOUS_PEPPERS)
   return {
-    ...{ config, banks, log, metrics, now, db, group },
+    ...{ config, banks, log, metrics, now, db, group, peppers },
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
@@ -84,7 +87,8 @@ export function openContext(options: ContextOptions): Context {
     }),
     credentials: openCredentials(db, config, (error) => log.warn({ err: error }, 'credentials')),
     hashes: openHashPool({
-      pepper: config.PIN_PEPPER,
+      peppers,
+      cost: config.PIN_ARGON2,
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),

@@ -6,12 +6,12 @@ import type { CompanionRow } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Act, digestOf } from './acts.ts'
-import { checkPin } from './pins.ts'
+import { checkPin } from './pin_attempts.ts'
 
 export const Pin = z
   .string()
-  .regex(/^\d{6}$/)
-  .describe('Six digits')
+  .regex(/^\d{4,6}$/)
+  .describe('Six digits, unless it was agreed otherwise')
 
 export const ApprovalBody = z.strictObject({ pin: Pin }).describe('How the person agrees')
 export type ApprovalBody = z.infer<typeof ApprovalBody>
