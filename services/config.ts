@@ -1,9 +1,9 @@
 /**
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { approvalSettings } from './config/approvals.ts'
+import { integer, json, key, postgresUrl, privateKey } from './config/kinds.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -14,21 +14,7 @@ const Bank = z.strictObject({
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
 
-const SealKey = z.string().transform((text, ctx): KeyObject => {
-  try {
-    const key = text.startsWith('{')
-      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
-      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
-    if (key.asymmetricKeyType === 'ed25519') return key
-  } catch {
-    // What it is not must not be said with what it is.
-  }
-  ctx.addIssue({
-    code: 'custom',
-    message: 'must be an Ed25519 private key: a JWK, or PKCS8 in base64',
-  })
-  return z.NEVER
-})
+const SealKey = privateKey('Ed25519', 'must be an Ed25519 private key: a JWK, or PKCS8 in base64')
 
 /** A public key that has signed before: `d`, the private part, is refused. */
 const PublicKey = z.strictObject({
@@ -63,6 +49,8 @@ const Environment = z.object({
   PIN_QUEUE_MAX: integer(64, 0, 10_000),
   /** Payments up to this many minor units need a token only. */
   NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+
+  ...approvalSettings,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -176,6 +164,7 @@ function productionFaults(config: Config): string[] {
       'BANKS: a sandbox bank is refused in production',
     config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
+    config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

@@ -6,7 +6,9 @@ import type { BankAdapter } from '../adapters/adapter.ts'
 import { connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
+import { type BoundDevice, openDevices } from './identity/device_keys.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
 import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
 import type { Load } from './loader.ts'
@@ -27,6 +29,10 @@ export interface Context {
   readonly hashes: HashPool
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
+  /** The devices that are bound right now. */
+  readonly devices: Load<Uuid, BoundDevice>
+  /** Opens PINs that phones encrypted. */
+  readonly pinKeys: PinKeys
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
@@ -58,6 +64,8 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db },
     standings: openStandings(db),
+    devices: openDevices(db),
+    pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     group: openGroup({
       ...database,
       companions: COMPANIONS,

@@ -5,7 +5,7 @@
 import type { Money, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import type { Act } from '../identity/acts.ts'
-import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import type { Facts, Rail } from './facts.ts'
 
@@ -29,11 +29,14 @@ export interface Clearance {
  */
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
-  const standing = await standingOf(context, asked.payer)
+  const [standing, device] = await Promise.all([
+    standingOf(context, asked.payer),
+    deviceOf(context, given),
+  ])
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
-  return { approval: await approve(context, act, given, demand) }
+  return { approval: await approve(context, act, given, demand, Promise.resolve(device)) }
 }
 
 /** Small enough for a token alone, as the person and we want it. */

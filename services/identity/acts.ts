@@ -24,6 +24,8 @@ const ACTIONS = {
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  'device.bind': ['thumbprint', 'name'],
+  no_pin_limit: ['limit'],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
@@ -40,7 +42,8 @@ interface ActOf<A extends Action> {
 
 export type Act = { readonly [A in Action]: ActOf<A> }[Action]
 
-function textOf({ action, person, facts, key }: Act): string {
+/** What a phone shows a person, and signs the digest of. */
+export function textOf({ action, person, facts, key }: Act): string {
   const given: Readonly<Record<string, string>> = facts
   return [
     'florin-approval-v1',

@@ -61,7 +61,7 @@ export async function moveOwnMoney(
   const shown = { payer: { ...person, kind: 'person' as const }, payee: null, feeLines: [] }
   const body = paymentOut(payment, shown)
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at, claim },
+    ...{ id: payment.transfer, at, claim, evidence: approval.evidence },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
