@@ -6,6 +6,8 @@ import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
+import { deviceEndpoints } from './identity/devices_routes.ts'
+import { meEndpoints } from './identity/me_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
@@ -20,6 +22,8 @@ const endpoints = [
   ...merchantEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
+  ...meEndpoints,
+  ...deviceEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
 ]

@@ -19,7 +19,7 @@ import type { Money, Uuid } from '../../ledger/index.ts'
 import { type Kind, publicId } from '../ids.ts'
 
 /** The facts of each action, in the order in which they are written. */
-const ACTIONS = {
+export const ACTIONS = {
   payment: ['payee', 'amount', 'currency', 'order', 'source'],
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],

@@ -2,12 +2,17 @@
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
+import { publicId } from '../ids.ts'
 import { Pin } from './approvals.ts'
 import { maskedName, payeeByAlias } from './parties.ts'
 import { setPin } from './pins.ts'
 
 const PayeeOut = z
   .strictObject({
+    id: z
+      .string()
+      .regex(/^(per|mer)_/)
+      .describe('What an approval names'),
     alias: z.string(),
     kind: z.enum(['person', 'merchant']),
     name: z.string().describe('A person’s is masked: enough to notice a wrong alias'),
@@ -43,9 +48,10 @@ export const identityEndpoints = [
       const payee = await payeeByAlias(context, params.alias.replace(/^@/, ''))
       if (payee === undefined) throw new ServiceError('not_found')
       const { kind, alias, name } = payee
+      const id = publicId(kind === 'person' ? 'per' : 'mer', payee.id)
       return {
         status: 200,
-        body: { alias, kind, name: kind === 'person' ? maskedName(name) : name },
+        body: { id, alias, kind, name: kind === 'person' ? maskedName(name) : name },
       }
     },
   }),

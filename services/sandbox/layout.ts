@@ -41,7 +41,7 @@ export async function layOut(
     ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
-    SEAL_KEY: secrets.sealKey,
+    ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
@@ -72,6 +72,8 @@ interface Secrets {
   readonly banks: Readonly<Record<string, string>>
   /** An Ed25519 private key, PKCS8 in base64. */
   readonly sealKey: string
+  /** A P-256 private key, PKCS8 in base64. */
+  readonly pinKey: string
 }
 
 /**
@@ -81,10 +83,11 @@ interface Secrets {
 async function readSecrets(file: string): Promise<Secrets> {
   const known = await readFile(file, 'utf8').catch(() => '{}')
   const given: Partial<Secrets> = JSON.parse(known)
-  if (given.sealKey !== undefined && given.pepper !== undefined) return given as Secrets
   const secret = () => randomBytes(32).toString('base64')
   const banks = Object.fromEntries(BANKS.map(({ name }) => [name, `whsec_${secret()}`]))
-  const secrets = { pepper: secret(), banks, sealKey: newSealKey(), ...given }
+  const [sealKey, pinKey] = [newSealKey(), newPinKey()]
+  const secrets = { pepper: secret(), banks, sealKey, pinKey, ...given }
+  if (Object.keys(secrets).every((name) => name in given)) return secrets
   await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 })
   await rename(`${file}.new`, file)
   return secrets
@@ -92,6 +95,11 @@ async function readSecrets(file: string): Promise<Secrets> {
 
 function newSealKey(): string {
   const { privateKey } = generateKeyPairSync('ed25519')
+  return privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+}
+
+function newPinKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 }
 

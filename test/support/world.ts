@@ -112,11 +112,17 @@ function configOf(told: {
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey() },
+    PIN_JWE_KEY: newPinKey(),
   })
 }
 
 function newSealKey(): string {
   const { privateKey } = generateKeyPairSync('ed25519')
+  return JSON.stringify(privateKey.export({ format: 'jwk' }))
+}
+
+function newPinKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return JSON.stringify(privateKey.export({ format: 'jwk' }))
 }
 
