@@ -1,9 +1,9 @@
 /**
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { integer, json, postgresUrl } from './config/kinds.ts'
+import { approvalSettings } from './config/approvals.ts'
+import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
@@ -20,21 +20,7 @@ const Bank = z.strictObject({
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
 
-const SealKey = z.string().transform((text, ctx): KeyObject => {
-  try {
-    const key = text.startsWith('{')
-      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
-      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
-    if (key.asymmetricKeyType === 'ed25519') return key
-  } catch {
-    // What it is not must not be said with what it is.
-  }
-  ctx.addIssue({
-    code: 'custom',
-    message: 'must be an Ed25519 private key: a JWK, or PKCS8 in base64',
-  })
-  return z.NEVER
-})
+const SealKey = privateKey('Ed25519', 'must be an Ed25519 private key: a JWK, or PKCS8 in base64')
 
 /** A public key that has signed before: `d`, the private part, is refused. */
 const PublicKey = z.strictObject({
@@ -65,6 +51,8 @@ const Environment = z.object({
   ...pinSettings,
   ...rateSettings,
   ...limitSettings,
+
+  ...approvalSettings,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -212,6 +200,7 @@ function productionFaults(config: Config): string[] {
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
+    config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

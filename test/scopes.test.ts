@@ -187,7 +187,7 @@ describe('every call', () => {
     for (const scope of names) {
       const token: Credential = {
         ...{ kind: 'token', issuer: 'https://id.example', subject: newSubject(), jti: 'j' },
-        ...{ alias: undefined, name: undefined, boundTo: undefined },
+        ...{ alias: undefined, name: undefined, boundTo: undefined, known: {} },
         rights: rightsOf([scope], ['operator', 'merchant', 'person', 'chat']),
         ...{ issuedAt: inSeconds(0), expiresAt: inSeconds(60) },
       }
