@@ -65,6 +65,14 @@ export type ServiceErrorCode =
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
 
+/** What a refusal tells machines beside its code: extension members of RFC 9457. */
+export interface More {
+  /** How many wrong PINs or codes are left before a lock. */
+  readonly attempts_left?: number
+  /** Which factors, any one of them, would be enough. */
+  readonly missing?: readonly string[]
+}
+
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
   readonly code: ServiceErrorCode
@@ -72,14 +80,19 @@ export class ServiceError extends Error {
   readonly detail: string | undefined
   /** When it is worth trying again. */
   readonly retryAfter_s: number | undefined
+  readonly more: More
 
-  constructor(
-    code: ServiceErrorCode,
-    { detail, retryAfter_s }: { readonly detail?: string; readonly retryAfter_s?: number } = {},
-  ) {
+  constructor(code: ServiceErrorCode, { detail, retryAfter_s, more = {} }: Told = {}) {
     super(detail ?? code)
     this.code = code
     this.detail = detail
     this.retryAfter_s = retryAfter_s
+    this.more = more
   }
+}
+
+interface Told {
+  readonly detail?: string
+  readonly retryAfter_s?: number
+  readonly more?: More
 }

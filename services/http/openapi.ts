@@ -27,6 +27,11 @@ const Problem = z
     status: z.int(),
     code: z.string().describe('Stable; see the error table in the README'),
     detail: z.string().optional(),
+    attempts_left: z
+      .int()
+      .optional()
+      .describe('With `approval_refused`: how many wrong ones are left before a lock'),
+    missing: z.array(z.string()).optional().describe('Factors of which any one would be enough'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
 

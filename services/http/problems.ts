@@ -1,7 +1,7 @@
 /** Every refusal as clients see it: RFC 9457 problem details. Only this table knows statuses. */
 import { BankError } from '../../adapters/adapter.ts'
 import { isUnavailable, LedgerError } from '../../ledger/index.ts'
-import { type ErrorCode, ServiceError } from '../errors.ts'
+import { type ErrorCode, type More, ServiceError } from '../errors.ts'
 
 /** Status and title of every code. The compiler rejects a code that is missing here. */
 export const PROBLEMS = {
@@ -106,19 +106,23 @@ const RETRY_AFTER_S = 1
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
 
 /** A code as a problem; one we do not know is ours to answer for. */
-export function problemOf(
-  code: string,
-  { detail, retryAfter_s }: { detail?: string | undefined; retryAfter_s?: number | undefined } = {},
-): Problem {
+export function problemOf(code: string, { detail, retryAfter_s, more }: Told = {}): Problem {
   const known = isErrorCode(code) ? code : 'internal'
   const [status, title] = PROBLEMS[known]
-  const body = JSON.stringify({ type: `/problems/${known}`, title, status, code: known, detail })
+  const said = { type: `/problems/${known}`, title, status, code: known, detail }
+  const body = JSON.stringify({ ...said, ...more })
   const after_s = retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined)
   const headers = {
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
     ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
   }
   return { status, body, headers }
+}
+
+interface Told {
+  readonly detail?: string | undefined
+  readonly retryAfter_s?: number | undefined
+  readonly more?: More
 }
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */
