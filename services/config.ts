@@ -5,6 +5,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
+import { VAULT_SETTINGS } from './config/vault.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -90,6 +91,7 @@ const Environment = z.object({
   /** Signs checkpoints and receipts; without it there are none. */
   SEAL_KEY: SealKey.optional(),
   SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
+  ...VAULT_SETTINGS,
   /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
   SANDBOX: json.optional(),
 })
@@ -101,11 +103,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** Where keys are needed only when there is something to seal. */
+const OPTIONAL_KEYS = {
+  DATA_KEYS: VAULT_SETTINGS.DATA_KEYS.optional(),
+  BLIND_INDEX_KEY: VAULT_SETTINGS.BLIND_INDEX_KEY.optional(),
+}
+
 const Migration = z.object({
   DATABASE_URL: postgresUrl,
   /** Given, the role may log in with it; left out, how roles log in stays as it is. */
   API_PASSWORD: z.string().min(12).optional(),
   WORKER_PASSWORD: z.string().min(12).optional(),
+  ...OPTIONAL_KEYS,
 })
 
 /** What `npm run migrate` needs: the owner's url, and the passwords of the processes' roles. */
@@ -149,6 +158,7 @@ const CommandEnvironment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.florin'),
   SEAL_ORIGIN: z.string().default('florin'),
+  ...OPTIONAL_KEYS,
 })
 
 /** What the commands of `florin` are told by the environment. */

@@ -15,6 +15,7 @@ import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
+import { openVault, type Vault } from './vault/vault.ts'
 
 export interface Context {
   readonly config: Config
@@ -31,6 +32,8 @@ export interface Context {
   readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
   readonly memory: Memory
+  /** Seals what whoever holds the database alone must not read. */
+  readonly vault: Vault
   readonly log: Logger
   readonly metrics: Metrics
   /** The only clock. */
@@ -81,6 +84,7 @@ export function openContext(options: ContextOptions): Context {
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
     memory: openMemory(MEMORY_ENTRIES_MAX),
+    vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }
 

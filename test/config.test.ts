@@ -6,6 +6,8 @@ const GOOD = {
   ...{ DATABASE_URL: 'postgres://db/florin', TOKEN_ISSUER: 'https://id', TOKEN_AUDIENCE: 'florin' },
   JWKS_URL: 'https://id/.well-known/jwks.json',
   PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
+  DATA_KEYS: JSON.stringify([{ kid: 'first', key: Buffer.alloc(32, 2).toString('base64') }]),
+  BLIND_INDEX_KEY: Buffer.alloc(32, 3).toString('base64'),
   BANKS: JSON.stringify([
     {
       ...{ name: 'north', protocol: 'sandbox', url: 'https://north' },

@@ -93,7 +93,8 @@ function startApi(
     ...{ NODE_ENV: 'development', LOG_LEVEL: 'warn', PORT: `${port}`, REDIS_URL: '' },
     ...{ DATABASE_URL: database.urlOf('florin_api'), PIN_PEPPER: secret },
     ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, NO_PIN_LIMIT: '1000000' },
-    ...{ JWKS_URL: `${identityUrl}/.well-known/jwks.json` },
+    ...{ JWKS_URL: `${identityUrl}/.well-known/jwks.json`, BLIND_INDEX_KEY: secret },
+    DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
     BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
   }
   return startChild({

@@ -111,8 +111,16 @@ function configOf(told: {
     ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, JWKS_URL: told.jwksUrl },
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
-    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey() },
+    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
   })
+}
+
+const base64 = (byte: number) => Buffer.alloc(32, byte).toString('base64')
+
+/** What seals at rest. */
+export const KEYS = {
+  DATA_KEYS: JSON.stringify([{ kid: 'test', key: base64(2) }]),
+  BLIND_INDEX_KEY: base64(3),
 }
 
 function newSealKey(): string {
