@@ -88,7 +88,7 @@ const CLAIM_COLUMNS: readonly Column<Claim & Pick<StoredAnswer, 'answer'>>[] = [
 /** Stores what the claiming units were answered. A claim stored meanwhile is `claim_exists`. */
 export function writeAnswers(
   connection: Connection,
-  units: readonly { readonly claim?: Claim }[],
+  units: readonly { readonly claim?: Claim | undefined }[],
   conclusions: readonly { readonly answer: string }[],
 ): Promise<unknown>[] {
   const rows = units.flatMap(({ claim }, index) =>

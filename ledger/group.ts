@@ -167,7 +167,7 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
  */
 async function answer(
   group: readonly Waiting[],
-  outcomes: readonly (Outcome | LedgerError)[],
+  outcomes: readonly (Outcome | Error)[],
 ): Promise<void> {
   for (const [index, { resolve, reject }] of group.entries()) {
     if (index % ANSWERS_AT_ONCE === ANSWERS_AT_ONCE - 1) await immediate()
@@ -187,7 +187,12 @@ async function refuseAlone(
   const [waiting] = group
   const code = violatedConstraint(error)
   if (waiting !== undefined && code !== undefined && options.refusals.includes(code)) {
-    const refused = { ...waiting.unit, transfers: [], conclude: concludeAs(waiting.unit, code) }
+    const refused = {
+      ...waiting.unit,
+      transfers: [],
+      uses: [],
+      conclude: concludeAs(waiting.unit, code),
+    }
     return writeGroup(pool, { ...options, refusals: [] }, [{ ...waiting, unit: refused }])
   }
   const shown = isUnavailable(error)

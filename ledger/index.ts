@@ -57,6 +57,17 @@ export {
   percentOf,
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
+export {
+  type Calendar,
+  type Ceiling,
+  findQuotas,
+  openQuota,
+  type Period,
+  type Quota,
+  type Return,
+  returnUses,
+  type Use,
+} from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'

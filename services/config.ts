@@ -3,6 +3,7 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
@@ -63,8 +64,7 @@ const Environment = z.object({
   PIN_PEPPER: key,
   PIN_HASHES_AT_ONCE: integer(2, 1, 64),
   PIN_QUEUE_MAX: integer(64, 0, 10_000),
-  /** Payments up to this many minor units need a token only. */
-  NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+  ...limitSettings,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),

@@ -3,16 +3,19 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
-import { connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
+import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
 import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
+import { openCalendar } from './limits/calendar.ts'
+import { type LimitRule, loadRules } from './limits/rules.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
 import { openVault, type Vault } from './vault/vault.ts'
@@ -28,6 +31,10 @@ export interface Context {
   readonly hashes: HashPool
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
+  /** What people may spend. */
+  readonly limits: RuleBook<LimitRule>
+  /** In which day, week and month of limits something happens. */
+  readonly calendar: (at: Date) => Calendar
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
@@ -61,6 +68,8 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db },
     standings: openStandings(db),
+    limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    calendar: openCalendar(config.LIMITS_TIME_ZONE),
     group: openGroup({
       ...database,
       companions: COMPANIONS,

@@ -22,6 +22,7 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  lim: 'a limit',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -7,6 +7,7 @@ import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { limitEndpoints } from './limits/routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
@@ -18,6 +19,7 @@ const endpoints = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...limitEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
   ...eventEndpoints,

@@ -30,7 +30,7 @@ export const COMPANIONS = {
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
-    ...['captured', 'hold_id', 'authorized_at', 'capture_before'],
+    ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [

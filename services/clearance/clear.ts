@@ -2,11 +2,12 @@
  * All that must be right before the books are asked. Top to bottom: how the payer stands, what they
  * may still spend, how risky it is, what they must show for it, and whether they have shown it.
  */
-import type { Money, Uuid } from '../../ledger/index.ts'
+import type { Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import type { Act } from '../identity/acts.ts'
 import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
+import { allowanceOf, usesOf } from '../limits/uses.ts'
 import type { Facts, Rail } from './facts.ts'
 
 export interface Asked {
@@ -21,6 +22,8 @@ export interface Asked {
 
 export interface Clearance {
   readonly approval: Approval
+  /** What it uses up, to be submitted with the money. */
+  readonly uses: readonly Use[]
 }
 
 /**
@@ -32,8 +35,12 @@ export async function clear(context: Context, asked: Asked): Promise<Clearance> 
   const standing = await standingOf(context, asked.payer)
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
+  const limited = await usesOf(context, facts)
   const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
-  return { approval: await approve(context, act, given, demand) }
+  const approval = await approve(context, act, given, demand)
+  const isUnapproved = approval.factor === 'none'
+  const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
+  return { approval, uses }
 }
 
 /** Small enough for a token alone, as the person and we want it. */

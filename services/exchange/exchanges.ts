@@ -52,7 +52,7 @@ export async function exchange(
   const at = context.now()
   const quote = await usableQuote(context.db, request.quote, person, at)
   const { sell, buy } = quote.terms
-  const { approval } = await clear(context, {
+  const { approval, uses } = await clear(context, {
     ...{ rail: 'exchange', payer: person, payee: null, money: sell, given: request.approval },
     act: { action: 'exchange', person, key, facts: factsOf(quote.id, sell, buy) },
   })
@@ -67,8 +67,7 @@ export async function exchange(
     return context.group.submit({ ...unit, transfers: [], conclude })
   }
   return context.group.submit({
-    ...unit,
-    transfers,
+    ...{ ...unit, transfers, uses },
     conclude: (verdict) => (verdict.accepted ? concluded(made, approval) : refused(verdict)),
   })
 }

@@ -6,6 +6,7 @@ import {
   newId,
   newUnitId,
   type Outcome,
+  type Use,
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
@@ -18,7 +19,7 @@ import { eventRow } from '../events/events.ts'
 import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
-import { NOT_HELD, noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, noPrice, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
 
 export interface OwnMoneyRequest {
   readonly money: Money
@@ -42,13 +43,13 @@ export async function moveOwnMoney(
   const { id: source, bank } = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
   refuseCurrency(context, bank, money)
   const facts = { ...moneyFacts(money), source: idFact('bac', source) }
-  const { approval } = await clear(context, {
+  const { approval, uses } = await clear(context, {
     ...{ rail: kind, payer: person.id, payee: null, money, given },
     act: { action: kind, person: person.id, facts, key },
   })
 
   const owner = await walletOf(context, person.id, money.currency)
-  const payment = newPayment(context, kind, person, money, source)
+  const payment = newPayment(context, kind, person, money, { source, uses })
   const at = payment.createdAt
   const prepared = await prepareInstruction(
     context,
@@ -61,7 +62,7 @@ export async function moveOwnMoney(
   const shown = { payer: { ...person, kind: 'person' as const }, payee: null, feeLines: [] }
   const body = paymentOut(payment, shown)
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at, claim },
+    ...{ id: payment.transfer, at, claim, uses },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
@@ -79,13 +80,21 @@ function newPayment(
   kind: 'top_up' | 'withdrawal',
   person: Person,
   { amount, currency }: Money,
-  bankAccount: Uuid,
+  { source, uses }: { readonly source: Uuid; readonly uses: readonly Use[] },
 ): Payment {
   const now = context.now()
   const { lines: _none, ...price } = noPrice(amount)
   return {
     ...{ id: newId(), kind, state: 'processing', payer: person.id, payee: null, order: null },
-    ...{ bankAccount, feeSchedule: null, transfer: newUnitId(), amount, currency, ...price },
+    ...{
+      bankAccount: source,
+      quotas: quotasOf(uses),
+      feeSchedule: null,
+      transfer: newUnitId(),
+      amount,
+      currency,
+      ...price,
+    },
     ...{ note: null, failure: null, createdAt: now, changedAt: now, ...NOT_HELD },
   }
 }

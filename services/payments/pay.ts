@@ -7,7 +7,6 @@ import {
   type Claim,
   type CompanionRows,
   type Conclusion,
-  LedgerError,
   type Money,
   newId,
   newUnitId,
@@ -29,46 +28,20 @@ import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '..
 import { type Clearance, clear } from '../clearance/clear.ts'
 import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
-import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
-import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { publicId } from '../ids.ts'
 import { type Act, idFact, moneyFacts } from '../identity/acts.ts'
-import type { ApprovalBody } from '../identity/approvals.ts'
-import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
-import { priceOf, type Price } from '../merchants/fees.ts'
-import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import type { Person } from '../identity/parties.ts'
 import {
   authorized,
   later,
-  noPrice,
   NOT_HELD,
+  quotasOf,
   type Payment,
   paymentOut,
   paymentRow,
 } from './payment.ts'
-
-export interface PaymentRequest {
-  /** '@alias' or a public id; may be left out where an order says it. */
-  readonly payee: string | undefined
-  readonly money: Money
-  /** A linked bank account to pay from; the wallet where none is named. */
-  readonly source: Uuid | undefined
-  readonly order: Uuid | undefined
-  readonly note: string | undefined
-  readonly approval: ApprovalBody | undefined
-}
-
-/** Whom the money is for, and at what price. */
-interface Purpose {
-  readonly kind: 'person' | 'order'
-  readonly payee: Payee
-  readonly price: Price
-  readonly feeSchedule: Uuid | null
-  readonly order: Uuid | null
-  /** Undefined where paying is all there is. */
-  readonly manual: ManualCapture | undefined
-}
+import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
 
 /** All that is decided before any money is looked at. */
 interface Agreed extends Purpose {
@@ -126,51 +99,6 @@ function railOf({ kind }: Purpose, source: BankAccount | undefined): Rail {
   return kind === 'person' ? 'wallet' : 'order'
 }
 
-const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
-  request.order === undefined
-    ? payPerson(context, payer, request)
-    : payOrder(context, request.order, request)
-
-async function payPerson(
-  context: Context,
-  payer: Person,
-  request: PaymentRequest,
-): Promise<Purpose> {
-  const payee = await findNamedPayee(context, request.payee)
-  if (payee === undefined) throw new ServiceError('payee_not_found')
-  if (payee.kind === 'merchant') throw new ServiceError('order_required')
-  if (payee.id === payer.id) throw new LedgerError('same_account')
-  const price = noPrice(request.money.amount)
-  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
-}
-
-async function findNamedPayee(context: Context, name: string | undefined) {
-  if (name === undefined) return undefined
-  if (name.startsWith('@')) return payeeByAlias(context, name.slice(1))
-  if (isPublicId('per', name)) return findPayee(context, 'person', uuidOf(name))
-  if (isPublicId('mer', name)) return findPayee(context, 'merchant', uuidOf(name))
-  return undefined
-}
-
-async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Promise<Purpose> {
-  const order = await findOrder(context, id)
-  if (order === undefined) throw new ServiceError('not_found')
-  const { money } = request
-  const payee = await payeeById(context, 'merchant', order.merchant)
-  const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
-  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
-  if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
-  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
-  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
-  const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
-  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  const { manual } = order
-  const full = priceOf(schedule, money)
-  // Nothing is charged before it is captured, and then by this schedule.
-  const price = manual === undefined ? full : noPrice(0n)
-  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
-}
-
 async function sourceOf(context: Context, payer: Person, { source, money }: PaymentRequest) {
   if (source === undefined) return undefined
   const account = await bankAccountOf(context.db, personOwner(payer.id), source)
@@ -219,6 +147,7 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
   const unit = { id: payment.transfer, at: payment.createdAt, claim }
+  const { uses } = agreed.clearance
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
     const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
@@ -226,8 +155,7 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
-    ...unit,
-    transfers,
+    ...{ ...unit, transfers, uses },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
   })
 }
@@ -239,7 +167,7 @@ async function payFromBank(
   source: BankAccount,
 ): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
-  const { payer, money, claim } = agreed
+  const { payer, money, claim, clearance } = agreed
   const owner = await walletOf(context, payer.id, money.currency)
   const prepared = await prepareInstruction(
     context,
@@ -250,7 +178,7 @@ async function payFromBank(
     payment.createdAt,
   )
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at: payment.createdAt, claim },
+    ...{ id: payment.transfer, at: payment.createdAt, claim, uses: clearance.uses },
     conclude: (verdict) =>
       verdict.accepted
         ? concluded(payment, agreed, { instructions: [prepared.instruction] })
@@ -260,7 +188,7 @@ async function payFromBank(
 
 function newPayment(
   context: Context,
-  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual }: Agreed,
+  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
   const now = context.now()
@@ -269,7 +197,7 @@ function newPayment(
     ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note, failure: null, createdAt: now, changedAt: now },
+    ...{ note, failure: null, createdAt: now, changedAt: now, quotas: quotasOf(clearance.uses) },
     ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
   }
 }

@@ -1,6 +1,6 @@
 /** A payment: what somebody asked for, how it stands, and how the API shows it. */
 import type { Knex } from 'knex'
-import type { CompanionRow, Currency, UnitId, Uuid } from '../../ledger/index.ts'
+import type { CompanionRow, Currency, UnitId, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import { type Approval, approvalColumns } from '../identity/approvals.ts'
@@ -40,6 +40,8 @@ export interface Payment {
   readonly authorizedAt: Date | null
   readonly captureBefore: Date | null
   readonly reversedAt: Date | null
+  /** What it used up of what the payer may spend: given back where it comes to nothing. */
+  readonly quotas: readonly Uuid[]
 }
 
 /** Paying is all there is: nothing is held first. */
@@ -51,6 +53,8 @@ export const NOT_HELD = {
 export const authorized = (hold: UnitId, at: Date, captureBefore: Date) => ({
   ...{ state: 'authorized' as const, hold, authorizedAt: at, captureBefore, changedAt: at },
 })
+
+export const quotasOf = (uses: readonly Use[]): Uuid[] => uses.map(({ quota }) => quota)
 
 export const later = (at: Date, by_s: number): Date => new Date(at.getTime() + by_s * 1000)
 
@@ -82,6 +86,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     hold_id: payment.hold,
     authorized_at: payment.authorizedAt,
     capture_before: payment.captureBefore,
+    quotas: payment.quotas.length === 0 ? null : `{${payment.quotas.join()}}`,
   }
 }
 
@@ -109,6 +114,7 @@ interface Row {
   readonly authorized_at: Date | null
   readonly capture_before: Date | null
   readonly reversed_at: Date | null
+  readonly quotas: readonly Uuid[] | null
 }
 
 const fromRow = (row: Row): Payment => ({
@@ -135,6 +141,7 @@ const fromRow = (row: Row): Payment => ({
   authorizedAt: row.authorized_at,
   captureBefore: row.capture_before,
   reversedAt: row.reversed_at,
+  quotas: row.quotas ?? [],
 })
 
 /** A party may see a payment: its payer and its payee, be it a person or a merchant. */
