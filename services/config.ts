@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
+import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 
 const Bank = z.strictObject({
@@ -81,6 +82,7 @@ const Environment = z.object({
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
 
   ...RULE_SETTINGS,
+  ...TOTP_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */

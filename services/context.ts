@@ -17,6 +17,7 @@ import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
+import { loadStepUpRules, type StepUpRule } from './step_up/rules.ts'
 import { COMPANIONS } from './tables.ts'
 import { openVault, type Vault } from './vault/vault.ts'
 
@@ -33,6 +34,8 @@ export interface Context {
   readonly standings: Load<Uuid, Standing>
   /** What people may spend. */
   readonly limits: RuleBook<LimitRule>
+  /** When a payment needs a second factor. */
+  readonly stepUpRules: RuleBook<StepUpRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
   /** Signs and publishes what the books were. */
@@ -69,6 +72,7 @@ export function openContext(options: ContextOptions): Context {
     ...{ config, banks, log, metrics, now, db },
     standings: openStandings(db),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
     group: openGroup({
       ...database,

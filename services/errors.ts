@@ -59,7 +59,11 @@ export type ServiceErrorCode =
   | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
+  | 'step_up_required'
   | 'too_many_captures'
+  | 'totp_locked'
+  | 'totp_not_enrolling'
+  | 'totp_not_set'
   | 'unit_spoken_for'
   | 'weak_pin'
 
@@ -69,8 +73,15 @@ export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
 export interface More {
   /** How many wrong PINs or codes are left before a lock. */
   readonly attempts_left?: number
-  /** Which factors, any one of them, would be enough. */
+  /**
+   * What would have to be shown: with `approval_required` any one of these factors, with
+   * `step_up_required` all of them.
+   */
   readonly missing?: readonly string[]
+  /** Why more is asked for than usually. */
+  readonly reasons?: readonly string[]
+  /** Whether the person has yet to enrol what is missing. */
+  readonly enrol?: boolean
 }
 
 export class ServiceError extends Error {

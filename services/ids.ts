@@ -22,6 +22,7 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  sur: 'a step-up rule',
   lim: 'a limit',
 } as const
 

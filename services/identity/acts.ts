@@ -24,9 +24,15 @@ const ACTIONS = {
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  totp_enrol: [],
+  totp_remove: [],
+  totp_recovery_codes: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
+
+/** What is done to a person's authenticator. */
+export type TotpAct = Extract<Action, `totp_${string}`>
 
 /** Something that needs a person's approval. No fact contains a line break. */
 interface ActOf<A extends Action> {

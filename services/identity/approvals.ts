@@ -2,10 +2,12 @@
  * Whether a person agrees to exactly this, and the proof of what they agreed to.
  */
 import { z } from 'zod'
-import type { CompanionRow } from '../../ledger/index.ts'
+import type { CompanionRow, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Act, digestOf } from './acts.ts'
+import { hasTotp, useSecondFactor } from '../totp/check.ts'
+import { SecondFactor } from '../totp/secrets.ts'
 import { checkPin } from './pins.ts'
 
 export const Pin = z
@@ -13,7 +15,9 @@ export const Pin = z
   .regex(/^\d{6}$/)
   .describe('Six digits')
 
-export const ApprovalBody = z.strictObject({ pin: Pin }).describe('How the person agrees')
+export const ApprovalBody = z
+  .strictObject({ pin: Pin, totp: SecondFactor.optional() })
+  .describe('How the person agrees')
 export type ApprovalBody = z.infer<typeof ApprovalBody>
 
 /** What must be shown before the act is done. */
@@ -22,6 +26,8 @@ export interface Demand {
   readonly approval: boolean
   /** Whether a second factor is needed beside it. */
   readonly stepUp: boolean
+  /** Why, as the person is told. */
+  readonly reasons?: readonly string[]
 }
 
 export interface Approval {
@@ -54,12 +60,33 @@ export async function approve(
     ...{ digest: digestOf(act), at: context.now(), idempotencyKey: act.key },
     ...{ key: null, proof: null, stepUp: null },
   }
+  if (demand.stepUp && given?.totp === undefined) {
+    throw await stepUpRequired(context, act.person, given, demand)
+  }
   if (given === undefined) {
     if (!demand.approval) return { ...agreed, factor: 'none' }
     throw new ServiceError('approval_required', { detail: 'approval: give {"pin": "..."}' })
   }
   await checkPin(context, act.person, given.pin)
-  return { ...agreed, factor: 'pin' }
+  return { ...agreed, factor: 'pin', stepUp: await secondFactorOf(context, act, given) }
+}
+
+/** After the first factor, so that nobody without it can use up a code. What is given is checked. */
+const secondFactorOf = async (context: Context, { person }: Act, { totp }: ApprovalBody) =>
+  totp === undefined ? null : useSecondFactor(context, person, totp)
+
+async function stepUpRequired(
+  context: Context,
+  person: Uuid,
+  given: ApprovalBody | undefined,
+  { reasons }: Demand,
+): Promise<ServiceError> {
+  const enrol = !(await hasTotp(context, person))
+  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
+  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
+  return new ServiceError('step_up_required', {
+    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
+  })
 }
 
 /** What is kept of it beside what it approved. */
