@@ -20,6 +20,12 @@ export const ApprovalBody = z
   .describe('How the person agrees')
 export type ApprovalBody = z.infer<typeof ApprovalBody>
 
+/** What `approve` may refuse with. */
+export const APPROVAL_REFUSALS = [
+  ...(['approval_refused', 'approval_required', 'pin_not_set', 'pin_locked'] as const),
+  ...(['saturated', 'step_up_required', 'totp_locked', 'totp_not_set'] as const),
+] as const
+
 /** What must be shown before the act is done. */
 export interface Demand {
   /** Whether the person must agree at all; else a token is enough. */

@@ -15,7 +15,7 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
 import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
@@ -99,14 +99,6 @@ const PaymentOut = z
     created_at: Timestamp,
   })
   .meta({ id: 'Payment' })
-
-const APPROVAL_REFUSALS = [
-  'approval_required',
-  'approval_refused',
-  'pin_not_set',
-  'pin_locked',
-  'saturated',
-] as const
 
 const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
 

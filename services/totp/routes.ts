@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
 import type { TotpAct } from '../identity/acts.ts'
-import { type Approval, ApprovalBody, approve } from '../identity/approvals.ts'
+import { type Approval, APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
 import { qrOf, TotpCode } from './secrets.ts'
 import { confirm, enrol, newCodes, remove, stateOf } from './totp.ts'
 
@@ -34,12 +34,6 @@ const CodesOut = z
   .meta({ id: 'RecoveryCodes', description: 'Told once; each is good once' })
 
 const Approved = z.strictObject({ approval: ApprovalBody })
-
-/** Whatever an approval can be refused with. */
-const APPROVAL_REFUSALS = [
-  ...(['approval_required', 'approval_refused', 'step_up_required'] as const),
-  ...(['pin_not_set', 'pin_locked', 'totp_not_set', 'totp_locked', 'saturated'] as const),
-]
 
 export const totpEndpoints = [
   endpoint({
