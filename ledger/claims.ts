@@ -1,5 +1,6 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
 import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
@@ -98,4 +99,30 @@ export function writeAnswers(
   // In id order, so that two processes with the same claims cannot wait for each other.
   rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   return [copyOf('claims', CLAIM_COLUMNS, rows)(connection)]
+}
+
+/** Answers of one transaction. */
+const REWRITTEN_AT_ONCE = 500
+
+/**
+ * Changes every stored answer to what `rewrite` makes of it. Only for an upgrade, by the owner of
+ * the table, when answers are to be kept in another form: who repeats a request must not notice.
+ */
+export async function rewriteAnswers(
+  db: Knex,
+  rewrite: (trx: Knex.Transaction, answer: string) => Promise<string>,
+): Promise<void> {
+  let after: string | undefined
+  do {
+    after = await db.transaction(async (trx) => {
+      const page = trx('claims').orderBy('id').limit(REWRITTEN_AT_ONCE)
+      if (after !== undefined) void page.where('id', '>', after)
+      const rows: { id: string; answer: string }[] = await page.select('id', 'answer')
+      for (const { id, answer } of rows) {
+        const rewritten = await rewrite(trx, answer)
+        if (rewritten !== answer) await trx('claims').where({ id }).update({ answer: rewritten })
+      }
+      return rows.at(-1)?.id
+    })
+  } while (after !== undefined)
 }

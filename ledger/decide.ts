@@ -219,6 +219,7 @@ function apply(
     effectiveAt,
     bookedAt: bookedAt(debit.restrictions, credit.restrictions, effectiveAt ?? unit.at),
     expiresAt: step.expiresAt,
+    evidence: (index === 0 && unit.evidence) || null,
     debitEntry: debit.lastEntry,
     creditEntry: credit.lastEntry,
     debitBalance: postedBalance(debit),

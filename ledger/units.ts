@@ -65,6 +65,8 @@ export interface NewUnit {
   readonly conditions?: readonly Condition[] | undefined
   /** What it uses up of what somebody may do; each quota once. */
   readonly uses?: readonly Use[] | undefined
+  /** SHA-256 of what authorised it: written on the first of its rows, and sealed with it. */
+  readonly evidence?: Buffer | undefined
 }
 
 /** A row of `transfers`. */
@@ -84,6 +86,8 @@ export interface Transfer {
   readonly effectiveAt: Date | null
   readonly bookedAt: Date | null
   readonly expiresAt: Date | null
+  /** Of the unit; on its first row alone. */
+  readonly evidence: Buffer | null
   readonly debitEntry: bigint
   readonly creditEntry: bigint
   readonly debitBalance: bigint

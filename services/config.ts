@@ -8,6 +8,8 @@ import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
+import type { VaultKeys } from './vault/vault.ts'
+import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -58,9 +60,7 @@ const Environment = z.object({
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
     .optional(),
 
-  TOKEN_ISSUER: z.string().min(1),
-  TOKEN_AUDIENCE: z.string().min(1),
-  JWKS_URL: z.url(),
+  ...tokenSettings,
 
   PIN_PEPPER: key,
   PIN_HASHES_AT_ONCE: integer(2, 1, 64),
@@ -168,6 +168,20 @@ export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
 }
 
+/** What `npm start` seals with, of what it tells its processes. */
+export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
+  const keys = parseAll(z.object(VAULT_SETTINGS), env)
+  return { dataKeys: keys.DATA_KEYS, blindIndexKey: keys.BLIND_INDEX_KEY }
+}
+
+/** The keys of the vault, where both settings are given. */
+export function vaultKeysOf({
+  DATA_KEYS: dataKeys,
+  BLIND_INDEX_KEY: blindIndexKey,
+}: z.infer<z.ZodObject<typeof OPTIONAL_KEYS>>): VaultKeys | undefined {
+  return dataKeys && blindIndexKey && { dataKeys, blindIndexKey }
+}
+
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config = parseAll(Environment, env)
   const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
@@ -189,7 +203,7 @@ function productionFaults(config: Config): string[] {
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
-    config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]

@@ -6,11 +6,12 @@ import type { BankAdapter } from '../adapters/adapter.ts'
 import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
+import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openStandings, type Standing } from './identity/standing.ts'
-import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
+import { openSubjects, type Subject } from './identity/subjects.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
@@ -28,10 +29,12 @@ export interface Context {
   readonly group: Group
   readonly banks: ReadonlyMap<string, BankAdapter>
   readonly queue: Queue
-  readonly tokens: TokenVerifier
+  readonly credentials: Credentials
   readonly hashes: HashPool
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
+  /** The same of whoever is not a person, by `subjectKey`. */
+  readonly subjects: Load<string, Subject>
   /** What people may spend. */
   readonly limits: RuleBook<LimitRule>
   /** When a payment needs a second factor. */
@@ -40,7 +43,7 @@ export interface Context {
   readonly calendar: (at: Date) => Calendar
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
-  /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
+  /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
   /** Seals what whoever holds the database alone must not read. */
   readonly vault: Vault
@@ -70,7 +73,7 @@ export function openContext(options: ContextOptions): Context {
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
   return {
     ...{ config, banks, log, metrics, now, db },
-    standings: openStandings(db),
+    ...{ standings: openStandings(db), subjects: openSubjects(db, config) },
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
@@ -85,18 +88,14 @@ export function openContext(options: ContextOptions): Context {
       redisUrl: config.REDIS_URL,
       onError: (error) => log.warn({ err: error }, 'doorbell'),
     }),
-    tokens: openTokenVerifier({
-      issuer: config.TOKEN_ISSUER,
-      audience: config.TOKEN_AUDIENCE,
-      jwksUrl: config.JWKS_URL,
-    }),
+    credentials: openCredentials(db, config, (error) => log.warn({ err: error }, 'credentials')),
     hashes: openHashPool({
       pepper: config.PIN_PEPPER,
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
-    memory: openMemory(MEMORY_ENTRIES_MAX),
+    memory: openMemory(MEMORY_ENTRIES_MAX, now),
     vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }

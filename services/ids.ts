@@ -24,6 +24,8 @@ const KINDS = {
   exc: 'an exchange',
   sur: 'a step-up rule',
   lim: 'a limit',
+  key: 'an API key',
+  stf: 'a member of staff',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -5,6 +5,7 @@ import { sweep } from './banking/sweep.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
+import { sweepProofs } from './identity/proofs.ts'
 import { expireHolds } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
@@ -30,6 +31,7 @@ await runProcess('florin_worker', async (context) => {
   const sealing = openSealing(context)
   const repeated = [
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
+    repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
   ]

@@ -175,7 +175,7 @@ describe('what an issuer says about a person', () => {
   }
 
   it('gives nobody an alias that somebody has, person or merchant', async () => {
-    const [ben, shop] = [await person(), await merchant()]
+    const [ben, shop] = [await person(1n), await merchant()]
     const { owner } = await world()
     for (const { sub } of [ben, shop]) {
       const claims = { sub: newSubject(), preferred_username: sub, name: 'Not me' }
@@ -203,6 +203,9 @@ describe('every endpoint', () => {
   const kindOf = (path: string) => {
     if (path.includes('accounts')) return path.includes('bank_accounts') ? 'bac' : 'acc'
     if (path.includes('orders')) return 'ord'
+    if (path.includes('staff')) return 'stf'
+    if (path.includes('api_keys')) return 'key'
+    if (path.includes('people')) return 'per'
     return path.includes('settlements') ? 'set' : 'pay'
   }
   const body = { pin: PIN, payee: '@nobody.at.all', amount: '100', currency: 'EUR' }

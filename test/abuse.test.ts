@@ -173,7 +173,14 @@ const SPOILT = [
 ]
 
 /** An account that nobody has. */
-const NOBODYS = publicId('acc', newId())
+/** The kinds of ids in paths, where it is no payment's. */
+const KINDS = { accounts: 'acc', limit_rules: 'lim' } as const
+/** The path with an id that nobody has. */
+const nobodys = (path: string) =>
+  Object.entries(KINDS).reduce(
+    (url, [name, kind]) => url.replace(`${name}/:id`, `${name}/${publicId(kind, newId())}`),
+    path,
+  )
 const WHY = { reason: 'A test' }
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
@@ -193,8 +200,14 @@ describe('a body', () => {
     'POST /v1/ledger/accounts/:id/close': [OPERATOR, WHY],
     'POST /v1/ledger/accounts/:id/periods': [OPERATOR, CLOSING],
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
+    'POST /v1/limit_rules': [OPERATOR, { scope: 'payer', period: 'day', count_max: 1, tier: 'x' }],
+    'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
+    'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
+    'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+    'POST /v1/sessions/revoke': [ben, { keep_this: true }],
+    'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
   const newMerchant = () => {
@@ -216,7 +229,7 @@ describe('a body', () => {
           const [method, path] = name.split(' ') as [string, string]
           const spoilt = spoil(JSON.stringify(valid))
           if (fault === 'one byte over 16 KB' && path === '/v1/ledger/bulk') continue
-          const url = path.replace('accounts/:id', `accounts/${NOBODYS}`).replace(':id', held)
+          const url = nobodys(path).replace(':id', held)
           const answer = await send(who as Person, method, url, spoilt)
           expectProblem(answer, status, code)
         }

@@ -2,9 +2,12 @@
 import { expect } from 'chai'
 import { ConfigError, readConfig } from '../services/config.ts'
 
+const issuersOf = (jwks_url: string) =>
+  JSON.stringify([{ issuer: 'https://id', audience: 'florin', jwks_url }])
+
 const GOOD = {
-  ...{ DATABASE_URL: 'postgres://db/florin', TOKEN_ISSUER: 'https://id', TOKEN_AUDIENCE: 'florin' },
-  JWKS_URL: 'https://id/.well-known/jwks.json',
+  DATABASE_URL: 'postgres://db/florin',
+  TOKEN_ISSUERS: issuersOf('https://id/.well-known/jwks.json'),
   PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
   DATA_KEYS: JSON.stringify([{ kid: 'first', key: Buffer.alloc(32, 2).toString('base64') }]),
   BLIND_INDEX_KEY: Buffer.alloc(32, 3).toString('base64'),
@@ -44,14 +47,16 @@ describe('the configuration', () => {
       .and.match(/BANKS: is not JSON/)
     expect(faultsOf({}))
       .to.match(/DATABASE_URL: /)
-      .and.match(/JWKS_URL: /)
+      .and.match(/TOKEN_ISSUERS: /)
   })
 
   it('refuses in production what is convenient on a laptop', () => {
     const env = { ...GOOD, NODE_ENV: 'production' }
     expect(faultsOf(env)).to.match(/sandbox bank is refused in production/)
     expect(faultsOf({ ...env, SANDBOX: '{}' })).to.match(/SANDBOX: refused/)
-    expect(faultsOf({ ...env, JWKS_URL: 'http://id/jwks' })).to.match(/must be https/)
+    expect(faultsOf({ ...env, TOKEN_ISSUERS: issuersOf('http://id/jwks') })).to.match(
+      /must be https/,
+    )
     expect(faultsOf({ ...env, ENQUIRY_FIRST_S: '5' })).to.match(/ENQUIRY_FIRST_S/)
   })
 })

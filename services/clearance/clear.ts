@@ -4,6 +4,7 @@
  */
 import type { Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
 import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
@@ -53,8 +54,9 @@ function mayGoUnapproved({ config }: Context, { payer, money }: Facts): boolean 
   return money.amount <= (own < ours ? own : ours)
 }
 
+/** @throws {ServiceError} `forbidden` for who was erased, which this process may not know yet. */
 async function standingOf({ standings }: Context, person: Uuid): Promise<Standing> {
   const standing = await standings(person)
-  if (standing === undefined) throw new Error(`person ${person} is not there`)
+  if (standing === undefined) throw new ServiceError('forbidden')
   return standing
 }

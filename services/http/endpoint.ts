@@ -8,14 +8,40 @@ import type { Claim, Outcome, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
-import type { Scope } from '../identity/tokens.ts'
+import type { Right, Scope } from '../identity/scopes.ts'
+import type { Standing } from '../identity/standing.ts'
+
+/** By which credential somebody is here. */
+export interface Session {
+  /** `api_key` for an API key, which no issuer can be called. */
+  readonly issuer: string
+  readonly subject: string
+  /** Of the token; of an API key its id. */
+  readonly jti: string
+}
+
+interface Called {
+  readonly session: Session
+  /** What the credential allows in this role. */
+  readonly rights: ReadonlySet<Right>
+}
 
 /** Who is asking, as the business knows them. */
 export type Caller =
-  | { readonly scope: 'person'; readonly person: Person }
-  | { readonly scope: 'merchant'; readonly merchant: Uuid }
-  | { readonly scope: 'operator'; readonly subject: string }
-  | { readonly scope: 'chat'; readonly subject: string }
+  | (Called & {
+      readonly scope: 'person'
+      readonly person: Person
+      /** As it was looked up for whatever changes something; undefined where one only reads. */
+      readonly standing: Standing | undefined
+    })
+  | (Called & { readonly scope: 'merchant'; readonly merchant: Uuid })
+  | (Called & Named & { readonly scope: 'operator' })
+  | (Called & Named & { readonly scope: 'chat' })
+
+interface Named {
+  /** Names the issuer too where it is not the first; see `nameOf`. */
+  readonly subject: string
+}
 
 /** The caller an endpoint gets when it admits only these scopes. */
 export type CallerOf<S extends Scope> = Extract<Caller, { scope: S }>
@@ -50,7 +76,12 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly path: `/${string}`
   readonly summary: string
   readonly tag: string
+  /** The roles that may call it. */
   readonly scopes: readonly S[]
+  /** What they must be allowed: to read where it is a GET, else to write, unless it says so. */
+  readonly right?: 'approve'
+  /** API keys may not: what a server could use to let itself in again. */
+  readonly tokensOnly?: true
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
   readonly params?: z.ZodType<P>
@@ -64,6 +95,8 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
   readonly statusOf?: (body: { readonly state?: string }) => number
+  /** Fills into the answer's text what is never stored in it: names, notes, account numbers. */
+  readonly shown?: (context: Context, text: string) => Promise<string>
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>
@@ -75,6 +108,9 @@ export function endpoint<S extends Scope, P, Q, B>(declared: Endpoint<S, P, Q, B
 }
 
 export type AnyEndpoint = Endpoint<Scope, unknown, unknown, unknown>
+
+export const rightOf = ({ method, right }: Pick<AnyEndpoint, 'method' | 'right'>): Right =>
+  right ?? (method === 'GET' ? 'read' : 'write')
 
 /** A call for which the token is not the key: probes, documents, callbacks. */
 export interface PublicEndpoint {

@@ -50,12 +50,14 @@ export const PROBLEMS = {
   idempotency_key_reused: [422, 'This Idempotency-Key was used for another request'],
   insufficient_funds: [402, 'The payer has too little money available'],
   internal: [500, 'Something is wrong on our side'],
+  invalid_dpop_proof: [401, 'The token is bound to a key, and nothing shows that you hold it'],
   invalid_request: [400, 'The request is malformed'],
   invalid_token: [401, 'The access token is missing or not valid'],
+  issuer_unknown: [422, 'No issuer of that name may say who acts for a merchant'],
   ledger_saturated: [503, 'Too much is waiting to be written'],
   ledger_unavailable: [503, 'The books did not confirm; ask again with the same key'],
-  merchant_subject_exists: [409, 'Another merchant has this subject'],
   limit_exceeded: [422, 'More than the payer may spend'],
+  merchant_subject_exists: [409, 'The subject acts for a merchant already'],
   method_not_allowed: [405, 'The resource does not know this method'],
   moment_not_answerable: [422, 'The books cannot say how it stood at that moment'],
   name_mismatch: [422, 'The bank knows the account under another name'],
@@ -89,14 +91,16 @@ export const PROBLEMS = {
   request_timeout: [408, 'The request took too long to arrive'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
-  too_many_captures: [409, 'The payment was captured as often as it may be'],
   step_up_required: [403, 'This needs a second factor too'],
+  too_many_api_keys: [409, 'There are as many API keys as there may be'],
+  too_many_captures: [409, 'The payment was captured as often as it may be'],
+  too_many_staff: [409, 'There are as many members of staff as there may be'],
   total_too_large: [422, 'The account cannot hold that much'],
   totp_locked: [423, 'Too many wrong codes'],
   totp_not_enrolling: [409, 'There is no authenticator to confirm, or no longer'],
   totp_not_set: [403, 'No authenticator is set'],
-  unit_too_large: [422, 'Too many transfers at once'],
   unit_spoken_for: [409, 'A payment, settlement, instruction or exchange rests on it'],
+  unit_too_large: [422, 'Too many transfers at once'],
   weak_pin: [422, 'The PIN is too easy to guess'],
 } as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
 
@@ -109,6 +113,11 @@ export interface Problem {
 /** Worth trying again soon, where nobody knows better. */
 const RETRY_AFTER_S = 1
 
+/** What to show instead, where it is not a bearer token. Source: RFC 9449, section 7.1. */
+const CHALLENGES: Partial<Record<ErrorCode, string>> = {
+  invalid_dpop_proof: 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA"',
+}
+
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
 
 /** A code as a problem; one we do not know is ours to answer for. */
@@ -120,7 +129,7 @@ export function problemOf(code: string, { detail, retryAfter_s, more }: Told = {
   const after_s = retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined)
   const headers = {
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
-    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    ...(status === 401 && { 'WWW-Authenticate': CHALLENGES[known] ?? 'Bearer' }),
   }
   return { status, body, headers }
 }

@@ -128,8 +128,8 @@ function guarded(
 ): Koa.Middleware {
   const route = `${endpoint.method} ${endpoint.path}`
   return async (ctx) => {
-    const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
-    const caller = await callerOf(context, token, endpoint.scopes)
+    const credential = await context.credentials.verify(shownBy(ctx), context.now())
+    const caller = await callerOf(context, credential, endpoint)
     const params = parseParams(endpoint.params, ctx['params'])
     const query = parse(endpoint.query, { ...ctx.query })
     const key = keyOf(ctx.req.headers['idempotency-key'])
@@ -147,24 +147,38 @@ function guarded(
     const work = () => endpoint.handle(context, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
-    else render(ctx, endpoint, reply)
+    else await render(context, ctx, endpoint, reply)
   }
 }
+
+/** Nothing else in a request says who it is from. */
+const shownBy = (ctx: Koa.Context) => ({
+  ...{ authorization: ctx.get('Authorization'), proof: ctx.get('DPoP') },
+  ...{ method: ctx.method, path: ctx.path },
+})
 
 function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
   return async (ctx) => {
     const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
     const { headers } = ctx.req
-    render(ctx, endpoint, await endpoint.handle(context, { params: ctx['params'], headers, bytes }))
+    const reply = await endpoint.handle(context, { params: ctx['params'], headers, bytes })
+    await render(context, ctx, endpoint, reply)
   }
 }
 
-function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply: Reply): void {
+async function render(
+  context: Context,
+  ctx: Koa.Context,
+  endpoint: AnyEndpoint | PublicEndpoint,
+  reply: Reply,
+): Promise<void> {
+  const shown = 'shown' in endpoint ? endpoint.shown : undefined
   if (!('answer' in reply)) {
     ctx.status = reply.status
     if (reply.body === undefined) return
     ctx.type = reply.contentType ?? 'application/json'
-    ctx.body = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
+    const text = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
+    ctx.body = shown === undefined ? text : await shown(context, String(text))
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
@@ -176,7 +190,7 @@ function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply:
   const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
   ctx.status = statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
   ctx.type = 'application/json'
-  ctx.body = reply.answer
+  ctx.body = shown === undefined ? reply.answer : await shown(context, reply.answer)
 }
 
 function renderProblem(ctx: Koa.Context, problem: Problem): void {

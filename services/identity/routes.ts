@@ -42,7 +42,8 @@ export const identityEndpoints = [
     handle: async (context, { params }) => {
       const payee = await payeeByAlias(context, params.alias.replace(/^@/, ''))
       if (payee === undefined) throw new ServiceError('not_found')
-      const { kind, alias, name } = payee
+      const { kind, alias } = payee
+      const name = payee.name ?? ''
       return {
         status: 200,
         body: { alias, kind, name: kind === 'person' ? maskedName(name) : name },

@@ -12,6 +12,9 @@ export interface Standing {
   readonly noPinLimit: bigint | null
   /** When a factor of theirs was last changed; null if never. */
   readonly securityChangedAt: Date | null
+  /** Tokens of this moment or earlier are revoked, but the one with the id `keptToken`. */
+  readonly tokensValidFrom: Date | null
+  readonly keptToken: string | null
 }
 
 interface Row {
@@ -19,14 +22,18 @@ interface Row {
   readonly tier: string
   readonly no_pin_limit: bigint | null
   readonly security_changed_at: Date | null
+  readonly tokens_valid_from: Date | null
+  readonly kept_token: string | null
 }
 
-const COLUMNS = ['id', 'tier', 'no_pin_limit', 'security_changed_at'] as const
+const COLUMNS = [
+  ...['id', 'tier', 'no_pin_limit', 'security_changed_at', 'tokens_valid_from', 'kept_token'],
+] as const
 
-/** Many requests share one look. */
+/** Many requests share one look. Who is erased has none. */
 export function openStandings(db: Knex): Load<Uuid, Standing> {
   return openLoader(async (ids) => {
-    const rows: Row[] = await db('people').whereIn('id', ids).select(COLUMNS)
+    const rows: Row[] = await db('people').whereIn('id', ids).whereNull('erased_at').select(COLUMNS)
     return new Map(rows.map((row) => [row.id, fromRow(row)]))
   })
 }
@@ -35,6 +42,8 @@ const fromRow = (row: Row): Standing => ({
   tier: row.tier,
   noPinLimit: row.no_pin_limit,
   securityChangedAt: row.security_changed_at,
+  tokensValidFrom: row.tokens_valid_from,
+  keptToken: row.kept_token,
 })
 
 /** What changed about a person's factors, as the notice to them says it. */

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { returnsOf } from '../limits/uses.ts'
-import { type Payment, type PaymentState, showPayments } from './payment.ts'
+import { findStored, type Payment, type PaymentState } from './payment.ts'
 
 /** What may change, by column; the rest of a payment is as it was asked for. */
 const COLUMNS = {
@@ -27,7 +27,7 @@ export type Change = Partial<Pick<Payment, keyof typeof COLUMNS>>
 /**
  * Moves the payment from exactly where it was found, and records the events. Whoever calls has the
  * locks that make it so: that it has moved meanwhile is a bug.
- * @returns the payment as the API shows it now.
+ * @returns the payment as it is now, to be stored.
  */
 export async function changePayment(
   context: Context,
@@ -41,7 +41,7 @@ export async function changePayment(
   if (moved === 0) throw new Error(`payment ${id} is no longer ${state}`)
   const after = { ...payment, ...change }
   await returnQuotas(context, trx, after)
-  const [data] = await showPayments({ ...context, db: trx }, [after], trx)
+  const [data] = await findStored(trx, [after])
   const merchant = payment.kind === 'order' ? (payment.payee ?? undefined) : undefined
   const object = publicId('pay', id)
   for (const type of events) {

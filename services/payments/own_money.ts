@@ -59,8 +59,7 @@ export async function moveOwnMoney(
     },
     at,
   )
-  const shown = { payer: { ...person, kind: 'person' as const }, payee: null, feeLines: [] }
-  const body = paymentOut(payment, shown)
+  const body = paymentOut(payment, { feeLines: [] })
   return submitInstruction(context, prepared, {
     ...{ id: payment.transfer, at, claim, uses },
     conclude: (verdict) => {

@@ -32,6 +32,7 @@ import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { type Act, idFact, moneyFacts } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
+import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
   later,
@@ -47,7 +48,8 @@ import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
 interface Agreed extends Purpose {
   readonly payer: Person
   readonly money: Money
-  readonly note: string | null
+  /** Seals the note of the payment, if there is one. */
+  readonly note: NoteSealer
   /** The bank account to pay from; the wallet where there is none. */
   readonly source: BankAccount | undefined
   readonly clearance: Clearance
@@ -64,13 +66,14 @@ export async function pay(
   request: PaymentRequest,
   { claim, key }: { readonly claim: Claim; readonly key: string },
 ): Promise<Outcome> {
-  const { money, note = null } = request
+  const { money } = request
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
     ...{ act: actOf(payer, purpose, money, source, key), given: request.approval },
   })
+  const note = await noteSealer(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
@@ -191,13 +194,14 @@ function newPayment(
   { kind, payer, payee, order, source, feeSchedule, money, price, note, manual, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const now = context.now()
+  const [id, now] = [newId(), context.now()]
   return {
-    ...{ id: newId(), kind, state, payer: payer.id, payee: payee.id, order },
+    ...{ id, kind, state, payer: payer.id, payee: payee.id, order },
     ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note, failure: null, createdAt: now, changedAt: now, quotas: quotasOf(clearance.uses) },
+    ...{ note: note(id), failure: null, createdAt: now, changedAt: now },
+    quotas: quotasOf(clearance.uses),
     ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
   }
 }
@@ -205,11 +209,10 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payer, payee, price, clearance }: Agreed,
+  { kind, payee, price, clearance }: Agreed,
   more: CompanionRows,
 ): Conclusion {
-  const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
-  const body = paymentOut(payment, shown)
+  const body = paymentOut(payment, { feeLines: price.lines })
   const merchant = kind === 'order' ? payee.id : undefined
   const rows = {
     payments: [paymentRow(payment, clearance.approval)],

@@ -2,7 +2,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
+import type { VaultKeys } from '../vault/vault.ts'
 import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
 
 export interface Layout {
@@ -10,6 +12,8 @@ export interface Layout {
   readonly apiUrl: string
   readonly tokenUrl: string
   readonly dataDir: string
+  /** What seals at rest: migrations need it too. */
+  readonly vaultKeys: VaultKeys
   readonly processes: (urlOf: (role: string) => string) => readonly ProcessPlan[]
 }
 
@@ -35,10 +39,14 @@ export async function layOut(
   }))
   const apiUrl = local(PORT)
   const tokenUrl = `${local(identityPort)}/token`
+  const issuer = {
+    ...{ issuer: local(identityPort), audience: AUDIENCE },
+    jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
+  }
   const shared = {
     NODE_ENV: 'development',
-    ...{ TOKEN_ISSUER: local(identityPort), TOKEN_AUDIENCE: AUDIENCE },
-    ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
+    TOKEN_ISSUERS: JSON.stringify([issuer]),
+    ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
     SEAL_KEY: secrets.sealKey,
@@ -53,7 +61,7 @@ export async function layOut(
   const script = (path: string) => new URL(path, import.meta.url)
   return {
     ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
-    ...{ apiUrl, tokenUrl, dataDir },
+    ...{ apiUrl, tokenUrl, dataDir, vaultKeys: readVaultKeys(shared) },
     processes: (urlOf) => [
       { name: 'sandbox', script: script('./main.ts'), env: sandbox },
       {

@@ -92,8 +92,10 @@ function startApi(
   const env = {
     ...{ NODE_ENV: 'development', LOG_LEVEL: 'warn', PORT: `${port}`, REDIS_URL: '' },
     ...{ DATABASE_URL: database.urlOf('florin_api'), PIN_PEPPER: secret },
-    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, NO_PIN_LIMIT: '1000000' },
-    ...{ JWKS_URL: `${identityUrl}/.well-known/jwks.json`, BLIND_INDEX_KEY: secret },
+    TOKEN_ISSUERS: JSON.stringify([
+      { issuer: ISSUER, audience: AUDIENCE, jwks_url: `${identityUrl}/.well-known/jwks.json` },
+    ]),
+    ...{ NO_PIN_LIMIT: '1000000', BLIND_INDEX_KEY: secret },
     DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
     BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
   }
