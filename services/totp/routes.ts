@@ -1,13 +1,12 @@
 /** A person's authenticator over HTTP. What is told once is not kept under an Idempotency-Key. */
 import { z } from 'zod'
-import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { type CallerOf, endpoint } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
 import type { TotpAct } from '../identity/acts.ts'
 import { type Approval, APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
 import { qrOf, TotpCode } from './secrets.ts'
-import { confirm, enrol, newCodes, remove, stateOf } from './totp.ts'
+import { confirm, enrol, type Holder, newCodes, remove, stateOf } from './totp.ts'
 
 const TAG = 'Authenticator'
 
@@ -58,10 +57,10 @@ export const totpEndpoints = [
     body: Approved,
     answers: { 201: EnrolmentOut },
     refusals: APPROVAL_REFUSALS,
-    handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
+    handle: async (context, request) => {
+      const { person } = request.caller
       const { confirmedAt } = await stateOf(context, person.id)
-      const asked = { action: 'totp_enrol', person: person.id, given: body.approval, key } as const
-      await agree(context, asked, confirmedAt !== null)
+      await agree(context, 'totp_enrol', request, confirmedAt !== null)
       const { secret, uri, expiresAt } = await enrol(context, person, confirmedAt)
       const told = { otpauth_uri: uri, secret, qr: qrOf(uri), expires_at: expiresAt.toISOString() }
       return { status: 201, body: told }
@@ -73,9 +72,9 @@ export const totpEndpoints = [
     body: z.strictObject({ code: TotpCode }),
     answers: { 200: CodesOut },
     refusals: ['totp_not_enrolling', 'approval_refused'],
-    handle: async (context, { caller: { person }, body }) => ({
+    handle: async (context, { caller, body }) => ({
       status: 200,
-      body: { recovery_codes: await confirm(context, person.id, body.code) },
+      body: { recovery_codes: await confirm(context, holderOf(caller), body.code) },
     }),
   }),
   endpoint({
@@ -84,10 +83,10 @@ export const totpEndpoints = [
     body: Approved,
     answers: { 201: CodesOut },
     refusals: APPROVAL_REFUSALS,
-    handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
-      const given = body.approval
-      await agree(context, { action: 'totp_recovery_codes', person: person.id, given, key }, true)
-      return { status: 201, body: { recovery_codes: await newCodes(context, person.id) } }
+    handle: async (context, request) => {
+      await agree(context, 'totp_recovery_codes', request, true)
+      const codes = await newCodes(context, holderOf(request.caller))
+      return { status: 201, body: { recovery_codes: codes } }
     },
   }),
   endpoint({
@@ -96,26 +95,31 @@ export const totpEndpoints = [
     body: Approved,
     answers: { 204: null },
     refusals: APPROVAL_REFUSALS,
-    handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
-      const given = body.approval
-      await agree(context, { action: 'totp_remove', person: person.id, given, key }, true)
-      await remove(context, person.id)
+    handle: async (context, request) => {
+      await agree(context, 'totp_remove', request, true)
+      await remove(context, holderOf(request.caller))
       return { status: 204 }
     },
   }),
 ]
 
+const holderOf = ({ person, session }: CallerOf<'person'>): Holder => ({
+  ...{ person: person.id, jti: session.jti },
+})
+
 interface Asked {
-  readonly action: TotpAct
-  readonly person: Uuid
-  readonly given: ApprovalBody
-  readonly key: string
+  readonly caller: CallerOf<'person'>
+  readonly body: z.infer<typeof Approved>
+  readonly idempotencyKey: string
 }
 
 /** Every factor the person has is shown before any of them changes. */
 const agree = (
   context: Context,
-  { action, person, given, key }: Asked,
+  action: TotpAct,
+  { caller, body, idempotencyKey: key }: Asked,
   stepUp: boolean,
 ): Promise<Approval> =>
-  approve(context, { action, person, facts: {}, key }, given, { approval: true, stepUp })
+  approve(context, { action, person: caller.person.id, facts: {}, key }, body.approval, {
+    ...{ approval: true, stepUp },
+  })

@@ -5,9 +5,16 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { Person } from '../identity/parties.ts'
+import { endSessions } from '../identity/revocations.ts'
 import { type SecurityChange, securityChanged } from '../identity/standing.ts'
 import { recoveryHash, seedPlace } from './check.ts'
 import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
+
+/** Who changes something, and by which token: it stays good, all others of theirs do not. */
+export interface Holder {
+  readonly person: Uuid
+  readonly jti: string
+}
 
 interface Enrolment {
   /** Base32. Told once: from now on only the vault knows it. */
@@ -48,7 +55,8 @@ interface Pending {
  * @throws {ServiceError} `totp_not_enrolling` when there is nothing to confirm, or no longer;
  *   `approval_refused` for a wrong code, of which there may be few.
  */
-export async function confirm(context: Context, person: Uuid, code: string): Promise<string[]> {
+export async function confirm(context: Context, holder: Holder, code: string): Promise<string[]> {
+  const { person } = holder
   const { db, vault, config, now } = context
   const at = now()
   const codes = await db.transaction(async (trx) => {
@@ -70,7 +78,7 @@ export async function confirm(context: Context, person: Uuid, code: string): Pro
     const seed = vault.seal(seedPlace('totp', person), secret)
     const first = { last_step: step.toString(), confirmed_at: at }
     await trx('totp').insert({ person_id: person, seed, ...first })
-    return renewCodes(context, trx, person, { type: 'person.totp_enrolled', at })
+    return renewCodes(context, trx, holder, { type: 'person.totp_enrolled', at })
   })
   if (codes === undefined) throw new ServiceError('approval_refused')
   return codes
@@ -88,9 +96,10 @@ async function replace(trx: Knex.Transaction, person: Uuid, replaces: Date | nul
 async function renewCodes(
   context: Context,
   trx: Knex.Transaction,
-  person: Uuid,
-  change: { readonly type: SecurityChange; readonly at: Date },
+  holder: Holder,
+  change: Change,
 ): Promise<string[]> {
+  const { person } = holder
   const codes = newRecoveryCodes()
   await trx('recovery_codes').where({ person_id: person }).delete()
   await trx('recovery_codes').insert(
@@ -98,29 +107,46 @@ async function renewCodes(
       ...{ person_id: person, hash: recoveryHash(context, person, code), created_at: change.at },
     })),
   )
-  await securityChanged(trx, person, change)
+  await changed(trx, holder, change)
   return codes
 }
 
+interface Change {
+  readonly type: SecurityChange
+  readonly at: Date
+}
+
+/** The person is told, limits are reduced for a while, and other sessions end. */
+async function changed(
+  trx: Knex.Transaction,
+  { person, jti }: Holder,
+  change: Change,
+): Promise<void> {
+  await securityChanged(trx, person, change)
+  await endSessions(trx, person, change.at, jti)
+}
+
 /** @throws {ServiceError} `totp_not_set` where the authenticator was removed meanwhile. */
-export async function newCodes(context: Context, person: Uuid): Promise<string[]> {
+export async function newCodes(context: Context, holder: Holder): Promise<string[]> {
+  const { person } = holder
   const at = context.now()
   return context.db.transaction(async (trx) => {
     const mine = await trx('totp').where({ person_id: person }).forUpdate().first('person_id')
     if (mine === undefined) throw new ServiceError('totp_not_set')
-    return renewCodes(context, trx, person, { type: 'person.recovery_codes_renewed', at })
+    return renewCodes(context, trx, holder, { type: 'person.recovery_codes_renewed', at })
   })
 }
 
 /** Nothing of it is left. */
-export async function remove(context: Context, person: Uuid): Promise<void> {
+export async function remove(context: Context, holder: Holder): Promise<void> {
+  const { person } = holder
   const at = context.now()
   await context.db.transaction(async (trx) => {
     const removed = await trx('totp').where({ person_id: person }).delete()
     if (removed === 0) throw new ServiceError('totp_not_set')
     await trx('recovery_codes').where({ person_id: person }).delete()
     await trx('totp_enrolments').where({ person_id: person }).delete()
-    await securityChanged(trx, person, { type: 'person.totp_removed', at })
+    await changed(trx, holder, { type: 'person.totp_removed', at })
   })
 }
 
