@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
+import type { Question } from './looks.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
 import { type Column, copyOf } from './wire/copy.ts'
 
@@ -31,53 +32,30 @@ export function replayOf(claim: Claim, { fingerprint, answer }: StoredAnswer) {
   return { answer, replayed: true }
 }
 
+const FIND_ANSWERS = {
+  name: 'find_answers',
+  text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
+} as const
+
+type AnswerRow = StoredAnswer & { readonly id: Claim['id'] }
+
 /** The answers stored under these claims, by claim id. */
 export async function findAnswers(
   connection: Connection,
   claims: readonly Claim[],
 ): Promise<Map<string, StoredAnswer>> {
   if (claims.length === 0) return new Map()
-  const { rows } = await connection.query({
-    name: 'find_answers',
-    text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
-    values: [uuidsOf(claims.map((claim) => claim.id))],
-  })
-  return new Map((rows as ({ id: string } & StoredAnswer)[]).map((row) => [row.id, row]))
+  const values = [uuidsOf(claims.map((claim) => claim.id))]
+  const { rows } = await connection.query({ ...FIND_ANSWERS, values })
+  return new Map((rows as AnswerRow[]).map((row) => [row.id, row]))
 }
 
-/** Whether a claim was answered already, many callers sharing one look: see `Group.recall`. */
-export function openRecall(pool: { query: Connection['query'] }) {
-  interface Waiting {
-    readonly claim: Claim
-    readonly resolve: (stored: StoredAnswer | undefined) => void
-    readonly reject: (error: unknown) => void
-  }
-  let waiting: Waiting[] = []
-  let looking = false
-
-  async function look(): Promise<void> {
-    looking = true
-    while (waiting.length > 0) {
-      const ours = waiting
-      waiting = []
-      try {
-        const found = await findAnswers(
-          pool,
-          ours.map(({ claim }) => claim),
-        )
-        for (const { claim, resolve } of ours) resolve(found.get(claim.id))
-      } catch (error) {
-        for (const { reject } of ours) reject(error)
-      }
-    }
-    looking = false
-  }
-
-  return (claim: Claim) =>
-    new Promise<StoredAnswer | undefined>((resolve, reject) => {
-      waiting.push({ claim, resolve, reject })
-      if (!looking && waiting.length === 1) setImmediate(() => void look())
-    })
+/** Whether a claim was answered already: see `Group.recall`. */
+export const ANSWERS: Question<Claim['id'], StoredAnswer> = {
+  name: FIND_ANSWERS.name,
+  text: FIND_ANSWERS.text,
+  values: (ids) => [uuidsOf(ids)],
+  answers: (rows) => new Map((rows as AnswerRow[]).map((row) => [row.id, row])),
 }
 
 const CLAIM_COLUMNS: readonly Column<Claim & Pick<StoredAnswer, 'answer'>>[] = [

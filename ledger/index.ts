@@ -35,6 +35,7 @@ export type { Bulk, BulkResult } from './bulks.ts'
 export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
 export { type Head, hashOfHex } from './seals/heads.ts'
 export { type Group, openGroup } from './group.ts'
+export type { Question } from './looks.ts'
 export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
   type AccountId,

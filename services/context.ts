@@ -8,7 +8,7 @@ import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
-import { openStandings, type Standing } from './identity/standing.ts'
+import { type Standing, STANDINGS } from './identity/standing.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
 import { openSubjects, type Subject } from './identity/subjects.ts'
@@ -71,18 +71,16 @@ export function openContext(options: ContextOptions): Context {
   const database = { url: config.DATABASE_URL, role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
+  const group = openGroup({
+    ...{ ...database, companions: COMPANIONS, refusals: CONSTRAINT_CODES },
+    onCommit: metrics.groupCommitted,
+  })
   return {
-    ...{ config, banks, log, metrics, now, db },
-    ...{ standings: openStandings(db), subjects: openSubjects(db, config) },
+    ...{ config, banks, log, metrics, now, db, group },
+    ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
-    group: openGroup({
-      ...database,
-      companions: COMPANIONS,
-      refusals: CONSTRAINT_CODES,
-      onCommit: metrics.groupCommitted,
-    }),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,
       redisUrl: config.REDIS_URL,

@@ -109,12 +109,15 @@ const encoded = (encoding: string) => (valid: string) => ({
 const MALFORMED: Readonly<Record<string, Spoil>> = {
   'an unknown property': withKey('"status":"completed"'),
   'a property of another role': withKey('"payer":"per_00000000000000000000000000"'),
-  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":"[^"]*")/, '$1,$1') }),
+  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":(?:"[^"]*"|true))/, '$1,$1') }),
   'one key twice, once escaped': (valid) => ({
-    bytes: valid.replace(/"(\w)(\w+)":("[^"]*")/, (all, first: string, rest: string, value) => {
-      const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
-      return `${all},"${escaped}":${value}`
-    }),
+    bytes: valid.replace(
+      /"(\w)(\w+)":("[^"]*"|true)/,
+      (all, first: string, rest: string, value) => {
+        const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
+        return `${all},"${escaped}":${value}`
+      },
+    ),
   }),
   'one key twice, deep inside': withKey('"x":[{"a":{"b":1,"b":2}}]'),
   '__proto__ as a key': withKey('"__proto__":{"isAdmin":true}'),

@@ -2,7 +2,7 @@
  * All that must be right before the books are asked. Top to bottom: how the payer stands, what they
  * may still spend, how risky it is, what they must show for it, and whether they have shown it.
  */
-import type { Money, Use, Uuid } from '../../ledger/index.ts'
+import type { Claim, Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
@@ -12,6 +12,15 @@ import { allowanceOf, usesOf } from '../limits/uses.ts'
 import { stepUpReasons } from '../step_up/reasons.ts'
 import type { Facts, Rail } from './facts.ts'
 
+/** The request in which it is asked. */
+export interface Asking {
+  readonly claim: Claim
+  /** The Idempotency-Key. */
+  readonly key: string
+  /** Of the caller, where that is known already. */
+  readonly standing: Standing | undefined
+}
+
 export interface Asked {
   readonly rail: Rail
   readonly payer: Uuid
@@ -20,6 +29,7 @@ export interface Asked {
   /** What the payer must agree to. */
   readonly act: Act
   readonly given: ApprovalBody | undefined
+  readonly standing: Standing | undefined
 }
 
 export interface Clearance {
@@ -34,7 +44,7 @@ export interface Clearance {
  */
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
-  const standing = await standingOf(context, asked.payer)
+  const standing = asked.standing ?? (await standingOf(context, asked.payer))
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)

@@ -212,7 +212,12 @@ const tradeEndpoints = [
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
-      return exchange(context, caller.person.id, { quote, approval }, { claim, key })
+      return exchange(
+        context,
+        caller.person.id,
+        { quote, approval },
+        { claim, key, standing: caller.standing },
+      )
     },
   }),
   endpoint({

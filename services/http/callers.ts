@@ -63,7 +63,9 @@ async function tokenCaller(
     const person = await personOf(context, token)
     if (right === 'read') return { scope, person, standing: undefined, ...called }
     const standing = await context.standings(person.id)
-    refuseRevoked(token, standing?.tokensValidFrom ?? null, standing?.keptToken ?? null)
+    // Erased, which this process may not know yet.
+    if (standing === undefined) throw new ServiceError('forbidden')
+    refuseRevoked(token, standing.tokensValidFrom, standing.keptToken)
     return { scope, person, standing, ...called }
   }
   const known = await knownOf(context, token, scope, right)

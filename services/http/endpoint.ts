@@ -12,7 +12,7 @@ import type { Right, Scope } from '../identity/scopes.ts'
 import type { Standing } from '../identity/standing.ts'
 
 /** By which credential somebody is here. */
-export interface Session {
+interface Session {
   /** `api_key` for an API key, which no issuer can be called. */
   readonly issuer: string
   readonly subject: string

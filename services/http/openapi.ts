@@ -45,8 +45,8 @@ const Problem = z
 const TOKEN = {
   ...{ type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' },
   description:
-    'An access token of the chat app’s identity provider, or an API key. A token that is bound to ' +
-    'a key is shown as `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449)',
+    'An access token of the chat app’s identity provider, or an API key. A token that is ' +
+    'bound to a key is shown as `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449)',
 }
 
 export function openApiOf(

@@ -13,6 +13,7 @@ import {
   revokeApiKey,
   rotateApiKey,
 } from './api_keys.ts'
+import { nameOf } from './issuers.ts'
 import { findPayee } from './parties.ts'
 import { GRANTS, type Right } from './scopes.ts'
 import { addStaff, removeStaff, staffIssuer, staffOf, staffOut } from './staff.ts'
@@ -72,9 +73,6 @@ function merchantNeeded(caller: Owner, named: Uuid | undefined): Uuid {
 const ownOnly = (caller: Owner) =>
   caller.scope === 'merchant' ? { merchant_id: caller.merchant } : {}
 
-const nameOfCaller = ({ session, ...caller }: Owner) =>
-  'subject' in caller ? caller.subject : session.subject
-
 /** Nobody gives away what they have not. */
 function refuseMore(caller: Owner, rights: readonly Right[]): void {
   if (rights.every((right) => caller.rights.has(right))) return
@@ -111,7 +109,7 @@ const staff = [
       refuseMore(caller, body.rights)
       const issuer = staffIssuer(context.config, body.issuer)
       const rights = [...new Set(body.rights)]
-      const by = nameOfCaller(caller)
+      const by = nameOf(context.config, caller.session)
       const row = await addStaff(context, merchant, { issuer, subject, rights, by })
       return { status: 201, body: staffOut(context.config, row) }
     },
@@ -180,7 +178,7 @@ const keys = [
         caller,
         scopes.flatMap((scope) => [...GRANTS[scope][1]]),
       )
-      const by = nameOfCaller(caller)
+      const by = nameOf(context.config, caller.session)
       const issued = await createApiKey(context, { merchant, name, scopes, by })
       return { status: 201, body: issuedOut(issued) }
     },

@@ -1,4 +1,4 @@
-/** What a request shows for who it is from: an access token, with a proof if it is bound, or a key. */
+/** What a request shows for who it is from: an access token, with its proof if bound, or a key. */
 import type { Knex } from 'knex'
 import type { Config } from '../config.ts'
 import { publicUrlOf } from '../config/tokens.ts'

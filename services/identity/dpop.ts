@@ -10,7 +10,7 @@ export const PROOF_ALGORITHMS = ['ES256', 'EdDSA'] as const
 
 const PROOF_BYTES_MAX = 2_048
 
-/** A public key and nothing else: `d`, the private part, is refused, as is any other way to a key. */
+/** A public key and nothing else: `d`, the private part, is refused. */
 const PublicKey = z.discriminatedUnion('kty', [
   z.object({
     ...{ kty: z.literal('EC'), crv: z.literal('P-256'), x: z.string(), y: z.string() },
@@ -61,7 +61,7 @@ export interface Proof {
   readonly thumbprint: string
 }
 
-/** Undefined for what proves nothing, whatever is wrong with it. Whether it was used is not asked. */
+/** Undefined for what proves nothing, whatever is wrong. Whether it was used is not asked. */
 export async function readProof(text: string, of: ProofOf): Promise<Proof | undefined> {
   if (text.length > PROOF_BYTES_MAX) return undefined
   try {

@@ -1,12 +1,10 @@
-/** What a scope lets its holder do: in which role, with which rights. What is not here is denied. */
+/** What a scope lets its holder do: in which role, with which rights. All else is denied. */
 
-export const ROLES = ['person', 'merchant', 'operator', 'chat'] as const
 /** In which role somebody calls. */
-export type Scope = (typeof ROLES)[number]
+export type Scope = 'person' | 'merchant' | 'operator' | 'chat'
 
-export const RIGHTS = ['read', 'write', 'approve'] as const
 /** `approve`: to say yes to what somebody else has asked for. */
-export type Right = (typeof RIGHTS)[number]
+export type Right = 'read' | 'write' | 'approve'
 
 /** None implies another: who may write what they may not read is given exactly that. */
 export const GRANTS = {

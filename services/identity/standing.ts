@@ -1,9 +1,8 @@
 /** How a person stands right now: what may change between two requests, and is asked at each. */
 import type { Knex } from 'knex'
-import type { Uuid } from '../../ledger/index.ts'
+import type { Question, Uuid } from '../../ledger/index.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { type Load, openLoader } from '../loader.ts'
 
 export interface Standing {
   /** How well we know the person (KYC); limits depend on it. */
@@ -26,16 +25,14 @@ interface Row {
   readonly kept_token: string | null
 }
 
-const COLUMNS = [
-  ...['id', 'tier', 'no_pin_limit', 'security_changed_at', 'tokens_valid_from', 'kept_token'],
-] as const
-
-/** Many requests share one look. Who is erased has none. */
-export function openStandings(db: Knex): Load<Uuid, Standing> {
-  return openLoader(async (ids) => {
-    const rows: Row[] = await db('people').whereIn('id', ids).whereNull('erased_at').select(COLUMNS)
-    return new Map(rows.map((row) => [row.id, fromRow(row)]))
-  })
+/** How many people stand, as one statement. Who is erased is not among them. */
+export const STANDINGS: Question<Uuid, Standing> = {
+  name: 'standings',
+  text: `
+    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token
+      FROM people WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
+  values: (ids) => [ids],
+  answers: (rows) => new Map((rows as Row[]).map((row) => [row.id, fromRow(row)])),
 }
 
 const fromRow = (row: Row): Standing => ({

@@ -29,7 +29,7 @@ export interface TokenVerifier {
 }
 
 /** Headers by which a token would bring its own key, or change what the signature is over. */
-export const OWN_KEY_HEADERS: readonly string[] = [
+const OWN_KEY_HEADERS: readonly string[] = [
   ...['jku', 'jwk', 'x5u', 'x5c', 'x5t', 'x5t#S256', 'crit', 'b64'],
 ]
 

@@ -1,7 +1,6 @@
 /** A person moves money of their own between their bank account and their wallet. */
 import type { Direction } from '../../adapters/adapter.ts'
 import {
-  type Claim,
   type Money,
   newId,
   newUnitId,
@@ -13,7 +12,7 @@ import { refused } from '../answers.ts'
 import { bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import { personOwner, walletOf } from '../books/chart.ts'
-import { clear } from '../clearance/clear.ts'
+import { type Asking, clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
 import { idFact, moneyFacts } from '../identity/acts.ts'
@@ -38,13 +37,13 @@ export async function moveOwnMoney(
   kind: keyof typeof DIRECTIONS,
   person: Person,
   { money, bankAccount, approval: given }: OwnMoneyRequest,
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   const { id: source, bank } = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
   refuseCurrency(context, bank, money)
   const facts = { ...moneyFacts(money), source: idFact('bac', source) }
   const { approval, uses } = await clear(context, {
-    ...{ rail: kind, payer: person.id, payee: null, money, given },
+    ...{ rail: kind, payer: person.id, payee: null, money, given, standing },
     act: { action: kind, person: person.id, facts, key },
   })
 

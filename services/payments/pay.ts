@@ -25,7 +25,7 @@ import {
   walletOf,
 } from '../books/chart.ts'
 import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
-import { type Clearance, clear } from '../clearance/clear.ts'
+import { type Asking, type Clearance, clear } from '../clearance/clear.ts'
 import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
@@ -64,14 +64,14 @@ export async function pay(
   context: Context,
   payer: Person,
   request: PaymentRequest,
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   const { money } = request
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
-    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval },
+    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval, standing },
   })
   const note = await noteSealer(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }

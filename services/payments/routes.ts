@@ -135,7 +135,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
         kind,
         caller.person,
         { money: moneyOf(body), bankAccount: body.bank_account, approval: body.approval },
-        { claim: claimed(claim), key: idempotencyKey },
+        { claim: claimed(claim), key: idempotencyKey, standing: caller.standing },
       ),
   })
 
@@ -210,7 +210,8 @@ export const paymentEndpoints = [
     handle: (context, { caller, body, claim, idempotencyKey }) => {
       const { payee, source, order, note, approval } = body
       const request = { payee, money: moneyOf(body), source, order, note, approval }
-      return pay(context, caller.person, request, { claim: claimed(claim), key: idempotencyKey })
+      const asking = { claim: claimed(claim), key: idempotencyKey, standing: caller.standing }
+      return pay(context, caller.person, request, asking)
     },
   }),
   endpoint({

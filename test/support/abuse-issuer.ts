@@ -49,7 +49,7 @@ async function startSecondApi(settings: Settings = () => ({})) {
   }))
   return {
     ...{ apiUrl: api.apiUrl, publicKey: issuer.publicKey, publicJwk: issuer.publicJwk },
-    ...{ mint: issuer.mint, unsigned: issuer.unsigned },
+    ...{ mint: issuer.mint, unsigned: issuer.unsigned, published: issuer.published },
     async stop() {
       await api.stop()
       await issuer.stop()
