@@ -7,6 +7,8 @@ import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
+import { RULE_SETTINGS } from './config/rules.ts'
+import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -67,6 +69,9 @@ const Environment = z.object({
 
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+
+  ...RULE_SETTINGS,
+  ...TOTP_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */

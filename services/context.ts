@@ -21,6 +21,7 @@ import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
+import { loadStepUpRules, type StepUpRule } from './step_up/rules.ts'
 import { COMPANIONS } from './tables.ts'
 import { openVault, type Vault } from './vault/vault.ts'
 
@@ -40,6 +41,8 @@ export interface Context {
   readonly subjects: Load<string, Subject>
   /** What people may spend. */
   readonly limits: RuleBook<LimitRule>
+  /** When a payment needs a second factor. */
+  readonly stepUpRules: RuleBook<StepUpRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
   /** The devices that are bound right now. */
@@ -87,6 +90,7 @@ export function openContext(options: ContextOptions): Context {
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,

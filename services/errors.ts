@@ -23,13 +23,13 @@ export type ServiceErrorCode =
   | 'approval_refused'
   | 'approval_required'
   | 'approval_used'
+  | 'bank_account_not_found'
+  | 'bank_not_found'
   | 'body_too_large'
   | 'content_type_not_supported'
   | 'cross_bank_callback'
-  | 'currency_unknown'
   | 'currency_not_supported'
-  | 'bank_account_not_found'
-  | 'bank_not_found'
+  | 'currency_unknown'
   | 'device_exists'
   | 'exchange_too_large'
   | 'exchange_too_small'
@@ -69,11 +69,15 @@ export type ServiceErrorCode =
   | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
+  | 'step_up_required'
   | 'too_many_api_keys'
   | 'too_many_captures'
   | 'too_many_devices'
   | 'too_many_requests'
   | 'too_many_staff'
+  | 'totp_locked'
+  | 'totp_not_enrolling'
+  | 'totp_not_set'
   | 'unit_spoken_for'
   | 'weak_pin'
 
@@ -83,8 +87,15 @@ export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
 export interface More {
   /** How many wrong PINs or codes are left before a lock. */
   readonly attempts_left?: number
-  /** Which factors, any one of them, would be enough. */
+  /**
+   * What would have to be shown: with `approval_required` any one of these factors, with
+   * `step_up_required` all of them.
+   */
   readonly missing?: readonly string[]
+  /** Why more is asked for than usually. */
+  readonly reasons?: readonly string[]
+  /** Whether the person has yet to enrol what is missing. */
+  readonly enrol?: boolean
 }
 
 export class ServiceError extends Error {

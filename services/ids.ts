@@ -23,6 +23,7 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  sur: 'a step-up rule',
   lim: 'a limit',
   key: 'an API key',
   stf: 'a member of staff',

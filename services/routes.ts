@@ -16,6 +16,8 @@ import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
+import { stepUpEndpoints } from './step_up/routes.ts'
+import { totpEndpoints } from './totp/routes.ts'
 
 const endpoints = [
   ...paymentEndpoints,
@@ -26,6 +28,8 @@ const endpoints = [
   ...limitEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
+  ...stepUpEndpoints,
+  ...totpEndpoints,
   ...sessionEndpoints,
   ...clientEndpoints,
   ...meEndpoints,

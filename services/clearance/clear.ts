@@ -9,6 +9,7 @@ import type { Act } from '../identity/acts.ts'
 import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import { allowanceOf, usesOf } from '../limits/uses.ts'
+import { stepUpReasons } from '../step_up/reasons.ts'
 import type { Facts, Rail } from './facts.ts'
 
 /** The request in which it is asked. */
@@ -50,7 +51,9 @@ export async function clear(context: Context, asked: Asked): Promise<Clearance> 
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)
-  const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
+  const reasons = await stepUpReasons(context, facts)
+  const stepUp = reasons.length > 0
+  const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
   const approval = await approve(context, act, given, demand, Promise.resolve(device))
   const isUnapproved = approval.factor === 'none'
   const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited

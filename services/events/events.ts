@@ -31,7 +31,10 @@ export const EVENT_TYPES = [
   'person.pin_changed',
   'person.pin_locked',
   'person.pin_reset',
+  'person.recovery_code_used',
+  'person.recovery_codes_renewed',
   'person.totp_enrolled',
+  'person.totp_locked',
   'person.totp_removed',
 ] as const
 
