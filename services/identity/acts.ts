@@ -24,6 +24,7 @@ const ACTIONS = {
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  erasure: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
