@@ -30,6 +30,7 @@ export const ACTIONS = {
   totp_enrol: [],
   totp_remove: [],
   totp_recovery_codes: [],
+  erasure: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
