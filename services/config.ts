@@ -5,6 +5,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { limitSettings } from './config/limits.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { RISK_SETTINGS } from './config/risk.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -78,6 +79,8 @@ const Environment = z.object({
 
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+
+  ...RISK_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */
@@ -200,6 +203,8 @@ function productionFaults(config: Config): string[] {
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
+    config.SANCTIONS_URL?.startsWith('http:') === true &&
+      'SANCTIONS_URL: must be https in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

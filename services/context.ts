@@ -16,6 +16,7 @@ import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openScreen, type Screen } from './risk/screen.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
@@ -38,6 +39,8 @@ export interface Context {
   readonly limits: RuleBook<LimitRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
+  /** Judges how risky a payment is. */
+  readonly screen: Screen
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
@@ -77,6 +80,7 @@ export function openContext(options: ContextOptions): Context {
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
+    screen: openScreen(db, config, log),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,
       redisUrl: config.REDIS_URL,

@@ -13,6 +13,7 @@ import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
+import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 
 const endpoints = [
@@ -28,6 +29,7 @@ const endpoints = [
   ...clientEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
+  ...riskEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */
