@@ -7,10 +7,12 @@ import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
 import { clientEndpoints } from './identity/clients_routes.ts'
+import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
+import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
@@ -30,6 +32,8 @@ const endpoints = [
   ...eventEndpoints,
   ...reversalEndpoints,
   ...riskEndpoints,
+  ...reviewEndpoints,
+  ...peopleEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

@@ -6,7 +6,7 @@ import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
-import { expireHolds } from './payments/expiry.ts'
+import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
 
@@ -33,6 +33,7 @@ await runProcess('florin_worker', async (context) => {
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
     repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
+    repeat('review expiry', () => expireReviews(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
   ]
 
