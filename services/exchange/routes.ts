@@ -208,6 +208,7 @@ const tradeEndpoints = [
     refusals: [
       ...(['approval_required', 'approval_refused', 'pin_not_set', 'pin_locked'] as const),
       ...(['saturated', 'not_found', 'quote_already_used', 'quote_expired'] as const),
+      'payment_refused',
       ...(['insufficient_funds', 'total_too_large', 'account_closed', 'account_frozen'] as const),
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {
