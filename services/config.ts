@@ -4,6 +4,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
+import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -63,6 +64,8 @@ const Environment = z.object({
   PIN_QUEUE_MAX: integer(64, 0, 10_000),
   /** Payments up to this many minor units need a token only. */
   NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+
+  ...OVERSIGHT_SETTINGS,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),

@@ -12,6 +12,8 @@ import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
+import { flushCounted, type Origin } from './security/log.ts'
+import { openWatch, type Watch } from './security/watch.ts'
 import { COMPANIONS } from './tables.ts'
 
 export interface Context {
@@ -27,6 +29,10 @@ export interface Context {
   readonly sealKeys: SealKeys
   /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
   readonly memory: Memory
+  /** Bounds what failures may write to the security log. */
+  readonly watch: Watch
+  /** The request that is being answered; the edge sets it. */
+  readonly origin?: Origin
   readonly log: Logger
   readonly metrics: Metrics
   /** The only clock. */
@@ -76,12 +82,19 @@ export function openContext(options: ContextOptions): Context {
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
     memory: openMemory(MEMORY_ENTRIES_MAX),
+    watch: openWatch({
+      secret: config.SECURITY_LOG_KEY ?? config.PIN_PEPPER,
+      perAddress: config.SECURITY_LOG_PER_ADDRESS,
+      inAll: config.SECURITY_LOG_PER_MINUTE,
+    }),
   }
 }
 
 /** Hands back everything: finishes running work first, then closes the connections. */
-export async function closeContext({ queue, group, db }: Context): Promise<void> {
+export async function closeContext(context: Context): Promise<void> {
+  const { queue, group, db, log } = context
   await queue.close()
   await group.close()
+  await flushCounted(context).catch((error: unknown) => log.error({ err: error }, 'security log'))
   await db.destroy()
 }

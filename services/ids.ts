@@ -22,6 +22,8 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  prp: 'a proposal',
+  sec: 'an entry of the security log',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -11,6 +11,7 @@ import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
+import { securityEndpoints } from './security/routes.ts'
 
 const endpoints = [
   ...paymentEndpoints,
@@ -22,6 +23,7 @@ const endpoints = [
   ...identityEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
+  ...securityEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

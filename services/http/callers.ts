@@ -1,6 +1,7 @@
 /** Turns a token into a caller. Denied unless the endpoint admits one of the token's scopes. */
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { publicId } from '../ids.ts'
 import { merchantOf, personOf } from '../identity/parties.ts'
 import type { Scope, Token } from '../identity/tokens.ts'
 import type { Caller } from './endpoint.ts'
@@ -18,6 +19,13 @@ export async function callerOf(
   const merchant = await merchantOf(context, token)
   if (merchant === undefined) throw new ServiceError('forbidden')
   return { scope, merchant }
+}
+
+/** Whoever asks, as the security log names them. */
+export function actorOf(caller: Caller): string {
+  if (caller.scope === 'person') return publicId('per', caller.person.id)
+  if (caller.scope === 'merchant') return publicId('mer', caller.merchant)
+  return `${caller.scope} ${caller.subject}`
 }
 
 /** What keys and stored answers belong to. */

@@ -95,6 +95,7 @@ export const PROBLEMS = {
 } as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
 
 export interface Problem {
+  readonly code: ErrorCode
   readonly status: number
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
@@ -118,7 +119,7 @@ export function problemOf(
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
     ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
   }
-  return { status, body, headers }
+  return { code: known, status, body, headers }
 }
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */

@@ -8,11 +8,14 @@ import { v7 } from 'uuid'
 import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
+import { FAILURES } from '../security/kinds.ts'
+import { type Origin, recordFailure } from '../security/log.ts'
 import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
-import { callerOf, ownerOf } from './callers.ts'
+import { actorOf, callerOf, ownerOf } from './callers.ts'
 import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
+import { addressOf } from './origin.ts'
 import { openStreams, type Streams } from './streams.ts'
 
 /** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
@@ -96,12 +99,33 @@ const refuseMethod: Koa.Middleware = (ctx) => {
   throw new ServiceError('method_not_allowed')
 }
 
+/** What the edge knows of a request before and beside its endpoint. */
+interface RequestState {
+  readonly origin: Origin
+  /** Who asks, as far as that is known yet. */
+  actor: string | undefined
+}
+
+const stateOf = (ctx: Koa.Context) => ctx.state as RequestState
+const routeOf = (ctx: Koa.Context) => String(ctx['_matchedRoute'] ?? 'none')
+
+/** Attempts to do what is not allowed leave a row in the security log, whoever refused them. */
+async function recordRefusal(context: Context, ctx: Koa.Context, { code }: Problem): Promise<void> {
+  const kind = FAILURES[code]
+  if (kind === undefined) return
+  const { origin, actor } = stateOf(ctx)
+  const detail = { code, method: ctx.method, route: routeOf(ctx) }
+  await recordFailure({ ...context, origin }, { kind, actor, detail })
+}
+
 /** Gives each request an id, answers what was thrown, and measures. */
 function outermost(context: Context): Koa.Middleware {
   const { log, metrics } = context
   return async (ctx, next) => {
     const started = performance.now()
     const requestId = v7()
+    const origin = { requestId, address: addressOf(ctx.req) }
+    ctx.state = { origin, actor: undefined } satisfies RequestState
     ctx.set('X-Request-Id', requestId)
     ctx.set('Cache-Control', 'no-store')
     try {
@@ -109,10 +133,11 @@ function outermost(context: Context): Koa.Middleware {
     } catch (error) {
       const problem = problemOfError(error)
       if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
+      if (problem !== undefined) await recordRefusal(context, ctx, problem)
       renderProblem(ctx, problem ?? problemOf('internal'))
     }
     const duration_s = (performance.now() - started) / 1000
-    const route = String(ctx._matchedRoute ?? 'none')
+    const route = routeOf(ctx)
     const { method, status } = ctx
     metrics.requestAnswered({ method, route, status }, duration_s)
     const ms = Math.round(duration_s * 100_000) / 100
@@ -128,8 +153,11 @@ function guarded(
 ): Koa.Middleware {
   const route = `${endpoint.method} ${endpoint.path}`
   return async (ctx) => {
+    const state = stateOf(ctx)
     const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
+    state.actor = `token ${token.issuer} ${token.subject}`
     const caller = await callerOf(context, token, endpoint.scopes)
+    state.actor = actorOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
     const query = parse(endpoint.query, { ...ctx.query })
     const key = keyOf(ctx.req.headers['idempotency-key'])
@@ -144,7 +172,8 @@ function guarded(
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
-    const work = () => endpoint.handle(context, request)
+    const asked = { ...context, origin: state.origin }
+    const work = () => endpoint.handle(asked, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else render(ctx, endpoint, reply)
@@ -155,7 +184,8 @@ function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
   return async (ctx) => {
     const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
     const { headers } = ctx.req
-    render(ctx, endpoint, await endpoint.handle(context, { params: ctx['params'], headers, bytes }))
+    const asked = { ...context, origin: stateOf(ctx).origin }
+    render(ctx, endpoint, await endpoint.handle(asked, { params: ctx['params'], headers, bytes }))
   }
 }
 
