@@ -9,11 +9,13 @@ import type { Api } from './http/server.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
+import { overseen } from './proposals/overseen.ts'
+import { proposalEndpoints } from './proposals/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
 
-const endpoints = [
+const actions = [
   ...paymentEndpoints,
   ...bankingEndpoints,
   ...bookEndpoints,
@@ -25,6 +27,9 @@ const endpoints = [
   ...reversalEndpoints,
   ...securityEndpoints,
 ]
+
+/** What needs a second person is proposed, and done by the approval. */
+const endpoints = [...actions.map(overseen), ...proposalEndpoints(actions)]
 
 /** The sandbox document exists only where there is a sandbox. */
 export function openApi(sandbox: unknown): Api {

@@ -2,6 +2,9 @@
 import { integer, key } from './kinds.ts'
 
 export const OVERSIGHT_SETTINGS = {
+  PROPOSALS_PENDING_MAX: integer(1_000, 1, 100_000).describe(
+    'How many proposals may wait to be decided',
+  ),
   PROPOSAL_HOURS: integer(24, 1, 168).describe('How long a second person may take to decide'),
   SECURITY_LOG_KEY: key
     .optional()

@@ -15,7 +15,10 @@ export async function callerOf(
   const scope = admitted.find((one) => token.scopes.has(one))
   if (scope === undefined) throw new ServiceError('forbidden')
   if (scope === 'person') return { scope, person: await personOf(context, token) }
-  if (scope !== 'merchant') return { scope, subject: token.subject }
+  if (scope !== 'merchant') {
+    const { issuer, subject } = token
+    return { scope, subject, session: { issuer, subject } }
+  }
   const merchant = await merchantOf(context, token)
   if (merchant === undefined) throw new ServiceError('forbidden')
   return { scope, merchant }

@@ -14,8 +14,20 @@ import type { Scope } from '../identity/tokens.ts'
 export type Caller =
   | { readonly scope: 'person'; readonly person: Person }
   | { readonly scope: 'merchant'; readonly merchant: Uuid }
-  | { readonly scope: 'operator'; readonly subject: string }
-  | { readonly scope: 'chat'; readonly subject: string }
+  | {
+      readonly scope: 'operator'
+      readonly subject: string
+      readonly session: Session
+      /** The subject of the operator who agreed, where two have to. */
+      readonly approvedBy?: string
+    }
+  | { readonly scope: 'chat'; readonly subject: string; readonly session: Session }
+
+/** Whose token it was. */
+export interface Session {
+  readonly issuer: string
+  readonly subject: string
+}
 
 /** The caller an endpoint gets when it admits only these scopes. */
 export type CallerOf<S extends Scope> = Extract<Caller, { scope: S }>
@@ -25,10 +37,18 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly params: P
   readonly query: Q
   readonly body: B
+  /** What was parsed, as it was sent. */
+  readonly sent: Sent
   /** By which the ledger recognises this request when it comes again. */
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
+}
+
+export interface Sent {
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
 }
 
 /** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
@@ -51,6 +71,15 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly summary: string
   readonly tag: string
   readonly scopes: readonly S[]
+  /** What an operator's token must allow beside the scope; changing takes `write`. */
+  readonly right?: 'read' | 'write' | 'approve'
+  /**
+   * Whether it waits for a second operator: then `handle` runs when the proposal is approved, as
+   * its proposer, and must answer its claim, so that it cannot be done twice.
+   */
+  readonly secondPerson?: boolean | ((caller: CallerOf<S>) => boolean)
+  /** Refuses what could not be done anyway, before a second operator is asked. */
+  readonly check?: (context: Context, request: Request<S, P, Q, B>) => Promise<void>
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
   readonly params?: z.ZodType<P>
@@ -63,10 +92,22 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   /** What success looks like, by status. A stored answer gets the status `statusOf` says. */
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
-  readonly statusOf?: (body: { readonly state?: string }) => number
+  readonly statusOf?: (body: StoredBody) => number
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>
+}
+
+/** What of a stored answer says which status it had. */
+export interface StoredBody {
+  readonly id?: string
+  readonly state?: string
+}
+
+/** The status of an answer that was stored. */
+export function storedStatus(endpoint: AnyEndpoint | PublicEndpoint, body: StoredBody): number {
+  const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
+  return statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
 }
 
 /** Lets each endpoint be checked in its own types and kept in one list. */

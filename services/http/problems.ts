@@ -37,6 +37,7 @@ export const PROBLEMS = {
   exchange_too_small: [422, 'Nothing would be left of so little'],
   fee_exceeds_amount: [422, 'The fee would be more than the payment'],
   fee_schedule_exists: [409, 'There is a fee schedule from that moment already'],
+  fee_schedule_in_past: [422, 'A price cannot be changed for what is past'],
   fee_schedule_not_found: [422, 'The merchant has no fee schedule for this currency'],
   forbidden: [403, 'The token does not allow this'],
   fx_rate_exists: [409, 'There is a rate of this pair for that moment already'],
@@ -81,13 +82,17 @@ export const PROBLEMS = {
   pin_locked: [423, 'Too many wrong PINs'],
   pin_not_set: [403, 'No PIN is set'],
   posting_not_allowed: [422, 'The chart of accounts does not allow this posting'],
+  proposal_decided: [409, 'The proposal is decided, or is being carried out'],
+  proposal_expired: [409, 'The proposal has run out; it may be made again'],
   quote_already_used: [409, 'The quote was used'],
   quote_expired: [422, 'The quote is no longer good'],
   rate_not_available: [422, 'We have no rate of this pair that is new enough'],
   request_timeout: [408, 'The request took too long to arrive'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
+  second_person_required: [403, 'Another operator than the one who proposed it must agree'],
   too_many_captures: [409, 'The payment was captured as often as it may be'],
+  too_many_proposals: [409, 'Too many proposals wait to be decided'],
   total_too_large: [422, 'The account cannot hold that much'],
   unit_too_large: [422, 'Too many transfers at once'],
   unit_spoken_for: [409, 'A payment, settlement, instruction or exchange rests on it'],
@@ -121,6 +126,13 @@ export function problemOf(
   }
   return { code: known, status, body, headers }
 }
+
+/**
+ * Whether asking the same again would be answered the same: not where it was too early, too much at
+ * once, or our own fault.
+ */
+export const isFinal = ({ status }: Problem): boolean =>
+  status < 500 && ![408, 429].includes(status)
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */
 export function problemOfError(error: unknown): Problem | undefined {

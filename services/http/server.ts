@@ -5,15 +5,21 @@ import Router from '@koa/router'
 import Koa from 'koa'
 import helmet from 'koa-helmet'
 import { v7 } from 'uuid'
-import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import { FAILURES } from '../security/kinds.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
 import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
 import { actorOf, callerOf, ownerOf } from './callers.ts'
-import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
+import {
+  type AnyEndpoint,
+  type PublicEndpoint,
+  type Reply,
+  type StoredBody,
+  storedStatus,
+} from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
+import { parse, parseParams } from './parse.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
 import { addressOf } from './origin.ts'
 import { openStreams, type Streams } from './streams.ts'
@@ -159,7 +165,8 @@ function guarded(
     const caller = await callerOf(context, token, endpoint.scopes)
     state.actor = actorOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
-    const query = parse(endpoint.query, { ...ctx.query })
+    const given = { params: ctx['params'], query: { ...ctx.query } }
+    const query = parse(endpoint.query, given.query)
     const key = keyOf(ctx.req.headers['idempotency-key'])
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
@@ -171,7 +178,8 @@ function guarded(
       key === undefined || endpoint.idempotency === undefined
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
-    const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
+    const sent = { ...given, body: json }
+    const request = { caller, params, query, body, sent, claim, idempotencyKey: key ?? '' }
     const asked = { ...context, origin: state.origin }
     const work = () => endpoint.handle(asked, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
@@ -198,13 +206,12 @@ function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply:
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
-  const body: { refused?: string; state?: string } = JSON.parse(reply.answer)
+  const body: StoredBody & { refused?: string } = JSON.parse(reply.answer)
   if (body.refused !== undefined) {
     renderProblem(ctx, problemOf(body.refused))
     return
   }
-  const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
-  ctx.status = statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
+  ctx.status = storedStatus(endpoint, body)
   ctx.type = 'application/json'
   ctx.body = reply.answer
 }
@@ -214,29 +221,4 @@ function renderProblem(ctx: Koa.Context, problem: Problem): void {
   ctx.set(problem.headers)
   ctx.body = problem.body
   ctx.type = 'application/problem+json'
-}
-
-/** An id that cannot be one names nothing. */
-function parseParams(schema: z.ZodType | undefined, params: unknown): unknown {
-  if (schema === undefined) return params
-  const parsed = schema.safeParse(params)
-  if (!parsed.success) throw new ServiceError('not_found')
-  return parsed.data
-}
-
-/** @throws {ServiceError} `invalid_request` naming every property that is wrong, not its value. */
-function parse(schema: z.ZodType | undefined, given: unknown): unknown {
-  if (schema === undefined) return undefined
-  const parsed = schema.safeParse(given)
-  if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.slice(0, FAULTS_MAX).map(faultOf)
-  throw new ServiceError('invalid_request', { detail: faults.join('; ') })
-}
-
-const FAULTS_MAX = 10
-
-function faultOf(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.') || 'body'
-  if (issue.code === 'unrecognized_keys') return `${path}: unknown property`
-  return `${path}: ${issue.message}`
 }

@@ -50,4 +50,5 @@ export const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
   forbidden: 'forbidden',
   invalid_token: 'auth_failed',
   pin_locked: 'pin_locked',
+  second_person_required: 'forbidden',
 }

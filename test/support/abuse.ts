@@ -31,6 +31,7 @@ const WATCHED = {
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   bank_accounts: "concat_ws('|', id, owner, number, deleted_at)",
   events: "concat_ws('|', id, type)",
+  proposals: "concat_ws('|', id, state)",
 } as const
 
 export type Watched = keyof typeof WATCHED
