@@ -195,12 +195,21 @@ describe('a body', () => {
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
+    'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+    'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }
     return { name: 'Shop', alias: 'abuse.shop', subject: 'abuse.shop', fees }
   }
+
+  const urlOf = (path: string) =>
+    path
+      .replace('accounts/:id', `accounts/${NOBODYS}`)
+      .replace('merchants/:id', `merchants/${shop.id}`)
+      .replace('proposals/:id', `proposals/${publicId('prp', newId())}`)
+      .replace(':id', held)
 
   it('is tried in every call that takes one', async () => {
     const { routes } = await world()
@@ -216,7 +225,7 @@ describe('a body', () => {
           const [method, path] = name.split(' ') as [string, string]
           const spoilt = spoil(JSON.stringify(valid))
           if (fault === 'one byte over 16 KB' && path === '/v1/ledger/bulk') continue
-          const url = path.replace('accounts/:id', `accounts/${NOBODYS}`).replace(':id', held)
+          const url = urlOf(path)
           const answer = await send(who as Person, method, url, spoilt)
           expectProblem(answer, status, code)
         }
