@@ -3,6 +3,8 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { DATABASE_SETTINGS } from './config/database.ts'
+import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 
@@ -49,7 +51,7 @@ const Environment = z.object({
   WORKER_PORT: integer(9090, 0, 65_535),
 
   DATABASE_URL: postgresUrl,
-  DATABASE_CONNECTIONS_MAX: integer(10, 4, 100),
+  ...DATABASE_SETTINGS,
   REDIS_URL: z
     .string()
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
@@ -65,6 +67,7 @@ const Environment = z.object({
   /** Payments up to this many minor units need a token only. */
   NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
 
+  ...EDGE_SETTINGS,
   ...OVERSIGHT_SETTINGS,
 
   /** How long a person may take to agree to a quote. */
@@ -175,6 +178,7 @@ function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
 function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
+    config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',

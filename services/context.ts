@@ -54,7 +54,7 @@ export interface ContextOptions {
 
 export function openContext(options: ContextOptions): Context {
   const { config, role, log, metrics, now = () => new Date() } = options
-  const database = { url: config.DATABASE_URL, role, applicationName: role }
+  const database = { ...databaseOf(config), role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
   return {
     ...{ config, banks, log, metrics, now },
@@ -89,6 +89,17 @@ export function openContext(options: ContextOptions): Context {
     }),
   }
 }
+
+const databaseOf = (config: Config) => ({
+  url: config.DATABASE_URL,
+  durability: config.DATABASE_DURABILITY,
+  timeouts: {
+    statement_ms: config.DATABASE_STATEMENT_TIMEOUT_MS,
+    lock_ms: config.DATABASE_LOCK_TIMEOUT_MS,
+    idleInTransaction_ms: config.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    transaction_ms: config.DATABASE_TRANSACTION_TIMEOUT_MS,
+  },
+})
 
 /** Hands back everything: finishes running work first, then closes the connections. */
 export async function closeContext(context: Context): Promise<void> {

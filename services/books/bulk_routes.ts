@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { ownerOf } from '../http/callers.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { claimOfRequest } from '../http/idempotency.ts'
-import { Amount, CurrencyCode, text } from '../http/schemas.ts'
+import { Amount, CurrencyCode, text, TEXT_LENGTH_MAX } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { dateOf, Moment } from './accounts_routes.ts'
 import { postBulk, refuseSpokenFor } from './bulk.ts'
@@ -68,7 +68,7 @@ const Unit = z.strictObject({
     .describe('Recognises the unit, in this bulk and in others'),
   transfers: z.array(Transfer).min(1).max(TRANSFERS_PER_UNIT_MAX),
   conditions: z.array(Condition).max(CONDITIONS_MAX).default([]),
-  reason: text(200).describe('Kept in the event'),
+  reason: text(TEXT_LENGTH_MAX).describe('Kept in the event'),
 })
 
 const key = z.string()

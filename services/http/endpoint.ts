@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import type { Headers } from '../../adapters/adapter.ts'
 import type { Claim, Outcome, Uuid } from '../../ledger/index.ts'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
@@ -125,7 +126,8 @@ export interface PublicEndpoint {
   readonly tag: string
   /** Why nobody has to show a token. */
   readonly why: string
-  readonly bytesMax?: number
+  /** How large the body may be, where it may be larger than most. */
+  readonly bytesMax?: (config: Config) => number
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>

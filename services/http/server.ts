@@ -5,11 +5,12 @@ import Router from '@koa/router'
 import Koa from 'koa'
 import helmet from 'koa-helmet'
 import { v7 } from 'uuid'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import { FAILURES } from '../security/kinds.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
-import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
+import { readBytes, readJson } from './body.ts'
 import { actorOf, callerOf, ownerOf } from './callers.ts'
 import {
   type AnyEndpoint,
@@ -24,14 +25,8 @@ import { type Problem, problemOf, problemOfError } from './problems.ts'
 import { addressOf } from './origin.ts'
 import { openStreams, type Streams } from './streams.ts'
 
-/** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
-const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  keepAliveTimeout: 5_000,
-  maxHeaderSize: 8 * 1024,
-  connectionsCheckingInterval: 1_000,
-} as const
+/** Slow clients are cut off rather than waited for, and looked for this often. */
+const CHECKING_MS = 1_000
 
 export interface Api {
   readonly endpoints: readonly AnyEndpoint[]
@@ -59,17 +54,26 @@ export function openServer(context: Context, api: Api): Server {
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
   const answering = new WeakMap<Duplex, IncomingMessage>()
-  const server = createServer(LIMITS, (request, response) => {
+  const server = createServer(limitsOf(context.config), (request, response) => {
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
     void answer(request, response)
   })
+  server.maxRequestsPerSocket = context.config.SOCKET_REQUESTS_MAX
   return server.on('clientError', (error, socket) => {
     // A request that came whole is being answered: a refusal would be read as its answer.
     if (answering.get(socket)?.complete === true) socket.destroy()
     else refuseUnreadable(error, socket)
   })
 }
+
+const limitsOf = (config: Config) => ({
+  headersTimeout: config.HEADERS_TIMEOUT_MS,
+  requestTimeout: config.REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+  maxHeaderSize: config.HEADERS_BYTES_MAX,
+  connectionsCheckingInterval: CHECKING_MS,
+})
 
 /** Node gives up on what is not HTTP, too slow or too long before Koa sees it; we say why. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -158,6 +162,9 @@ function guarded(
   endpoint: AnyEndpoint,
 ): Koa.Middleware {
   const route = `${endpoint.method} ${endpoint.path}`
+  const { BODY_BYTES_MAX, JSON_DEPTH_MAX, JSON_KEYS_MAX } = context.config
+  const { bytesMax = BODY_BYTES_MAX } = endpoint
+  const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
     const state = stateOf(ctx)
     const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
@@ -171,8 +178,7 @@ function guarded(
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
-    const json =
-      endpoint.body === undefined ? undefined : await readJson(ctx.req, endpoint.bytesMax)
+    const json = endpoint.body === undefined ? undefined : await readJson(ctx.req, limits)
     const body = parse(endpoint.body, json)
     const claim =
       key === undefined || endpoint.idempotency === undefined
@@ -189,8 +195,10 @@ function guarded(
 }
 
 function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
+  const { config } = context
+  const bytesMax = endpoint.bytesMax?.(config) ?? config.BODY_BYTES_MAX
   return async (ctx) => {
-    const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
+    const bytes = await readBytes(ctx.req, bytesMax)
     const { headers } = ctx.req
     const asked = { ...context, origin: stateOf(ctx).origin }
     render(ctx, endpoint, await endpoint.handle(asked, { params: ctx['params'], headers, bytes }))

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { text, Timestamp } from '../http/schemas.ts'
+import { text, TEXT_LENGTH_MAX, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { checkReversal, reverse } from './reversals.ts'
 
@@ -10,7 +10,7 @@ const NewReversal = z
   .strictObject({
     payment: idIn('pay').optional(),
     unit: idIn('trf').optional().describe('Any transfer of the unit'),
-    reason: text(200),
+    reason: text(TEXT_LENGTH_MAX),
   })
   .refine(({ payment, unit }) => (payment === undefined) !== (unit === undefined), {
     path: ['payment'],

@@ -108,6 +108,8 @@ function configOf(told: {
   return readConfig({
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
+    // The tests' Postgres is made to be quick and thrown away.
+    DATABASE_DURABILITY: 'any',
     ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, JWKS_URL: told.jwksUrl },
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
