@@ -1,5 +1,6 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
 import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
@@ -98,4 +99,23 @@ export function writeAnswers(
   // In id order, so that two processes with the same claims cannot wait for each other.
   rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   return [copyOf('claims', CLAIM_COLUMNS, rows)(connection)]
+}
+
+/** So little that nobody notices: 8 MB. */
+const PURGED_PAGES = 1_024
+
+/**
+ * Forgets answers that were given more than `days` ago, in one part of the table.
+ * @param turn which part: whoever counts up, however slowly, comes by all of them again and again.
+ * @returns how many were forgotten.
+ */
+export async function purgeClaims(
+  db: Knex,
+  { days, turn }: { readonly days: number; readonly turn: number },
+): Promise<number> {
+  const { rows } = await db.raw<{ rows: [{ purged: bigint }] }>(
+    'SELECT purge_claims(make_interval(days => ?), ?, ?) AS purged',
+    [days, turn, PURGED_PAGES],
+  )
+  return Number(rows[0].purged)
 }

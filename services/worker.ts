@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import { sweep } from './banking/sweep.ts'
+import { purgeClaims } from '../ledger/index.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
@@ -10,6 +11,9 @@ import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
+
+/** Several workers look at the same part at the same time; one of them finds something. */
+const PURGE_EVERY_MS = 60_000
 
 await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
@@ -28,10 +32,13 @@ await runProcess('florin_worker', async (context) => {
     }
   }
   const sealing = openSealing(context)
+  const days = config.CLAIM_DAYS
+  const turnAt = () => Math.floor(context.now().getTime() / PURGE_EVERY_MS)
   const repeated = [
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
+    repeat('claims', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
   ]
 
   // Probes and metrics only.

@@ -92,6 +92,9 @@ async function refuseTooMany(trx: Knex.Transaction, now: Date, max: number): Pro
 /** For how long nobody else carries out what somebody has begun to. */
 const RUNNING_MAX_MS = 60_000
 
+/** And until when somebody may: what was done is found again only while its claim is kept. */
+const RESUMED_MAX_MS = 168 * HOUR_MS
+
 /**
  * Gives the proposal to whoever may carry it out now: the operator who agrees first, or, when
  * nothing came of that because a process ended, whoever agrees next.
@@ -124,6 +127,7 @@ export async function approve(
       .where({ id: proposal.id, state: 'approved' })
       .whereNull('result')
       .where('running_until', '<=', at)
+      .where('decided_at', '>', new Date(at.getTime() - RESUMED_MAX_MS))
       .update(running)
       .returning('*')
     return left ?? refuseDecided(trx, proposal.id, approver, at)

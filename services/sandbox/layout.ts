@@ -3,7 +3,7 @@ import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { publicKeysOf } from '../seals/keys.ts'
-import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
+import { BANKS, CAFE, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
 
 export interface Layout {
   readonly ports: readonly number[]
@@ -124,7 +124,7 @@ function sandboxDocument(
         fees: CAFE.fees,
       },
     ],
-    operators: [{ sub: OPERATOR.sub, scope: 'operator' }],
+    operators: [OPERATOR, SECOND_OPERATOR].map(({ sub }) => ({ sub, scope: 'operator' })),
     banks: banks.map(({ name, url }) => ({ name, url, books: `${url}/books` })),
     curl: curlLines(apiUrl, tokenUrl),
   }
