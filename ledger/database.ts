@@ -42,12 +42,15 @@ export const PATIENT = patience('4h')
 /** For a transaction that takes as long as it takes: a migration that is cut off is none. */
 const ENDLESS = `SET LOCAL lock_timeout = 0; ${patience('0')}`
 
+/** A timer that runs is not moved by another time; it has to be stopped first. */
 function patience(time: string): string {
+  const transaction = (value: string) => `
+    SELECT CASE WHEN current_setting('server_version_num')::int >= 170000
+                THEN set_config('transaction_timeout', '${value}', true) END`
   return `
-  SET LOCAL statement_timeout = '${time}';
-  SET LOCAL idle_in_transaction_session_timeout = '${time}';
-  SELECT CASE WHEN current_setting('server_version_num')::int >= 170000
-              THEN set_config('transaction_timeout', '${time}', true) END`
+    SET LOCAL statement_timeout = '${time}';
+    SET LOCAL idle_in_transaction_session_timeout = '${time}';
+    ${transaction('0')}; ${transaction(time)}`
 }
 
 /** A connection inside a transaction. `name` makes Postgres prepare the statement once. */

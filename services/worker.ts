@@ -38,7 +38,7 @@ await runProcess('florin_worker', async (context) => {
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
-    repeat('claims', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
+    repeat('purge', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
   ]
 
   // Probes and metrics only.

@@ -34,9 +34,8 @@ describe('a bulk', () => {
     const { owner } = await world()
     const event = await owner('events').where({ object_id: third.unit }).first()
     expect(event.type).to.equal('ledger.posted')
-    expect(event.data).to.deep.include({
-      ...{ operator: OPERATOR.sub, approved_by: SECOND_OPERATOR.sub, reason: 'a test' },
-    })
+    const who = { operator: OPERATOR.sub, approved_by: SECOND_OPERATOR.sub }
+    expect(event.data).to.deep.include({ ...who, reason: 'a test' })
   })
 
   it('that is atomic happens altogether or not at all', async () => {
@@ -91,8 +90,7 @@ describe('a bulk', () => {
     const units = [unit([move(bank, ada, '10')])]
     await bulk('each', units)
     const oscar = { sub: 'oscar', scope: 'operator' }
-    const body = { mode: 'each', units }
-    const other = await together('/v1/ledger/bulk', { body }, oscar)
+    const other = await together('/v1/ledger/bulk', { body: { mode: 'each', units } }, oscar)
     expect(statesOf(other)).to.deep.equal(['accepted'])
     expect(await balance(ada)).to.equal(20n)
   })

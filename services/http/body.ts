@@ -37,8 +37,8 @@ export async function readJson(request: IncomingMessage, limits: JsonLimits): Pr
 }
 
 /**
- * JSON whose meaning cannot be argued about: no key twice, no deep nesting, not many keys, none that
- * is special to JavaScript, valid UTF-8.
+ * JSON whose meaning cannot be argued about: no key twice, no deep nesting, not many keys, none
+ * that is special to JavaScript, valid UTF-8.
  */
 function parseJson(bytes: Buffer, limits: JsonLimits): unknown {
   let text: string

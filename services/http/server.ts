@@ -1,5 +1,11 @@
 /** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -40,7 +46,7 @@ export function openServer(context: Context, api: Api): Server {
   // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
   app.use(async (ctx, next) => {
     await next()
-    if (!server.listening) ctx.set('Connection', 'close')
+    if (!server.listening || isLastOf(ctx.res)) ctx.set('Connection', 'close')
   })
   app.use(outermost(context))
   const router = new Router()
@@ -66,6 +72,13 @@ export function openServer(context: Context, api: Api): Server {
     else refuseUnreadable(error, socket)
   })
 }
+
+/**
+ * Whether a socket has had its requests. Node says so to the client, and then waits for the client
+ * to close it; said by us, the server closes it.
+ */
+const isLastOf = (response: ServerResponse & { maxRequestsOnConnectionReached?: boolean }) =>
+  response.maxRequestsOnConnectionReached === true
 
 const limitsOf = (config: Config) => ({
   headersTimeout: config.HEADERS_TIMEOUT_MS,

@@ -5,7 +5,7 @@ CREATE TABLE security_log (
     id         uuid PRIMARY KEY,
     at         timestamptz NOT NULL,
     kind       text NOT NULL,                            -- auth_failed, pin_changed, proposal_made, ...
-    actor      text,                                     -- per_..., mer_..., 'operator <subject>'; null: nobody known
+    actor      text,                                     -- per_..., mer_..., 'operator <subject>'
     subject    text,                                     -- whom or what it was done to, as the API names it
     request_id uuid,                                     -- the X-Request-Id it was answered with
     address    bytea,                                    -- HMAC of where it came from; the key is not here

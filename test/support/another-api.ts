@@ -1,5 +1,6 @@
 /** Another process of the API on the world's database, with settings or a clock of its own. */
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import type { Config } from '../../services/config.ts'
@@ -12,6 +13,7 @@ interface AnotherApi {
   readonly apiUrl: string
   readonly port: number
   readonly context: Context
+  readonly server: Server
   readonly close: () => Promise<void>
 }
 
@@ -27,7 +29,7 @@ async function openAnotherApi(settings: Partial<Config>, now?: () => Date): Prom
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
-    ...{ port, context, apiUrl: `http://127.0.0.1:${port}` },
+    ...{ port, context, server, apiUrl: `http://127.0.0.1:${port}` },
     async close() {
       server.close()
       server.closeAllConnections()
