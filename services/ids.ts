@@ -22,6 +22,9 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  lim: 'a limit',
+  key: 'an API key',
+  stf: 'a member of staff',
   prp: 'a proposal',
   sec: 'an entry of the security log',
 } as const

@@ -6,7 +6,10 @@ import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
+import { clientEndpoints } from './identity/clients_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { limitEndpoints } from './limits/routes.ts'
+import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { overseen } from './proposals/overseen.ts'
@@ -21,8 +24,11 @@ const actions = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...limitEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
+  ...sessionEndpoints,
+  ...clientEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
   ...securityEndpoints,

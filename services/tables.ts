@@ -1,3 +1,9 @@
+/** What is kept of an approval beside what was approved. */
+const APPROVAL = [
+  ...['approval', 'approval_digest', 'approval_key', 'approved_at', 'approval_proof'],
+  ...['step_up', 'idempotency_key'],
+] as const
+
 /** What a quote promises and an exchange keeps. */
 const EXCHANGE_TERMS = [
   ...['rate_id', 'sell_amount', 'sell_currency', 'buy_amount', 'buy_currency', 'mid_value'],
@@ -9,8 +15,12 @@ const EXCHANGE_TERMS = [
  */
 export const COMPANIONS = {
   merchants: ['id', 'subject', 'name', 'created_at'],
+  merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
-  bank_accounts: ['id', 'owner', 'bank', 'number', 'holder', 'name_check', 'created_at'],
+  bank_accounts: [
+    ...['id', 'owner', 'bank', 'number_sealed', 'holder_sealed', 'number_index'],
+    ...['name_check', 'created_at'],
+  ],
   fee_schedules: [
     ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
     ...['valid_from', 'valid_to'],
@@ -21,9 +31,10 @@ export const COMPANIONS = {
   ],
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
-    ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
-    ...['approval', 'approval_digest', 'failure', 'created_at', 'changed_at'],
-    ...['captured', 'hold_id', 'authorized_at', 'capture_before'],
+    ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note_sealed'],
+    ...APPROVAL,
+    ...['failure', 'created_at', 'changed_at'],
+    ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [
@@ -43,7 +54,8 @@ export const COMPANIONS = {
   fx_quotes: ['id', 'person_id', 'side', ...EXCHANGE_TERMS, 'created_at', 'expires_at'],
   exchanges: [
     ...['id', 'quote_id', 'person_id', 'transfer_id', ...EXCHANGE_TERMS],
-    ...['approval', 'approval_digest', 'created_at'],
+    ...APPROVAL,
+    'created_at',
   ],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

@@ -109,12 +109,15 @@ const encoded = (encoding: string) => (valid: string) => ({
 const MALFORMED: Readonly<Record<string, Spoil>> = {
   'an unknown property': withKey('"status":"completed"'),
   'a property of another role': withKey('"payer":"per_00000000000000000000000000"'),
-  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":"[^"]*")/, '$1,$1') }),
+  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":(?:"[^"]*"|true))/, '$1,$1') }),
   'one key twice, once escaped': (valid) => ({
-    bytes: valid.replace(/"(\w)(\w+)":("[^"]*")/, (all, first: string, rest: string, value) => {
-      const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
-      return `${all},"${escaped}":${value}`
-    }),
+    bytes: valid.replace(
+      /"(\w)(\w+)":("[^"]*"|true)/,
+      (all, first: string, rest: string, value) => {
+        const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
+        return `${all},"${escaped}":${value}`
+      },
+    ),
   }),
   'one key twice, deep inside': withKey('"x":[{"a":{"b":1,"b":2}}]'),
   '__proto__ as a key': withKey('"__proto__":{"isAdmin":true}'),
@@ -172,8 +175,14 @@ const SPOILT = [
   ...Object.entries(TOO_LARGE).map((row) => [...row, 413, 'body_too_large'] as const),
 ]
 
-/** An account that nobody has. */
-const NOBODYS = publicId('acc', newId())
+/** The kinds of ids in paths, where it is no payment's. */
+const KINDS = { accounts: 'acc', limit_rules: 'lim', merchants: 'mer', proposals: 'prp' } as const
+/** The path with an id that nobody has. */
+const nobodys = (path: string) =>
+  Object.entries(KINDS).reduce(
+    (url, [name, kind]) => url.replace(`${name}/:id`, `${name}/${publicId(kind, newId())}`),
+    path,
+  )
 const WHY = { reason: 'A test' }
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
@@ -193,23 +202,24 @@ describe('a body', () => {
     'POST /v1/ledger/accounts/:id/close': [OPERATOR, WHY],
     'POST /v1/ledger/accounts/:id/periods': [OPERATOR, CLOSING],
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
+    'POST /v1/limit_rules': [OPERATOR, { scope: 'payer', period: 'day', count_max: 1, tier: 'x' }],
+    'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
     'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
     'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
+    'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
+    'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+    'POST /v1/sessions/revoke': [ben, { keep_this: true }],
+    'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
+    'POST /v1/pin/verify': [ben, { pin: PIN }],
+    'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }
     return { name: 'Shop', alias: 'abuse.shop', subject: 'abuse.shop', fees }
   }
-
-  const urlOf = (path: string) =>
-    path
-      .replace('accounts/:id', `accounts/${NOBODYS}`)
-      .replace('merchants/:id', `merchants/${shop.id}`)
-      .replace('proposals/:id', `proposals/${publicId('prp', newId())}`)
-      .replace(':id', held)
 
   it('is tried in every call that takes one', async () => {
     const { routes } = await world()
@@ -225,7 +235,7 @@ describe('a body', () => {
           const [method, path] = name.split(' ') as [string, string]
           const spoilt = spoil(JSON.stringify(valid))
           if (fault === 'one byte over 16 KB' && path === '/v1/ledger/bulk') continue
-          const url = urlOf(path)
+          const url = nobodys(path).replace(':id', held)
           const answer = await send(who as Person, method, url, spoilt)
           expectProblem(answer, status, code)
         }

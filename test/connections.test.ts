@@ -35,6 +35,11 @@ const QUICK = {
   transaction_ms: 400,
 } as const
 
+const KEY = Buffer.alloc(32, 1).toString('base64')
+const ISSUERS = JSON.stringify([
+  { issuer: 'https://id', audience: 'florin', jwks_url: 'https://id/keys' },
+])
+
 const stateOf = (error: { code?: string }) => error.code
 
 describe('a connection of ours', () => {
@@ -208,9 +213,12 @@ describe('a database that may lose what it confirmed', () => {
   it('cannot be allowed where money is real', () => {
     const env = { NODE_ENV: 'production', DATABASE_DURABILITY: 'any' }
     const good = {
-      ...{ DATABASE_URL: 'postgres://db/florin', TOKEN_ISSUER: 'https://id', BANKS: '[]' },
-      ...{ TOKEN_AUDIENCE: 'florin', JWKS_URL: 'https://id/keys' },
-      PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
+      ...{ DATABASE_URL: 'postgres://db/florin', BANKS: '[]', TOKEN_ISSUERS: ISSUERS },
+      ...{
+        PIN_PEPPER: KEY,
+        BLIND_INDEX_KEY: KEY,
+        DATA_KEYS: JSON.stringify([{ kid: 'a', key: KEY }]),
+      },
     }
     expect(() => readConfig({ ...good, ...env })).to.throw('DATABASE_DURABILITY: any is refused')
   })

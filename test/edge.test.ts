@@ -4,7 +4,6 @@ import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { connect, newId, purgeClaims } from '../ledger/index.ts'
 import { EDGE_SETTINGS } from '../services/config/edge.ts'
-import { addressOf } from '../services/http/origin.ts'
 import { publicId } from '../services/ids.ts'
 import { expectProblem, overSocket, send, times, unchanged } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
@@ -157,17 +156,6 @@ describe('the limits of the edge', () => {
       misses?.push(await took(publicId('pay', newId())))
     }
     expect(Math.abs(median(hits ?? []) - median(misses ?? []))).to.be.lessThan(5)
-  })
-})
-
-describe('where a request comes from', () => {
-  it('is the other end of its socket, by the network where that is large', () => {
-    const of = (remoteAddress: string) => addressOf({ socket: { remoteAddress } } as never)
-    expect(of('10.1.2.3')).to.equal('10.1.2.3')
-    expect(of('::ffff:10.1.2.3')).to.equal('10.1.2.3')
-    expect(of('2001:db8:1:2:3:4:5:6')).to.equal('2001:db8:1:2::/64')
-    expect(of('2001:db8::7')).to.equal('2001:db8:0:0::/64')
-    expect(of('::1')).to.equal('0:0:0:0::/64')
   })
 })
 

@@ -116,7 +116,11 @@ describe('an exchange', () => {
     const row = await owner('exchanges')
       .where({ id: uuidOf(made.id) })
       .first()
-    const lines = [ada.id, 'exchange', '2000', 'EUR', '', '', key, uuidOf(id), buy.amount, 'HUF']
+    const lines = [
+      ...['florin-approval-v1', 'action=exchange', `person=${publicId('per', ada.id)}`],
+      ...[`quote=${id}`, 'amount=2000', 'currency=EUR'],
+      ...[`buy_amount=${buy.amount}`, 'buy_currency=HUF', `key=${key}`],
+    ]
     const digest = createHash('sha256').update(lines.join('\n')).digest()
     expect([row.approval, row.approval_digest]).to.deep.equal(['pin', digest])
   })

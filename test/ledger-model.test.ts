@@ -116,6 +116,7 @@ const COLUMNS = {
   ...{ id: 'id', kind: 'kind', amount: 'amount', currency: 'currency', code: 'code' },
   ...{ debit: 'debit_account_id', credit: 'credit_account_id', reference: 'reference' },
   ...{ pendingId: 'pending_id', resolution: 'resolution', reversesId: 'reverses_id' },
+  evidence: 'evidence',
   ...{ debitEntry: 'debit_entry', creditEntry: 'credit_entry' },
   ...{ debitBalance: 'debit_balance', creditBalance: 'credit_balance' },
   ...{ effectiveAt: 'effective_at', bookedAt: 'booked_at', expiresAt: 'expires_at' },
@@ -125,6 +126,7 @@ const inModelWords = (row: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(
     Object.entries(COLUMNS).map(([name, column]) => {
       const value = row[column]
+      if (Buffer.isBuffer(value)) return [name, value.toString('hex')]
       return [name, value instanceof Date ? value.getTime() : value]
     }),
   )

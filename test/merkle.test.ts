@@ -148,10 +148,15 @@ describe('a leaf', () => {
     ...{ kind: 'single', currency: 'EUR', code: 'test', pending_id: null, resolution: null },
     ...{ reverses_id: null, effective_at: null, booked_at: null, expires_at: null },
   }
+  const evidence = 'ab'.repeat(32)
 
   it('is the same for ever: receipts of today are verified in twenty years', () => {
     expect(hex(leafOf(transfer) ?? '')).to.equal(
       'ef98504cee713cf0e83995fd346dfac2944ea9525857db7dba203427c89949ec',
+    )
+    expect(leafOf({ ...transfer, evidence: null })).to.equal(leafOf(transfer))
+    expect(hex(leafOf({ ...transfer, evidence }) ?? '')).to.equal(
+      '03eacd22318f01641a4289881a98cca3a9e5fee09d9d439fd28ff288fad39798',
     )
   })
 
@@ -163,6 +168,7 @@ describe('a leaf', () => {
       { recorded_at: '2026-11-20T22:31:47.842Z' },
       { recorded_at: '2026-11-20T22:31:47.842994z' },
       { code: '\ud800' },
+      ...['', evidence.toUpperCase(), evidence.slice(2)].map((evidence) => ({ evidence })),
     ]
     for (const one of wrong)
       expect(leafOf({ ...transfer, ...one }), JSON.stringify(one)).to.equal(undefined)
@@ -173,7 +179,7 @@ describe('a leaf', () => {
         : /id$|reference/.test(field)
           ? other.uuid
           : '7'
-      return leafOf({ ...transfer, [field]: value })
+      return leafOf({ ...transfer, [field]: field === 'evidence' ? evidence : value })
     })
     const all = new Set([leafOf(transfer), ...leaves])
     expect(all.has(undefined)).to.equal(false)

@@ -32,6 +32,13 @@ const logged = async (id: string) => {
   return body.data.map(({ kind, actor }: { kind: string; actor: string }) => `${kind} ${actor}`)
 }
 
+/** As the edge would know them. */
+const otto = {
+  ...{ scope: 'operator' as const, subject: SECOND_OPERATOR.sub },
+  session: { issuer: 'https://id.example', subject: SECOND_OPERATOR.sub, jti: 'test' },
+  rights: new Set(['read', 'write', 'approve'] as const),
+}
+
 describe('a proposal', () => {
   it('waits: nothing moves until another operator agrees, and then exactly that', async () => {
     const { id, body, wallet, answer } = await proposedBulk()
@@ -117,8 +124,6 @@ describe('a proposal', () => {
       ...one,
       handle: () => Promise.reject(new Error('the process is out of luck')),
     }))
-    const session = { issuer: 'https://id.example', subject: 'otto' }
-    const otto = { scope: 'operator', subject: 'otto', session } as const
     const failed = approveAndCarryOut(api, endpoints, uuidOf(id), otto)
     expect(await failed.catch((error: Error) => error.message)).to.contain('out of luck')
     expect(await read(id)).to.deep.include({ state: 'approved', result: null })
@@ -155,8 +160,6 @@ describe('a proposal', () => {
     const { id, wallet } = await proposedBulk()
     const tomorrow = () => new Date(Date.now() + 24 * 3_600_000 + 60_000)
     const { api, routes } = await world()
-    const session = { issuer: 'https://id.example', subject: 'otto' }
-    const otto = { scope: 'operator', subject: 'otto', session } as const
     const later = { ...api, now: tomorrow }
     const late = approveAndCarryOut(later, routes.endpoints, uuidOf(id), otto)
     expect(await late.catch((error: { code?: string }) => error.code)).to.equal('proposal_expired')

@@ -15,6 +15,9 @@ const sealed = (nth: number) => `
      FROM seals WHERE number = 2)`
 const [ONE, ANOTHER] = [sealed(50), sealed(60)]
 
+const WITH_EVIDENCE = '(SELECT id FROM transfers WHERE evidence IS NOT NULL LIMIT 1)'
+const WITHOUT_EVIDENCE = '(SELECT id FROM transfers WHERE evidence IS NULL LIMIT 1)'
+
 const copyOf = (transactionId: string) => `
   INSERT INTO transfers
   SELECT (json_populate_record(t, json_build_object(
@@ -48,6 +51,18 @@ const CORRUPTIONS: Readonly<Record<string, readonly [sql: string, invariant: str
   ],
   'the reason is changed': [
     `UPDATE transfers SET code = 'gift' WHERE id = ${ONE}`,
+    'chain_is_intact',
+  ],
+  'the evidence is changed': [
+    `UPDATE transfers SET evidence = sha256(evidence) WHERE id = ${WITH_EVIDENCE}`,
+    'chain_is_intact',
+  ],
+  'the evidence is taken away': [
+    `UPDATE transfers SET evidence = NULL WHERE id = ${WITH_EVIDENCE}`,
+    'chain_is_intact',
+  ],
+  'evidence is added': [
+    `UPDATE transfers SET evidence = sha256('I agree') WHERE id = ${WITHOUT_EVIDENCE}`,
     'chain_is_intact',
   ],
   'an id is changed': [

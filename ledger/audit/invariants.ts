@@ -192,7 +192,7 @@ const GUARDS = {
     ...['transfer_exists', 'amount_not_positive', 'same_account', 'resolution_names_its_pending'],
     ...['reversal_names_its_original', 'only_holds_expire', 'effective_in_future'],
     ...['accounts_pkey', 'account_exists', 'totals_not_negative', 'insufficient_funds'],
-    ...['account_not_empty', 'claim_exists', 'period_closed'],
+    ...['account_not_empty', 'claim_exists', 'period_closed', 'evidence_is_a_digest'],
   ],
   pg_index: ['debit_entry_exists', 'credit_entry_exists', 'hold_resolved', 'already_reversed'],
   pg_trigger: ['transfers append_only', 'transfers check_transfers', 'closed_periods append_only'],

@@ -25,6 +25,14 @@ export const EVENT_TYPES = [
   'instruction.manual',
   'instruction.returned',
   'exchange.completed',
+  'person.device_bound',
+  'person.device_revoked',
+  'person.erased',
+  'person.pin_changed',
+  'person.pin_locked',
+  'person.pin_reset',
+  'person.totp_enrolled',
+  'person.totp_removed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

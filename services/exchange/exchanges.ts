@@ -5,8 +5,8 @@
  */
 import type { Knex } from 'knex'
 import {
-  type Claim,
   type CompanionRow,
+  type Money,
   newId,
   newUnitId,
   type NewTransfer,
@@ -16,11 +16,13 @@ import {
 import { refused } from '../answers.ts'
 import { exchangeAccounts, findWallet, walletOf } from '../books/chart.ts'
 import { exchanged } from '../books/postings.ts'
+import { type Asking, clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { idFact, moneyFacts } from '../identity/acts.ts'
+import { type Approval, approvalColumns, type ApprovalBody } from '../identity/approvals.ts'
 import { findQuote, type Quote } from './quotes.ts'
 import { type Terms, termsFrom, termsOut, type TermsRow, termsRow } from './terms.ts'
 
@@ -36,27 +38,30 @@ export interface Exchange {
 
 /**
  * @throws {ServiceError} `not_found` for a quote that is not the person's, `quote_already_used`,
- *   `quote_expired` when they come too late, and what `approve` throws. None of these is stored, so
+ *   `quote_expired` when they come too late, and what `clear` throws. None of these is stored, so
  *   the same key may be tried again.
  */
 export async function exchange(
   context: Context,
   person: Uuid,
   request: { readonly quote: Uuid; readonly approval: ApprovalBody | undefined },
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   // Whoever came in time is in time, however long the PIN has to wait for its turn.
   const at = context.now()
   const quote = await usableQuote(context.db, request.quote, person, at)
   const { sell, buy } = quote.terms
-  const approval = await approve(
-    context,
-    {
-      ...{ payer: person, payee: 'exchange', money: sell, order: null, source: null },
-      ...{ idempotencyKey: key, exchange: { quote: quote.id, buy } },
+  const { approval, uses } = await clear(context, {
+    ...{
+      rail: 'exchange',
+      payer: person,
+      payee: null,
+      money: sell,
+      given: request.approval,
+      standing,
     },
-    request.approval,
-  )
+    act: { action: 'exchange', person, key, facts: factsOf(quote.id, sell, buy) },
+  })
   const made: Exchange = {
     ...{ id: newId(), quote: quote.id, person, transfer: newUnitId() },
     ...{ terms: quote.terms, createdAt: at },
@@ -68,11 +73,15 @@ export async function exchange(
     return context.group.submit({ ...unit, transfers: [], conclude })
   }
   return context.group.submit({
-    ...unit,
-    transfers,
+    ...{ ...unit, transfers, uses },
     conclude: (verdict) => (verdict.accepted ? concluded(made, approval) : refused(verdict)),
   })
 }
+
+const factsOf = (quote: Uuid, sell: Money, buy: Money) => ({
+  ...{ quote: idFact('fxq', quote), ...moneyFacts(sell) },
+  ...{ buy_amount: buy.amount.toString(), buy_currency: buy.currency },
+})
 
 async function usableQuote(db: Knex, id: Uuid, person: Uuid, at: Date): Promise<Quote> {
   const quote = await findQuote(db, id, person)
@@ -133,8 +142,7 @@ export async function findExchanges(
 const toRow = (made: Exchange, approval: Approval): CompanionRow => ({
   ...{ id: made.id, quote_id: made.quote, person_id: made.person, transfer_id: made.transfer },
   ...termsRow(made.terms),
-  ...{ approval: approval.factor, created_at: made.createdAt },
-  approval_digest: `\\x${approval.digest.toString('hex')}`,
+  ...{ ...approvalColumns(approval), created_at: made.createdAt },
 })
 
 interface Row extends TermsRow {

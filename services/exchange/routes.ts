@@ -202,17 +202,23 @@ const quoteEndpoints = [
 const tradeEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/exchanges', summary: 'Agree to a quote' },
-    ...{ tag: TAG, scopes: ['person'], idempotency: 'required' },
+    ...{ tag: TAG, scopes: ['person'], idempotency: 'required', rate: 'money' },
     body: z.strictObject({ quote: idIn('fxq'), approval: ApprovalBody.optional() }),
     answers: { 201: ExchangeOut },
     refusals: [
       ...(['approval_required', 'approval_refused', 'pin_not_set', 'pin_locked'] as const),
+      'pin_reset_required',
       ...(['saturated', 'not_found', 'quote_already_used', 'quote_expired'] as const),
       ...(['insufficient_funds', 'total_too_large', 'account_closed', 'account_frozen'] as const),
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
-      return exchange(context, caller.person.id, { quote, approval }, { claim, key })
+      return exchange(
+        context,
+        caller.person.id,
+        { quote, approval },
+        { claim, key, standing: caller.standing },
+      )
     },
   }),
   endpoint({

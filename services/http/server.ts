@@ -1,11 +1,5 @@
 /** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
@@ -13,23 +7,22 @@ import helmet from 'koa-helmet'
 import { v7 } from 'uuid'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
-import { type ErrorCode, ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors.ts'
+import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
 import { FAILURES } from '../security/kinds.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
+import { addressOf } from './addresses.ts'
 import { readBytes, readJson } from './body.ts'
-import { actorOf, callerOf, ownerOf } from './callers.ts'
-import {
-  type AnyEndpoint,
-  type PublicEndpoint,
-  type Reply,
-  type StoredBody,
-  storedStatus,
-} from './endpoint.ts'
+import { actorOf, bearerOf, callerOf, ownerOf } from './callers.ts'
+import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
 import { parse, parseParams } from './parse.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
-import { addressOf } from './origin.ts'
+import { openRates, type Rates } from './rates.ts'
+import { render, renderProblem } from './render.ts'
+import { openStrangers, type Strangers } from './strangers.ts'
 import { openStreams, type Streams } from './streams.ts'
+import { refuseUnreadable } from './unreadable.ts'
 
 /** Slow clients are cut off rather than waited for, and looked for this often. */
 const CHECKING_MS = 1_000
@@ -50,11 +43,11 @@ export function openServer(context: Context, api: Api): Server {
   })
   app.use(outermost(context))
   const router = new Router()
-  const [once, streams] = [openOnce(context), openStreams()]
+  const edge = openEdge(context)
   for (const one of api.publicEndpoints)
-    router.register(one.path, [one.method], openTo(context, one))
+    router.register(one.path, [one.method], openTo(context, edge, one))
   for (const one of api.endpoints)
-    router.register(one.path, [one.method], guarded(context, { once, streams }, one))
+    router.register(one.path, [one.method], guarded(context, edge, one))
   app.use(router.routes())
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
@@ -87,28 +80,6 @@ const limitsOf = (config: Config) => ({
   maxHeaderSize: config.HEADERS_BYTES_MAX,
   connectionsCheckingInterval: CHECKING_MS,
 })
-
-/** Node gives up on what is not HTTP, too slow or too long before Koa sees it; we say why. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const code = UNREADABLE[error.code ?? ''] ?? 'invalid_request'
-  const { status, body } = problemOf(code)
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-}
-
-const UNREADABLE: Readonly<Record<string, ErrorCode>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-}
 
 /** Asked every few seconds by machines: of no interest when they are answered. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
@@ -147,7 +118,8 @@ function outermost(context: Context): Koa.Middleware {
   return async (ctx, next) => {
     const started = performance.now()
     const requestId = v7()
-    const origin = { requestId, address: addressOf(ctx.req) }
+    const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
+    const origin = { requestId, address }
     ctx.state = { origin, actor: undefined } satisfies RequestState
     ctx.set('X-Request-Id', requestId)
     ctx.set('Cache-Control', 'no-store')
@@ -169,20 +141,38 @@ function outermost(context: Context): Koa.Middleware {
   }
 }
 
-function guarded(
-  context: Context,
-  { once, streams }: { readonly once: Once; readonly streams: Streams },
-  endpoint: AnyEndpoint,
-): Koa.Middleware {
+/** What all requests of a process share. */
+interface Edge {
+  readonly once: Once
+  readonly streams: Streams
+  readonly rates: Rates
+  readonly strangers: Strangers
+  readonly guesses: Guesses
+}
+
+function openEdge(context: Context): Edge {
+  const rates = openRates(context.config, context.now)
+  return {
+    ...{ once: openOnce(context), streams: openStreams(), rates },
+    ...{ strangers: openStrangers(rates), guesses: openGuesses(context) },
+  }
+}
+
+function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middleware {
+  const { once, streams, strangers } = edge
   const route = `${endpoint.method} ${endpoint.path}`
   const { BODY_BYTES_MAX, JSON_DEPTH_MAX, JSON_KEYS_MAX } = context.config
   const { bytesMax = BODY_BYTES_MAX } = endpoint
   const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
     const state = stateOf(ctx)
-    const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
-    state.actor = `token ${token.issuer} ${token.subject}`
-    const caller = await callerOf(context, token, endpoint.scopes)
+    const shown = shownBy(ctx)
+    const { address } = state.origin
+    const credential = await strangers.verified({ address, shown: shown.authorization }, () =>
+      context.credentials.verify(shown, context.now()),
+    )
+    state.actor = bearerOf(credential)
+    const caller = await callerOf(context, credential, endpoint)
     state.actor = actorOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
     const given = { params: ctx['params'], query: { ...ctx.query } }
@@ -198,48 +188,55 @@ function guarded(
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const sent = { ...given, body: json }
-    const request = { caller, params, query, body, sent, claim, idempotencyKey: key ?? '' }
+    const request = {
+      ...{ caller, params, query, body, sent, claim, address },
+      idempotencyKey: key ?? '',
+    }
     const asked = { ...context, origin: state.origin }
-    const work = () => endpoint.handle(asked, request)
+    const work = () => handled(asked, edge, endpoint, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
-    else render(ctx, endpoint, reply)
+    else await render(context, ctx, endpoint, reply)
   }
 }
 
-function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
+/** Nothing else in a request says who it is from. */
+const shownBy = (ctx: Koa.Context) => ({
+  ...{ authorization: ctx.get('Authorization'), proof: ctx.get('DPoP') },
+  ...{ method: ctx.method, path: ctx.path },
+})
+
+/** A request that is no repetition. Only now is it counted, and only then are PINs looked at. */
+async function handled(
+  context: Context,
+  { rates, guesses }: Edge,
+  endpoint: AnyEndpoint,
+  request: AnyRequest,
+): Promise<Reply | Streamed> {
+  const { caller, address, body } = request
+  if (endpoint.rate !== undefined) {
+    rates.refuse(endpoint.rate, ownerOf(caller))
+    rates.count(endpoint.rate, ownerOf(caller))
+  }
+  const work = () => endpoint.handle(context, request)
+  return holdsGuess(body) ? guesses.from(address, work) : work()
+}
+
+function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Koa.Middleware {
   const { config } = context
   const bytesMax = endpoint.bytesMax?.(config) ?? config.BODY_BYTES_MAX
   return async (ctx) => {
+    const { origin } = stateOf(ctx)
+    if (endpoint.rate !== undefined) {
+      // By address too: who only pretends to be a bank uses up nothing of the bank's.
+      const who = [...Object.values(ctx['params']), origin.address].join(' ')
+      rates.refuse(endpoint.rate, who)
+      rates.count(endpoint.rate, who)
+    }
     const bytes = await readBytes(ctx.req, bytesMax)
     const { headers } = ctx.req
-    const asked = { ...context, origin: stateOf(ctx).origin }
-    render(ctx, endpoint, await endpoint.handle(asked, { params: ctx['params'], headers, bytes }))
+    const asked = { ...context, origin }
+    const reply = await endpoint.handle(asked, { params: ctx['params'], headers, bytes })
+    await render(context, ctx, endpoint, reply)
   }
-}
-
-function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply: Reply): void {
-  if (!('answer' in reply)) {
-    ctx.status = reply.status
-    if (reply.body === undefined) return
-    ctx.type = reply.contentType ?? 'application/json'
-    ctx.body = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
-    return
-  }
-  if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
-  const body: StoredBody & { refused?: string } = JSON.parse(reply.answer)
-  if (body.refused !== undefined) {
-    renderProblem(ctx, problemOf(body.refused))
-    return
-  }
-  ctx.status = storedStatus(endpoint, body)
-  ctx.type = 'application/json'
-  ctx.body = reply.answer
-}
-
-function renderProblem(ctx: Koa.Context, problem: Problem): void {
-  ctx.status = problem.status
-  ctx.set(problem.headers)
-  ctx.body = problem.body
-  ctx.type = 'application/problem+json'
 }

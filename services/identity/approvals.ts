@@ -1,69 +1,74 @@
 /**
- * Whether a person agrees to exactly this movement of money, and the proof of what they agreed to.
+ * Whether a person agrees to exactly this, and the proof of what they agreed to.
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { Money, Uuid } from '../../ledger/index.ts'
+import type { CompanionRow } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { checkPin } from './pins.ts'
+import { type Act, digestOf } from './acts.ts'
+import { checkPin } from './pin_attempts.ts'
 
 export const Pin = z
   .string()
-  .regex(/^\d{6}$/)
-  .describe('Six digits')
+  .regex(/^\d{4,6}$/)
+  .describe('Six digits, unless it was agreed otherwise')
 
 export const ApprovalBody = z.strictObject({ pin: Pin }).describe('How the person agrees')
 export type ApprovalBody = z.infer<typeof ApprovalBody>
 
-/** What is approved. Another value anywhere is another approval. */
-export interface Approved {
-  readonly payer: Uuid
-  /** A person, a merchant, or what the payer does with their own money. */
-  readonly payee: string
-  readonly money: Money
-  readonly order: Uuid | null
-  /** The bank account the money comes from or goes to; null for the wallet alone. */
-  readonly source: Uuid | null
-  readonly idempotencyKey: string
-  /** What an exchange gives for the money, under which quote. */
-  readonly exchange?: { readonly quote: Uuid; readonly buy: Money }
+/** What must be shown before the act is done. */
+export interface Demand {
+  /** Whether the person must agree at all; else a token is enough. */
+  readonly approval: boolean
+  /** Whether a second factor is needed beside it. */
+  readonly stepUp: boolean
 }
 
 export interface Approval {
-  readonly factor: 'pin' | 'none'
-  /** SHA-256 over what was approved, stored with the payment. */
+  readonly factor: 'pin' | 'pin_jwe' | 'device' | 'none'
+  /** SHA-256 over what was approved. */
   readonly digest: Buffer
+  /** Which key showed it: a device's id, a pepper's. */
+  readonly key: string | null
+  /** When the person agreed, by who says so: the phone's clock, or ours for a PIN. */
+  readonly at: Date
+  /** What the device signed, for who must be convinced later. */
+  readonly proof: string | null
+  readonly stepUp: 'totp' | 'recovery_code' | null
+  /** Of the request: part of what was approved. */
+  readonly idempotencyKey: string
 }
 
 /**
  * Checks the approval and binds it to what it approves.
- * @throws {ServiceError} `approval_required` above the limit under which a token is enough, and
- *   whatever `checkPin` throws.
+ * @throws {ServiceError} `approval_required` and `step_up_required` for what is missing, and
+ *   whatever checking what is given throws. None of these is stored: the same key may come again.
  */
 export async function approve(
   context: Context,
-  approved: Approved,
+  act: Act,
   given: ApprovalBody | undefined,
+  demand: Demand,
 ): Promise<Approval> {
-  const digest = digestOf(approved)
-  if (given !== undefined) {
-    await checkPin(context, approved.payer, given.pin)
-    return { factor: 'pin', digest }
+  const agreed = {
+    ...{ digest: digestOf(act), at: context.now(), idempotencyKey: act.key },
+    ...{ key: null, proof: null, stepUp: null },
   }
-  if (approved.money.amount > BigInt(context.config.NO_PIN_LIMIT)) {
+  if (given === undefined) {
+    if (!demand.approval) return { ...agreed, factor: 'none' }
     throw new ServiceError('approval_required', { detail: 'approval: give {"pin": "..."}' })
   }
-  return { factor: 'none', digest }
+  await checkPin(context, act.person, given.pin)
+  return { ...agreed, factor: 'pin' }
 }
 
-/** One line for each field, in this order; none of them can contain a line break. */
-function digestOf(approved: Approved): Buffer {
-  const { payer, payee, money, order, source, idempotencyKey, exchange } = approved
-  const { amount, currency } = money
-  const lines = [payer, payee, amount, currency, order ?? '', source ?? '', idempotencyKey]
-  const more = exchange && [exchange.quote, exchange.buy.amount, exchange.buy.currency]
-  return createHash('sha256')
-    .update([...lines, ...(more ?? [])].join('\n'))
-    .digest()
-}
+/** What is kept of it beside what it approved. */
+export const approvalColumns = (approval: Approval): CompanionRow => ({
+  approval: approval.factor,
+  approval_digest: `\\x${approval.digest.toString('hex')}`,
+  approval_key: approval.key,
+  approved_at: approval.at,
+  approval_proof: approval.proof,
+  step_up: approval.stepUp,
+  idempotency_key: approval.idempotencyKey,
+})

@@ -7,6 +7,7 @@ import { claimOfRequest } from '../http/idempotency.ts'
 import { parse, parseParams } from '../http/parse.ts'
 import { isFinal, problemOf, problemOfError } from '../http/problems.ts'
 import { publicId } from '../ids.ts'
+import type { Right } from '../identity/scopes.ts'
 import {
   approve,
   conclude,
@@ -55,7 +56,7 @@ async function carryOut(
   approver: Operator,
 ): Promise<Carried> {
   try {
-    const request = requestOf(endpoint, proposal, approver)
+    const request = requestOf(context, endpoint, proposal, approver)
     return resultOf(endpoint, await endpoint.handle(context, request))
   } catch (error) {
     const problem = problemOfError(error)
@@ -66,17 +67,23 @@ async function carryOut(
 }
 
 /** What was sent, parsed again: what has become invalid since is refused. */
-function requestOf(endpoint: AnyEndpoint, proposal: Proposal, approver: Operator) {
+function requestOf(
+  context: Context,
+  endpoint: AnyEndpoint,
+  proposal: Proposal,
+  approver: Operator,
+) {
   const { action, proposed_issuer: issuer, proposed_by: subject } = proposal
   const { params, query, body } = proposal
   const idempotencyKey = publicId('prp', proposal.id)
-  const session = { issuer, subject }
+  const session = { issuer, subject, jti: idempotencyKey }
+  const rights: ReadonlySet<Right> = new Set(['read', 'write'])
   return {
-    caller: { scope: 'operator' as const, subject, session, approvedBy: approver.subject },
+    caller: { scope: 'operator' as const, subject, session, rights, approvedBy: approver.subject },
     params: parseParams(endpoint.params, params),
     query: parse(endpoint.query, query),
     body: parse(endpoint.body, body),
-    ...{ sent: { params, query, body }, idempotencyKey },
+    ...{ sent: { params, query, body }, idempotencyKey, address: context.origin?.address ?? '' },
     claim: claimOfRequest('proposal', action, idempotencyKey, { params, body }),
   }
 }

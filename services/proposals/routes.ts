@@ -4,6 +4,7 @@ import { ServiceError } from '../errors.ts'
 import { type AnyEndpoint, endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, text } from '../http/schemas.ts'
 import { idIn } from '../ids.ts'
+import { showPeople } from '../privacy/shown.ts'
 import { approveAndCarryOut } from './carry_out.ts'
 import {
   findProposal,
@@ -26,6 +27,7 @@ export const proposalEndpoints = (endpoints: readonly AnyEndpoint[]) => [
     ...{ method: 'POST', path: '/v1/proposals/:id/approve', tag: 'Operators' },
     ...{ scopes: ['operator'], right: 'approve' },
     summary: 'Agree to a proposal of another operator; it is carried out at once',
+    shown: showPeople,
     params,
     answers: { 200: ProposalOut },
     refusals: [...DECIDED, 'second_person_required'],
@@ -67,6 +69,7 @@ const readEndpoints = [
   endpoint({
     ...{ method: 'GET', path: '/v1/proposals/:id', tag: 'Operators', scopes: ['operator'] },
     summary: 'A proposal: exactly what would be done, by whom, and what came of it',
+    shown: showPeople,
     params,
     answers: { 200: ProposalOut },
     refusals: ['not_found'],

@@ -21,12 +21,15 @@ const Jws = z.string().regex(/^[\w-]+\.[\w-]+\.[\w-]+$/)
 const PATH_MAX = 53
 
 const Sealed = z
-  .strictObject(
-    Object.fromEntries(SEALED_FIELDS.map((field) => [field, z.string().nullable()])) as Record<
+  .strictObject({
+    ...(Object.fromEntries(SEALED_FIELDS.map((field) => [field, z.string().nullable()])) as Record<
       keyof SealedTransfer,
       z.ZodNullable<z.ZodString>
-    >,
-  )
+    >),
+    evidence: Hex.nullable()
+      .optional()
+      .describe('Digest of what authorised it; null where a token was enough'),
+  })
   .describe('The row of the books, each field as it was sealed')
 
 const PaymentFacts = z

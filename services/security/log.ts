@@ -10,7 +10,7 @@ import { type Watch, WINDOW_MS } from './watch.ts'
 export interface Origin {
   readonly requestId: Uuid
   /** Where it came from, in clear: never written down or logged. */
-  readonly address: string | undefined
+  readonly address: string
 }
 
 /** What of the context it takes to write a row. `db` may be a transaction. */

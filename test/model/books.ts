@@ -173,6 +173,7 @@ function rowOf(accounts: Accounts, orders: Orders, before: Rows, unit: ModelUnit
       id: unit.id.slice(0, -2) + (nth < 16 ? '0' : '') + nth.toString(16),
       resolution: one.pendingId === null ? null : BigInt(sameHold.length + 1),
       bookedAt: bookedAt(orders, one, effectiveAt ?? unit.at),
+      evidence: nth === 0 ? unit.evidence : null,
       debitEntry: entryOf(one.debit),
       creditEntry: entryOf(one.credit),
       debitBalance: balanceIn(accounts, after, one.debit),

@@ -1,4 +1,5 @@
 /** Says the units of a story twice, in the same words as ever: to the ledger and to the model. */
+import { createHash } from 'node:crypto'
 import type { Condition, NewTransfer } from '../../ledger/index.ts'
 import { type AccountId, newId, newUnitId, transferIdAt, type UnitId } from '../../ledger/ids.ts'
 import type { NewUnit, Transfer } from '../../ledger/units.ts'
@@ -35,6 +36,7 @@ export function openTeller(ids: readonly AccountId[], start: number) {
     tell({ wishes, conditions, clock }: UnitWish, model: Pick<Model, 'totals'>): Told {
       const id = newUnitId()
       const at = now + clock
+      const evidence = evidenceOf(id)
       const both = wishes.map((wish) => transferOf(wish, at, named))
       if (wishes.some((wish) => wish.wish === 'move' && wish.kind === 'pending')) holds.push(id)
       units.push(id)
@@ -47,12 +49,22 @@ export function openTeller(ids: readonly AccountId[], start: number) {
       return {
         unit: {
           ...{ id, at: new Date(at), transfers: both.map(([transfer]) => transfer) },
+          ...(evidence !== null && { evidence: Buffer.from(evidence, 'hex') }),
           ...(asked.length > 0 && { conditions: asked.map(conditionOf) }),
         },
-        model: { id, at, transfers: both.map(([, transfer]) => transfer), conditions: asked },
+        model: {
+          ...{ id, at, evidence, transfers: both.map(([, transfer]) => transfer) },
+          conditions: asked,
+        },
       }
     },
   }
+}
+
+/** One unit in two has some: 32 bytes that no other has. */
+const evidenceOf = (id: UnitId): string | null => {
+  const hash = createHash('sha256').update(id).digest('hex')
+  return hash < '8' ? hash : null
 }
 
 interface Names {
@@ -113,5 +125,6 @@ export function inModelWords({ money, ...row }: Transfer): ModelRow {
     effectiveAt: row.effectiveAt?.getTime() ?? null,
     bookedAt: row.bookedAt?.getTime() ?? null,
     expiresAt: row.expiresAt?.getTime() ?? null,
+    evidence: row.evidence?.toString('hex') ?? null,
   }
 }

@@ -34,6 +34,8 @@ export type ModelTransfer = Said &
 export interface ModelUnit {
   readonly id: string
   readonly at: number
+  /** In hex; on the unit's first row, and on no other. */
+  readonly evidence: string | null
   readonly transfers: readonly ModelTransfer[]
   readonly conditions: readonly {
     readonly account: string
@@ -65,6 +67,7 @@ export interface ModelRow extends Movement, Said {
   readonly unit: string
   readonly resolution: bigint | null
   readonly bookedAt: number | null
+  readonly evidence: string | null
   readonly debitEntry: bigint
   readonly creditEntry: bigint
   readonly debitBalance: bigint

@@ -29,7 +29,7 @@ const WATCHED = {
   fx_quotes: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_rates: "concat_ws('|', id, rate)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
-  bank_accounts: "concat_ws('|', id, owner, number, deleted_at)",
+  bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   events: "concat_ws('|', id, type)",
   proposals: "concat_ws('|', id, state)",
 } as const

@@ -6,13 +6,16 @@ import { inherited } from '../../services/config.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 
+const base64 = (bytes: Buffer) => bytes.toString('base64')
+
 /** @param settings beside those of the world, as the environment has them. */
 function startProcess(config: Config, settings: Readonly<Record<string, string>>) {
   const told = {
     ...{ NODE_ENV: 'test', LOG_LEVEL: 'silent', PORT: '0', REDIS_URL: '' },
     ...{ DATABASE_URL: config.DATABASE_URL, DATABASE_DURABILITY: config.DATABASE_DURABILITY },
-    ...{ TOKEN_ISSUER: config.TOKEN_ISSUER, TOKEN_AUDIENCE: config.TOKEN_AUDIENCE },
-    ...{ JWKS_URL: config.JWKS_URL, PIN_PEPPER: config.PIN_PEPPER.toString('base64') },
+    TOKEN_ISSUERS: JSON.stringify(config.TOKEN_ISSUERS),
+    ...{ PIN_PEPPER: base64(config.PIN_PEPPER), BLIND_INDEX_KEY: base64(config.BLIND_INDEX_KEY) },
+    DATA_KEYS: JSON.stringify(config.DATA_KEYS.map(({ kid, key }) => ({ kid, key: base64(key) }))),
     BANKS: JSON.stringify(config.BANKS),
     ...settings,
   }

@@ -1,5 +1,5 @@
 /** Books of a test's own in a database of their own, which may be sealed, damaged and proven. */
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import {
   type AccountId,
   connect,
@@ -15,6 +15,8 @@ import { single, times, unitOf } from './books.ts'
 import { world } from './world.ts'
 
 let databases = 0
+
+const EVIDENCE = { evidence: createHash('sha256').update('agreed').digest() }
 
 /** A new database: migrated, or a copy of one to which nobody is connected. */
 export async function newDatabase(template?: string): Promise<{ name: string; url: string }> {
@@ -55,10 +57,10 @@ export async function openSealedBooks(database?: { readonly url: string }) {
   return {
     ...{ url, db, owner, groups, account },
     seal: (more: Partial<SealOptions> = {}) => seal(db, { ...OPTIONS, ...more }),
-    /** So many payments of one cent, through both groups. */
+    /** So many payments of one cent, through both groups; every other one with evidence. */
     async pay(count: number, [from, to]: readonly [AccountId, AccountId]): Promise<void> {
       const units = times(count, async (nth) =>
-        groups[nth % 2]?.submit(unitOf([single(from, to, 1n)])),
+        groups[nth % 2]?.submit(unitOf([single(from, to, 1n)], nth % 4 < 2 ? {} : EVIDENCE)),
       )
       await Promise.all(units)
     },

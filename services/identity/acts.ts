@@ -1,0 +1,65 @@
+/**
+ * What a person agrees to, as one text that their phone and we both write, byte for byte. Whoever
+ * changes the payee, the amount or anything else writes another text, and the approval is void.
+ *
+ *   florin-approval-v1
+ *   action=payment
+ *   person=per_01h455vb4pex5vsknk084sn02q
+ *   payee=per_01h455vbqrfx5vsknk084sn02r
+ *   amount=1250
+ *   currency=EUR
+ *   order=
+ *   source=
+ *   key=6b1f0e7a-pay-bob
+ *
+ * Lines end with a line feed, all but the last. What is approved is the SHA-256 of it.
+ */
+import { createHash } from 'node:crypto'
+import type { Money, Uuid } from '../../ledger/index.ts'
+import { type Kind, publicId } from '../ids.ts'
+
+/** The facts of each action, in the order in which they are written. */
+const ACTIONS = {
+  payment: ['payee', 'amount', 'currency', 'order', 'source'],
+  top_up: ['amount', 'currency', 'source'],
+  withdrawal: ['amount', 'currency', 'source'],
+  exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  pin_reset: [],
+} as const satisfies Record<string, readonly string[]>
+
+type Action = keyof typeof ACTIONS
+
+/** Something that needs a person's approval. No fact contains a line break. */
+interface ActOf<A extends Action> {
+  readonly action: A
+  readonly person: Uuid
+  /** As the API writes them: public ids, amounts in minor units, '' for what is not there. */
+  readonly facts: Readonly<Record<(typeof ACTIONS)[A][number], string>>
+  /** The Idempotency-Key of the request, so that one approval is good for one request. */
+  readonly key: string
+}
+
+export type Act = { readonly [A in Action]: ActOf<A> }[Action]
+
+function textOf({ action, person, facts, key }: Act): string {
+  const given: Readonly<Record<string, string>> = facts
+  return [
+    'florin-approval-v1',
+    `action=${action}`,
+    `person=${publicId('per', person)}`,
+    ...ACTIONS[action].map((name) => `${name}=${given[name] ?? ''}`),
+    `key=${key}`,
+  ].join('\n')
+}
+
+/** SHA-256 of the text. */
+export const digestOf = (act: Act): Buffer => createHash('sha256').update(textOf(act)).digest()
+
+export const moneyFacts = ({ amount, currency }: Money) => ({
+  amount: amount.toString(),
+  currency,
+})
+
+/** A public id, or '' where there is nothing to name. */
+export const idFact = (kind: Kind, id: Uuid | null | undefined): string =>
+  id === null || id === undefined ? '' : publicId(kind, id)

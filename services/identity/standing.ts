@@ -1,0 +1,61 @@
+/** How a person stands right now: what may change between two requests, and is asked at each. */
+import type { Knex } from 'knex'
+import type { Question, Uuid } from '../../ledger/index.ts'
+import { type EventType, recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+
+export interface Standing {
+  /** How well we know the person (KYC); limits depend on it. */
+  readonly tier: string
+  /** Up to so many minor units the person wants to pay without an approval; null: our default. */
+  readonly noPinLimit: bigint | null
+  /** When a factor of theirs was last changed; null if never. */
+  readonly securityChangedAt: Date | null
+  /** Tokens of this moment or earlier are revoked, but the one with the id `keptToken`. */
+  readonly tokensValidFrom: Date | null
+  readonly keptToken: string | null
+}
+
+interface Row {
+  readonly id: Uuid
+  readonly tier: string
+  readonly no_pin_limit: bigint | null
+  readonly security_changed_at: Date | null
+  readonly tokens_valid_from: Date | null
+  readonly kept_token: string | null
+}
+
+/** How many people stand, as one statement. Who is erased is not among them. */
+export const STANDINGS: Question<Uuid, Standing> = {
+  name: 'standings',
+  text: `
+    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token
+      FROM people WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
+  values: (ids) => [ids],
+  answers: (rows) => new Map((rows as Row[]).map((row) => [row.id, fromRow(row)])),
+}
+
+const fromRow = (row: Row): Standing => ({
+  tier: row.tier,
+  noPinLimit: row.no_pin_limit,
+  securityChangedAt: row.security_changed_at,
+  tokensValidFrom: row.tokens_valid_from,
+  keptToken: row.kept_token,
+})
+
+/** What changed about a person's factors, as the notice to them says it. */
+export type SecurityChange = Extract<EventType, `person.${string}`>
+
+/**
+ * Notes that a factor was changed, added or removed: from now on limits are reduced for a while,
+ * and the person is told. Call it in the transaction of the change.
+ */
+export async function securityChanged(
+  trx: Knex.Transaction,
+  person: Uuid,
+  { type, at }: { readonly type: SecurityChange; readonly at: Date },
+): Promise<void> {
+  await trx('people').where({ id: person }).update({ security_changed_at: at })
+  const object = publicId('per', person)
+  await recordEvent(trx, { type, object, data: { id: object, at: at.toISOString() }, at })
+}
