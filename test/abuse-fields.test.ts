@@ -143,6 +143,7 @@ describe('an id', () => {
     ['set', '/v1/settlements/:id/statement', () => shop],
     ['fxq', '/v1/fx_quotes/:id', () => ada],
     ['exc', '/v1/exchanges/:id', () => ada],
+    ['prp', '/v1/proposals/:id', () => OPERATOR],
   ] as const
   for (const [kind, path, who] of PATHS) {
     it(`that cannot be one names nothing, as in ${path}`, async () => {

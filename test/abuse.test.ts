@@ -176,10 +176,10 @@ const SPOILT = [
   ...Object.entries(TOO_LARGE).map((row) => [...row, 413, 'body_too_large'] as const),
 ]
 
-/** An account that nobody has. */
 /** The kinds of ids in paths, where it is no payment's. */
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
+  proposals: 'prp',
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 const nobodys = (path: string) =>
@@ -215,6 +215,8 @@ describe('a body', () => {
     'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
     'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE' }],
     'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+    'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+    'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
     'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
     'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],

@@ -167,10 +167,14 @@ const holdEndpoints = [
     ...{ method: 'POST', path: '/v1/payments/:id/void', tag: 'Payments' },
     ...{ scopes: ['merchant', 'operator'], idempotency: 'required' },
     summary: 'Give back what is still held',
+    secondPerson: ({ scope }) => scope === 'operator',
     params: z.strictObject({ id: idIn('pay') }),
     answers: { 200: PaymentOut },
     shown: showPeople,
     refusals: ['not_found', 'payment_not_authorized', 'hold_resolved', 'account_closed'],
+    check: async ({ db }, { params }) => {
+      if ((await findPayment(db, params.id)) === undefined) throw new ServiceError('not_found')
+    },
     handle: (context, { caller, params, claim }) => {
       const merchant = caller.scope === 'merchant' ? caller.merchant : undefined
       return voidHold(context, merchant, params.id, claimed(claim))

@@ -34,6 +34,7 @@ const WATCHED = {
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   events: "concat_ws('|', id, type)",
+  proposals: "concat_ws('|', id, state)",
 } as const
 
 export type Watched = keyof typeof WATCHED
@@ -120,9 +121,9 @@ export async function send(
 }
 
 /** What comes back over a bare socket, all of it, for requests that no HTTP client would write. */
-export async function overSocket(request: string): Promise<string> {
+export async function overSocket(request: string, port?: number): Promise<string> {
   const { apiUrl } = await world()
-  const socket = connect(Number(new URL(apiUrl).port), '127.0.0.1')
+  const socket = connect(port ?? Number(new URL(apiUrl).port), '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error('the server neither answers nor ends')))
   socket.write(request)
   return (await buffer(socket)).toString()
