@@ -14,6 +14,7 @@ import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
+import { privacyEndpoints } from './privacy/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 
@@ -32,6 +33,7 @@ const endpoints = [
   ...deviceEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
+  ...privacyEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

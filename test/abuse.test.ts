@@ -211,6 +211,7 @@ describe('a body', () => {
     'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],
     'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
+    'DELETE /v1/me': [ada, { approval: { pin: PIN } }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
     'POST /v1/pin/verify': [ben, { pin: PIN }],
     'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],

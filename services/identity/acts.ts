@@ -27,6 +27,7 @@ export const ACTIONS = {
   pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
+  erasure: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
