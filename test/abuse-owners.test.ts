@@ -1,5 +1,4 @@
 /** What is somebody else’s: it is not there, cannot be used, and cannot be told from nothing. */
-import { detailsOf, findBankAccount } from '../services/banking/bank_accounts.ts'
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
 import { detailsOf, findBankAccount } from '../services/banking/bank_accounts.ts'
