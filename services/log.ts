@@ -23,6 +23,7 @@ export function openLog(
 ): Logger {
   const options: LoggerOptions = {
     ...{ name, level, timestamp: pino.stdTimeFunctions.isoTime },
+    serializers: { err: (clean: unknown) => clean },
     hooks: {
       // Before pino sees it: it would take an error's own words for the message.
       logMethod([given, ...more], method) {

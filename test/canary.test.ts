@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
 import { connect, newId } from '../ledger/index.ts'
 import { inherited } from '../services/config.ts'
@@ -96,6 +97,8 @@ describe('a secret', () => {
     })
     await provokeInternalErrors(sub, pay)
 
+    // What a process says last comes a little later through the pipe.
+    await sleep(300)
     const lines = api.log.text.split('\n').filter((line) => line !== '')
     expect(lines.filter((line) => line.includes('"internal error"'))).to.have.length(2)
     for (const line of lines) expect(() => JSON.parse(line), line).not.to.throw()
