@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { audit, verifySeals } from '../ledger/index.ts'
 import { findPayee } from '../services/identity/parties.ts'
 import { openMemory } from '../services/memory.ts'
+import { DESTROYED } from '../services/privacy/erasure.ts'
 import { publicKeysOf } from '../services/seals/keys.ts'
 import { verifyReceipt } from '../services/seals/receipt.ts'
 import { openSealing, type Sealing } from '../services/seals/sealing.ts'
@@ -81,7 +82,7 @@ describe('what is kept for ever', () => {
 })
 
 describe('the export', () => {
-  it('has everything about the person, with no secret of theirs, for them and operators', async () => {
+  it('has everything about the person and no secret, for them and for operators', async () => {
     const [ada, ben] = [await person(50_000n), await person()]
     await linkedAccount(ada)
     const paid = await pay(ada, ben, '100', NOTE)
@@ -116,7 +117,27 @@ describe('the export', () => {
   })
 })
 
+/** What knows a person and keeps nothing of them but the id. */
+const KEPT: Readonly<Record<string, string>> = {
+  exchanges: 'what was traded, which the books rest on',
+  fx_quotes: 'what was promised, which an exchange rests on',
+}
+
 describe('erasure', () => {
+  it('reaches every table that knows a person, or says why not', async () => {
+    const { owner } = await world()
+    const { rows } = await owner.raw<{ rows: { name: string }[] }>(
+      `SELECT DISTINCT table_name AS name FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name IN ('person_id', 'person')
+        UNION SELECT conrelid::regclass::text FROM pg_constraint
+        WHERE contype = 'f' AND confrelid = 'people'::regclass`,
+    )
+    const reached = DESTROYED.map(({ table }) => table)
+    expect(rows.length).to.be.greaterThan(4)
+    const missed = rows.filter(({ name }) => !reached.includes(name) && !(name in KEPT))
+    expect(missed.map(({ name }) => name)).to.deep.equal([])
+  })
+
   it('is refused without an approval, with money, and while a bank is at work', async () => {
     const ada = await person(100n)
     expectProblem(await erasure(ada, {}), 403, 'approval_required')
@@ -189,7 +210,7 @@ describe('erasure', () => {
     expectProblem(await call(OPERATOR, 'POST', path), 404, 'not_found')
   })
 
-  it('is heard of by other processes at once for money, and within PERSON_MEMORY_S for names', async () => {
+  it('is heard of elsewhere at once for writes, for names within PERSON_MEMORY_S', async () => {
     const { api, worker, owner } = await world()
     const ada = await person()
     let ahead_ms = 0

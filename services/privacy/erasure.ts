@@ -25,14 +25,16 @@ interface Destroyed {
 const tombstone = (person: Uuid) => `erased ${person}`
 
 /** Everything about a person, in the order in which it goes. A test walks all tables for more. */
-const DESTROYED: readonly Destroyed[] = [
+export const DESTROYED: readonly Destroyed[] = [
   {
     ...{ table: 'person_keys', by: 'person_id', as: 'uuid' },
     becomes: (_, at) => ({ sealed: null, destroyed_at: at }),
   },
   {
     ...{ table: 'people', by: 'id', as: 'uuid' },
-    becomes: (person, at) => ({ subject: tombstone(person), name_sealed: null, erased_at: at }),
+    becomes: (person, at) => ({
+      ...{ subject: tombstone(person), name_sealed: null, kept_token: null, erased_at: at },
+    }),
   },
   {
     ...{ table: 'aliases', by: 'person_id', as: 'uuid' },

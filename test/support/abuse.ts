@@ -107,7 +107,7 @@ export async function send(
     method,
     headers: {
       ...token,
-      ...(method === 'POST' && { 'idempotency-key': newKey() }),
+      ...(method !== 'GET' && { 'idempotency-key': newKey() }),
       ...(options.bytes !== undefined && { 'content-type': 'application/json' }),
       ...options.headers,
     },
