@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { endpoint, type Streamed } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
-import { ApprovalBody, approve } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
 import { erase } from './erasure.ts'
 import { exportOf } from './export.ts'
 
@@ -54,10 +54,7 @@ export const privacyEndpoints = [
     idempotency: 'required',
     body: z.strictObject({ approval: ApprovalBody.optional() }),
     answers: { 204: null },
-    refusals: [
-      ...(['approval_required', 'approval_refused', 'pin_not_set', 'pin_locked'] as const),
-      ...(['saturated', 'not_found', 'account_not_empty'] as const),
-    ],
+    refusals: [...APPROVAL_REFUSALS, 'not_found', 'account_not_empty'],
     handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
       const act = { action: 'erasure' as const, person: person.id, facts: {}, key }
       await approve(context, act, body.approval, { approval: true, stepUp: false })
