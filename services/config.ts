@@ -1,11 +1,11 @@
 /**
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { approvalSettings } from './config/approvals.ts'
 import { DATABASE_SETTINGS } from './config/database.ts'
 import { EDGE_SETTINGS } from './config/edge.ts'
-import { integer, json, postgresUrl } from './config/kinds.ts'
+import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { pinSettings } from './config/pins.ts'
@@ -23,21 +23,7 @@ const Bank = z.strictObject({
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
 
-const SealKey = z.string().transform((text, ctx): KeyObject => {
-  try {
-    const key = text.startsWith('{')
-      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
-      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
-    if (key.asymmetricKeyType === 'ed25519') return key
-  } catch {
-    // What it is not must not be said with what it is.
-  }
-  ctx.addIssue({
-    code: 'custom',
-    message: 'must be an Ed25519 private key: a JWK, or PKCS8 in base64',
-  })
-  return z.NEVER
-})
+const SealKey = privateKey('Ed25519', 'must be an Ed25519 private key: a JWK, or PKCS8 in base64')
 
 /** A public key that has signed before: `d`, the private part, is refused. */
 const PublicKey = z.strictObject({
@@ -69,6 +55,7 @@ const Environment = z.object({
   ...rateSettings,
   ...limitSettings,
 
+  ...approvalSettings,
   ...EDGE_SETTINGS,
   ...OVERSIGHT_SETTINGS,
 
@@ -219,6 +206,7 @@ function productionFaults(config: Config): string[] {
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
+    config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

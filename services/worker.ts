@@ -8,6 +8,7 @@ import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
 import { forgetFailures } from './identity/pin_failures.ts'
+import { purgeNonces } from './identity/nonces.ts'
 import { expireHolds } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
@@ -42,6 +43,7 @@ await runProcess('florin_worker', async (context) => {
     repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
     repeat('forget', () => forgetFailures(context), FORGET_EVERY_MS),
+    repeat('nonces', () => purgeNonces(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
     repeat('purge', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
   ]

@@ -15,7 +15,7 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
 import { exchange, exchangeOut, findExchange, findExchanges } from './exchanges.ts'
 import { type Position, positionsAt, totalOf } from './positions.ts'
 import { findQuote, quoteExchange, quoteOut } from './quotes.ts'
@@ -206,9 +206,8 @@ const tradeEndpoints = [
     body: z.strictObject({ quote: idIn('fxq'), approval: ApprovalBody.optional() }),
     answers: { 201: ExchangeOut },
     refusals: [
-      ...(['approval_required', 'approval_refused', 'pin_not_set', 'pin_locked'] as const),
-      'pin_reset_required',
-      ...(['saturated', 'not_found', 'quote_already_used', 'quote_expired'] as const),
+      ...APPROVAL_REFUSALS,
+      ...(['not_found', 'quote_already_used', 'quote_expired'] as const),
       ...(['insufficient_funds', 'total_too_large', 'account_closed', 'account_frozen'] as const),
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {

@@ -2,11 +2,16 @@
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
+import { publicId } from '../ids.ts'
 import { maskedName, payeeByAlias } from './parties.ts'
 import { pinEndpoints } from './pin_routes.ts'
 
 const PayeeOut = z
   .strictObject({
+    id: z
+      .string()
+      .regex(/^(per|mer)_/)
+      .describe('What an approval names'),
     alias: z.string(),
     kind: z.enum(['person', 'merchant']),
     name: z.string().describe('A person’s is masked: enough to notice a wrong alias'),
@@ -26,9 +31,10 @@ export const identityEndpoints = [
       if (payee === undefined) throw new ServiceError('not_found')
       const { kind, alias } = payee
       const name = payee.name ?? ''
+      const id = publicId(kind === 'person' ? 'per' : 'mer', payee.id)
       return {
         status: 200,
-        body: { alias, kind, name: kind === 'person' ? maskedName(name) : name },
+        body: { id, alias, kind, name: kind === 'person' ? maskedName(name) : name },
       }
     },
   }),

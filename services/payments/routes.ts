@@ -15,7 +15,7 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
 import { showPeople } from '../privacy/shown.ts'
 import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
@@ -100,15 +100,6 @@ const PaymentOut = z
     created_at: Timestamp,
   })
   .meta({ id: 'Payment' })
-
-const APPROVAL_REFUSALS = [
-  'approval_required',
-  'approval_refused',
-  'pin_not_set',
-  'pin_locked',
-  'pin_reset_required',
-  'saturated',
-] as const
 
 const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
 

@@ -115,6 +115,7 @@ function configOf(told: {
     ...GENEROUS_RATES,
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
+    PIN_JWE_KEY: newPinKey(),
     // Everybody comes from one address here; what a flood does has tests of its own.
     ...{ SECURITY_LOG_PER_ADDRESS: '100000', SECURITY_LOG_PER_MINUTE: '1000000' },
   })
@@ -138,6 +139,11 @@ const GENEROUS_RATES = {
 
 function newSealKey(): string {
   const { privateKey } = generateKeyPairSync('ed25519')
+  return JSON.stringify(privateKey.export({ format: 'jwk' }))
+}
+
+function newPinKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return JSON.stringify(privateKey.export({ format: 'jwk' }))
 }
 
