@@ -7,6 +7,7 @@ import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
+import { RISK_SETTINGS } from './config/risk.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
@@ -70,6 +71,7 @@ const Environment = z.object({
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
 
+  ...RISK_SETTINGS,
   ...RULE_SETTINGS,
   ...TOTP_SETTINGS,
 
@@ -206,6 +208,8 @@ function productionFaults(config: Config): string[] {
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
+    config.SANCTIONS_URL?.startsWith('http:') === true &&
+      'SANCTIONS_URL: must be https in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

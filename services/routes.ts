@@ -16,6 +16,7 @@ import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
+import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
@@ -38,6 +39,7 @@ const endpoints = [
   ...eventEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
+  ...riskEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

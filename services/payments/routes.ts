@@ -77,7 +77,7 @@ const PaymentOut = z
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
     state: z.enum([
-      ...(['processing', 'authorized', 'completed', 'failed'] as const),
+      ...(['processing', 'review', 'authorized', 'completed', 'failed'] as const),
       ...(['canceled', 'expired', 'reversed'] as const),
     ]),
     amount: Amount,
@@ -105,7 +105,9 @@ const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as co
 
 const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
 
-const statusOf = ({ state }: { readonly state?: string }) => (state === 'processing' ? 202 : 201)
+/** Accepted, and not yet done. */
+const statusOf = ({ state }: { readonly state?: string }) =>
+  state === 'processing' || state === 'review' ? 202 : 201
 
 /** The endpoint demands a key, so there is a claim. */
 function claimed(claim: Claim | undefined): Claim {
