@@ -9,10 +9,12 @@ import type { Api } from './http/server.ts'
 import { clientEndpoints } from './identity/clients_routes.ts'
 import { deviceEndpoints } from './identity/devices_routes.ts'
 import { meEndpoints } from './identity/me_routes.ts'
+import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
+import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
@@ -40,6 +42,8 @@ const endpoints = [
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...riskEndpoints,
+  ...reviewEndpoints,
+  ...peopleEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

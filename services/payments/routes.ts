@@ -72,7 +72,7 @@ const CaptureOut = z.strictObject({
   created_at: Timestamp,
 })
 
-const PaymentOut = z
+export const PaymentOut = z
   .strictObject({
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
@@ -207,7 +207,7 @@ export const paymentEndpoints = [
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
       ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),
-      ...(['not_found', 'total_too_large'] as const),
+      ...(['not_found', 'payment_refused', 'total_too_large'] as const),
     ],
     handle: (context, { caller, body, claim, idempotencyKey }) => {
       const { payee, source, order, note, approval } = body
