@@ -8,15 +8,11 @@ import { storedNote } from '../privacy/shown.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
-export type PaymentState =
-  | 'processing'
-  | 'review'
-  | 'authorized'
-  | 'completed'
-  | 'failed'
-  | 'canceled'
-  | 'expired'
-  | 'reversed'
+export type PaymentState = (typeof PAYMENT_STATES)[number]
+export const PAYMENT_STATES = [
+  ...(['processing', 'review', 'authorized', 'completed'] as const),
+  ...(['failed', 'canceled', 'expired', 'reversed'] as const),
+] as const
 
 export interface Payment {
   readonly id: Uuid
@@ -165,10 +161,7 @@ const fromRow = (row: Row): Payment => ({
   releasedAt: row.released_at,
 })
 
-/**
- * A party may see a payment: its payer and its payee, be it a person or a merchant. The payee only
- * what no review keeps from them.
- */
+/** A party may see a payment: its payer and, if no review hides it, its payee of either kind. */
 export async function findPayment(db: Knex, id: Uuid, party?: Uuid): Promise<Payment | undefined> {
   const query = db('payments').where({ id })
   if (party !== undefined) query.where(isParty(party))

@@ -21,7 +21,7 @@ import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
-import { findPayment, findPayments, findStored } from './payment.ts'
+import { findPayment, findPayments, findStored, PAYMENT_STATES } from './payment.ts'
 
 const PayeeName = z
   .string()
@@ -76,10 +76,7 @@ export const PaymentOut = z
   .strictObject({
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
-    state: z.enum([
-      ...(['processing', 'review', 'authorized', 'completed', 'failed'] as const),
-      ...(['canceled', 'expired', 'reversed'] as const),
-    ]),
+    state: z.enum(PAYMENT_STATES),
     amount: Amount,
     currency: CurrencyCode,
     payer: Party,
@@ -127,6 +124,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
     shown: showPeople,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'insufficient_funds'] as const),
@@ -202,12 +200,13 @@ export const paymentEndpoints = [
     statusOf,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
       ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),
-      ...(['not_found', 'payment_refused', 'total_too_large'] as const),
+      ...(['not_found', 'total_too_large'] as const),
     ],
     handle: (context, { caller, body, claim, idempotencyKey }) => {
       const { payee, source, order, note, approval } = body
