@@ -20,14 +20,7 @@ import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { findOrder } from '../merchants/orders.ts'
 import { type Change, changePayment } from './changes.ts'
-import {
-  authorized,
-  findPayment,
-  later,
-  lockPayment,
-  type Payment,
-  showPayments,
-} from './payment.ts'
+import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
 import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 
 /** What an operator says. */
@@ -59,7 +52,7 @@ export async function release(
       await decideReview(trx, payment.id, at, { state: 'released', ...decided })
       const moved = { ...change, transfer: unit, releasedAt: at, changedAt: at }
       await changePayment(context, trx, locked, moved, [`payment.${change.state}`])
-      return showReview(context, trx, id)
+      return showReview(trx, id)
     }),
   )
   const { prepared } = onward
@@ -81,7 +74,7 @@ export async function refuse(
     answerOf(async () => {
       const locked = await lockReviewed(trx, payment.id)
       await endReview(context, trx, locked, { how: 'refused', by: operator, reason })
-      return showReview(context, trx, id)
+      return showReview(trx, id)
     }),
   )
 }
@@ -155,34 +148,42 @@ async function fromBank(
   return { unit, at, transfers: prepared.transfers, change: { state: 'processing' }, prepared }
 }
 
-/** The review as operators see it, with the payment and its parties by name. */
-async function showReview(context: Context, db: Knex, id: Uuid) {
+/** The review as it is stored and shown: whose payment it is stands there by ids. */
+async function showReview(db: Knex, id: Uuid) {
   const review = await findReview(db, id)
   if (review === undefined) throw new ServiceError('not_found')
-  const [shown] = await showReviews({ ...context, db }, [review])
+  const [shown] = await showReviews(db, [review])
   return shown
 }
 
-/** The same for many. */
-export async function showReviews(context: Context, reviews: readonly Review[]) {
-  const { db } = context
-  return Promise.all(
-    reviews.map(async (review) => {
-      const payment = await findPayment(db, review.payment)
-      const [shown] = payment === undefined ? [] : await showPayments(context, [payment], db)
-      return {
-        id: publicId('rev', review.id),
-        state: review.state,
-        payment: shown,
-        rules: review.rules.map((rule) => publicId('rsk', rule)),
-        reasons: review.reasons,
-        facts: review.facts,
-        due_at: review.dueAt.toISOString(),
-        decided_by: review.decidedBy,
-        decided_at: review.decidedAt?.toISOString() ?? null,
-        reason: review.reason,
-        created_at: review.createdAt.toISOString(),
-      }
-    }),
+/** The same for many, each with its payment. */
+export async function showReviews(db: Knex, reviews: readonly Review[]) {
+  const payments = await findReviewed(
+    db,
+    reviews.map(({ payment }) => payment),
   )
+  const stored = await findStored(db, payments)
+  const byId = new Map(stored.map((payment) => [payment.id, payment]))
+  return reviews.map((review) => ({
+    id: publicId('rev', review.id),
+    state: review.state,
+    payment: byId.get(publicId('pay', review.payment)),
+    rules: review.rules.map((rule) => publicId('rsk', rule)),
+    reasons: review.reasons,
+    facts: review.facts,
+    due_at: review.dueAt.toISOString(),
+    decided_by: review.decidedBy,
+    decided_at: review.decidedAt?.toISOString() ?? null,
+    reason: review.reason,
+    created_at: review.createdAt.toISOString(),
+  }))
+}
+
+async function findReviewed(db: Knex, ids: readonly Uuid[]): Promise<Payment[]> {
+  const found: Payment[] = []
+  for (const id of ids) {
+    const payment = await findPayment(db, id)
+    if (payment !== undefined) found.push(payment)
+  }
+  return found
 }

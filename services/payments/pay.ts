@@ -123,7 +123,11 @@ export async function transfersOf(
   const between = { payer: wallet, payee: await payeeOf(context, payee, currency) }
   if (heldUntil !== null) return heldForPayee(occasion, between, money, heldUntil)
   if (kind === 'person') return paidToPerson(occasion, between, money)
-  const accounts = { ...between, merchant: between.payee, ...(await feeAccounts(context, currency)) }
+  const accounts = {
+    ...between,
+    merchant: between.payee,
+    ...(await feeAccounts(context, currency)),
+  }
   return paidToMerchant(occasion, accounts, money, { fee, tax })
 }
 
@@ -164,7 +168,10 @@ function heldIfAsked(paid: Payment, { manual }: Agreed) {
   if (paid.reviewDueAt !== null) return { payment: paid, heldUntil: paid.reviewDueAt }
   if (manual === undefined) return { payment: paid, heldUntil: null }
   const heldUntil = later(paid.createdAt, manual.within_s)
-  return { payment: { ...paid, ...authorized(paid.transfer, paid.createdAt, heldUntil) }, heldUntil }
+  return {
+    payment: { ...paid, ...authorized(paid.transfer, paid.createdAt, heldUntil) },
+    heldUntil,
+  }
 }
 
 /** The bank is asked first; until it has answered nothing but a hold is in the books. */

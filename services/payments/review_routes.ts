@@ -5,6 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
+import { showPeople } from '../privacy/shown.ts'
 import { refuse, release, showReviews } from './decisions.ts'
 import { findReview, findReviews, REVIEW_STATES } from './reviews.ts'
 import { PaymentOut } from './routes.ts'
@@ -39,10 +40,11 @@ export const reviewEndpoints = [
     summary: 'Payments that wait for a review, or did; what is due first comes first',
     query: pageQuery('rev').extend({ state: z.enum(REVIEW_STATES).default('pending') }),
     answers: { 200: listOf(ReviewOut) },
+    shown: showPeople,
     refusals: [],
     handle: async (context, { query: { state, limit, cursor } }) => {
       const found = await findReviews(context.db, { state, after: cursor, limit })
-      return { status: 200, body: page(await showReviews(context, found), limit) }
+      return { status: 200, body: page(await showReviews(context.db, found), limit) }
     },
   }),
   endpoint({
@@ -50,11 +52,12 @@ export const reviewEndpoints = [
     summary: 'A review: the payment, and why somebody must look at it',
     params: Id,
     answers: { 200: ReviewOut },
+    shown: showPeople,
     refusals: ['not_found'],
     handle: async (context, { params }) => {
       const review = await findReview(context.db, params.id)
       if (review === undefined) throw new ServiceError('not_found')
-      const [body] = await showReviews(context, [review])
+      const [body] = await showReviews(context.db, [review])
       return { status: 200, body }
     },
   }),
@@ -64,6 +67,7 @@ export const reviewEndpoints = [
     params: Id,
     body: z.strictObject({ reason: text(200).optional() }),
     answers: { 200: ReviewOut },
+    shown: showPeople,
     refusals: [
       ...(['not_found', 'payment_not_in_review', 'bank_account_not_found'] as const),
       ...(['account_closed', 'account_frozen', 'hold_expired', 'hold_resolved'] as const),
@@ -78,6 +82,7 @@ export const reviewEndpoints = [
     params: Id,
     body: z.strictObject({ reason: text(200) }),
     answers: { 200: ReviewOut },
+    shown: showPeople,
     refusals: ['not_found', 'payment_not_in_review', 'hold_resolved', 'account_closed'],
     handle: (context, { caller, params, body: { reason }, claim }) =>
       refuse(context, params.id, { operator: caller.subject, reason }, claimed(claim)),

@@ -70,7 +70,10 @@ async function listedOf(context: Context, { payer, payee }: Facts): Promise<Know
   ])
   const entriesOf = async (side: 0 | 1) => {
     const name = names[side]?.name
-    return name === undefined ? [] : (await screen.lists.check([name])).map(({ entry }) => entry)
+    // Whoever was erased has no name left, and can neither pay nor be paid.
+    return name === undefined || name === null
+      ? []
+      : (await screen.lists.check([name])).map(({ entry }) => entry)
   }
   try {
     const [ofPayer, ofPayee] = await Promise.all([entriesOf(0), entriesOf(1)])

@@ -31,7 +31,10 @@ const AmountText = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
 
 /** Of every kind: only payments of more than so many minor units are judged. */
 const above = AmountText.optional()
-const sides = z.array(z.enum(['payer', 'payee'])).min(1).max(2)
+const sides = z
+  .array(z.enum(['payer', 'payee']))
+  .min(1)
+  .max(2)
 
 function isTimeZone(name: string): boolean {
   try {
@@ -65,7 +68,10 @@ export const SCHEMAS = {
     .refine(({ from, to }) => from !== to, { path: ['to'], message: 'is no later than from' }),
   country: z.strictObject({
     of: sides,
-    countries: z.array(z.string().regex(/^[A-Z]{2}$/)).min(1).max(250),
+    countries: z
+      .array(z.string().regex(/^[A-Z]{2}$/))
+      .min(1)
+      .max(250),
     above,
   }),
   list: z.strictObject({ of: sides, above }),

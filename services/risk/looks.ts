@@ -13,12 +13,20 @@ export interface Looks {
 
 export function openLooks(db: Knex): Looks {
   const [recents, firsts] = [openRecents(db), openFirsts(db)]
-  const countries = { person: openCountries(db, 'people'), merchant: openCountries(db, 'merchants') }
+  const countries = {
+    person: openCountries(db, 'people'),
+    merchant: openCountries(db, 'merchants'),
+  }
   return {
     recent: async ({ rail, payer, money, at }, window_s) => {
       const since = new Date(at.getTime() - window_s * 1000)
       const { id } = payer
-      const asked = { id, kinds: kindsOf(rail), currency: money.currency, since: since.toISOString() }
+      const asked = {
+        id,
+        kinds: kindsOf(rail),
+        currency: money.currency,
+        since: since.toISOString(),
+      }
       return (await recents(JSON.stringify(asked))) ?? { payments: 0n, amount: 0n }
     },
     firstPaidAt: async ({ payer, payee }) =>
@@ -85,10 +93,10 @@ const FIRST = `
 function openFirsts(db: Knex): Load<string, Date> {
   return openLoader(async (keys) => {
     const pairs = keys.map((key) => key.split(' ') as [payer: Uuid, payee: Uuid])
-    const { rows } = await db.raw<{ rows: { payer: Uuid; payee: Uuid; at: Date | null }[] }>(FIRST, [
-      pairs.map(([payer]) => payer),
-      pairs.map(([, payee]) => payee),
-    ])
+    const { rows } = await db.raw<{ rows: { payer: Uuid; payee: Uuid; at: Date | null }[] }>(
+      FIRST,
+      [pairs.map(([payer]) => payer), pairs.map(([, payee]) => payee)],
+    )
     const known = rows.flatMap(({ payer, payee, at }) =>
       at === null ? [] : [[`${payer} ${payee}`, at] as const],
     )
