@@ -36,7 +36,7 @@ interface Read {
 
 const ANSWERS_MAX = 20_000
 /** So many entries are taken in before others may go on. */
-const AT_ONCE = 500
+const AT_ONCE = 100
 
 export function openFileList(options: FileOptions): ListCheck {
   let read: Read | undefined

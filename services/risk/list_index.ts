@@ -16,25 +16,30 @@ interface Listed {
 
 export function openListIndex(): ListIndex {
   const names: Listed[] = []
-  const [byWord, byLetters] = [openSlips(), openSlips()]
+  const byWord = openSlips()
+  const byLetters = new Map<string, number[]>()
   return {
     add(name, entry) {
       const words = wordsOf(name)
       if (words.length === 0) return
       const nth = names.push({ entry, words }) - 1
       for (const word of new Set(words)) byWord.add(word, nth)
-      byLetters.add(words.join(''), nth)
+      const letters = words.join('')
+      const known = byLetters.get(letters)
+      if (known === undefined) byLetters.set(letters, [nth])
+      else known.push(nth)
     },
     entriesOf(name) {
       const words = wordsOf(name)
-      const alike = new Set(byLetters.find(words.join('')))
-      // Names in several words are the same only if two of their words are.
+      const alike = new Set(byLetters.get(words.join('')))
+      // Names of several words are the same only if two of their words are.
+      const enough = Math.min(2, words.length)
       const counts = new Map<number, number>()
       for (const word of words) {
         for (const nth of byWord.find(word)) {
           const count = (counts.get(nth) ?? 0) + 1
           counts.set(nth, count)
-          if (count === 2) alike.add(nth)
+          if (count === enough) alike.add(nth)
         }
       }
       const listed = [...alike].flatMap((nth) => names[nth] ?? [])

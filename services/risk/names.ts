@@ -33,30 +33,30 @@ export function wordsOf(name: string): readonly string[] {
 
 /** The word, and the word without each of its letters: words one slip apart share one of these. */
 export function slipsOf(word: string): readonly string[] {
-  const letters = [...word]
-  if (letters.length < SLIP_LETTERS_MIN) return [word]
-  return [...new Set([word, ...letters.map((_, at) => letters.toSpliced(at, 1).join(''))])]
+  const slips = new Set([word])
+  if (word.length < SLIP_LETTERS_MIN) return [word]
+  for (let at = 0; at < word.length; at += 1) slips.add(word.slice(0, at) + word.slice(at + 1))
+  return [...slips]
 }
 
 /** Whether two words are the same but for one slip. */
 export function isSameWord(one: string, other: string): boolean {
   if (one === other) return true
-  const [short, long] = one.length <= other.length ? [[...one], [...other]] : [[...other], [...one]]
+  const [short, long] = one.length <= other.length ? [one, other] : [other, one]
   if (short.length < SLIP_LETTERS_MIN || long.length - short.length > 1) return false
-  const from = short.findIndex((letter, at) => letter !== long[at])
-  if (from === -1) return true
-  const rest = (letters: readonly string[], at: number) => letters.slice(at).join('')
-  if (long.length > short.length) return rest(short, from) === rest(long, from + 1)
-  if (rest(short, from + 1) === rest(long, from + 1)) return true
+  let from = 0
+  while (from < short.length && short[from] === long[from]) from += 1
+  if (long.length > short.length) return short.slice(from) === long.slice(from + 1)
+  if (short.slice(from + 1) === long.slice(from + 1)) return true
   const isSwapped = short[from] === long[from + 1] && short[from + 1] === long[from]
-  return isSwapped && rest(short, from + 2) === rest(long, from + 2)
+  return isSwapped && short.slice(from + 2) === long.slice(from + 2)
 }
 
 export function isSameName(one: readonly string[], other: readonly string[]): boolean {
   if (one.length === 0 || other.length === 0) return false
-  if (isSameWord(one.join(''), other.join(''))) return true
+  if (one.join('') === other.join('')) return true
   const [few, many] = one.length <= other.length ? [one, other] : [other, one]
-  if (few.length < 2) return false
+  if (few.length === 1 && many.length > 1) return false
   return isPaired(few, many)
 }
 
