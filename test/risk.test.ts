@@ -49,7 +49,7 @@ describe('a rule', () => {
     expect(HITS.amount({ above: '1000' }, knownOf())).to.equal('hit')
   })
 
-  it('concerns the rails, the tier and the currency that it names, and all where it does not', () => {
+  it('concerns the rails, the tier and the currency that it names, and no other', () => {
     const facts = factsOf()
     expect(concerns(ruleOf({ tier: 'basic', currency: 'EUR' }), facts)).to.equal(true)
     expect(concerns(ruleOf({ rails: ['order', 'bank'] }), facts)).to.equal(false)
@@ -139,7 +139,7 @@ describe('a rule', () => {
       ['list', { of: ['payer'], more: 1 }],
     ]
     for (const [kind, parameters] of bad) {
-      expect(SCHEMAS[kind].safeParse(parameters).success, `${kind}`).to.equal(false)
+      expect(SCHEMAS[kind].safeParse(parameters).success, kind).to.equal(false)
     }
   })
 })

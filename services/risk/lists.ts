@@ -19,7 +19,7 @@ export class ListUnavailable extends Error {
   override readonly name = 'ListUnavailable'
 }
 
-/** Several as one: a match in any is a match; with none, or without an answer, it is unavailable. */
+/** Several as one: a match in any is a match; without one, all of them must have answered. */
 export function openLists(checks: readonly ListCheck[]): ListCheck {
   return {
     async check(names) {

@@ -1,4 +1,4 @@
-/** What rules must look up, many callers in one query. Each is asked only for a rule that needs it. */
+/** What rules must look up, many callers in one query; only where a rule asks for it. */
 import type { Knex } from 'knex'
 import type { Currency, Uuid } from '../../ledger/index.ts'
 import type { Facts } from '../clearance/facts.ts'

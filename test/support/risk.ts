@@ -19,7 +19,7 @@ export const knownAs = (who: Person, body: object) =>
 
 export const newRule = (more: object) => ({
   ...{ kind: 'amount', parameters: { above: '0' }, rails: ['wallet'], currency: 'EUR' },
-  ...{ verdict: 'refuse', when_unavailable: 'allow', reason: 'a test' },
+  ...{ verdict: 'refuse', when_unavailable: 'allow', reason: 'a test', tier: 'nobody' },
   ...more,
 })
 
