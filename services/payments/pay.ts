@@ -238,7 +238,7 @@ function concluded(
   const { approval, review } = clearance
   const rows = {
     payments: [paymentRow(payment, approval)],
-    ...(review !== null && { reviews: [reviewRow(payment, review)] }),
+    ...(review !== null && { reviews: [reviewRow(payment, review, approval.evidence)] }),
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),
