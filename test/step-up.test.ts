@@ -220,7 +220,7 @@ describe('a step-up rule', () => {
 })
 
 describe('abuse', () => {
-  it('row 12: of 100 payments at once with one code, in two processes, one is made', async () => {
+  it('row 12: of 100 payments with one code at once, in two processes, one is made', async () => {
     const [ada, ben] = [await enrolled(1_000_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     await forgetUse(ada)
@@ -242,7 +242,7 @@ describe('abuse', () => {
     expect(await walletBalance(ada)).to.equal(995_000n)
   })
 
-  it('row 13: a code of an older step is refused after a newer one, and nothing changes', async () => {
+  it('row 13: a code of an older step is refused after a newer one', async () => {
     const [ada, ben] = [await enrolled(100_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     const older = codeAt(ada.secret, new Date(Date.now() - 30_000))

@@ -77,7 +77,7 @@ export async function approve(
   return { ...agreed, factor: 'pin', stepUp: await secondFactorOf(context, act, given) }
 }
 
-/** After the first factor, so that nobody without it can use up a code. What is given is checked. */
+/** After the first factor: nobody without it can use up a code. What is given is checked. */
 const secondFactorOf = async (context: Context, { person }: Act, { totp }: ApprovalBody) =>
   totp === undefined ? null : useSecondFactor(context, person, totp)
 
