@@ -12,7 +12,7 @@ export interface RuleBook<R extends Dated> {
   /**
    * The rules in force at a moment, in the order in which they were loaded. What other processes
    * changed is known here after `age_ms` at the latest.
-   * @throws whatever `load` throws, once what is known is too old: rather no answer than an old one.
+   * @throws whatever `load` throws, once what is known is too old: no answer rather than an old one
    */
   readonly at: (moment: Date) => Promise<readonly R[]>
   /** Forgets what was read. Call it after the commit of a change: from then on it is in force. */
