@@ -1,12 +1,14 @@
 /**
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { approvalSettings } from './config/approvals.ts'
+import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
-import { integer, json, key, postgresUrl } from './config/kinds.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
+import { pinSettings } from './config/pins.ts'
+import { rateSettings } from './config/rates.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -20,21 +22,7 @@ const Bank = z.strictObject({
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
 
-const SealKey = z.string().transform((text, ctx): KeyObject => {
-  try {
-    const key = text.startsWith('{')
-      ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' })
-      : createPrivateKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'pkcs8' })
-    if (key.asymmetricKeyType === 'ed25519') return key
-  } catch {
-    // What it is not must not be said with what it is.
-  }
-  ctx.addIssue({
-    code: 'custom',
-    message: 'must be an Ed25519 private key: a JWK, or PKCS8 in base64',
-  })
-  return z.NEVER
-})
+const SealKey = privateKey('Ed25519', 'must be an Ed25519 private key: a JWK, or PKCS8 in base64')
 
 /** A public key that has signed before: `d`, the private part, is refused. */
 const PublicKey = z.strictObject({
@@ -62,10 +50,11 @@ const Environment = z.object({
 
   ...tokenSettings,
 
-  PIN_PEPPER: key,
-  PIN_HASHES_AT_ONCE: integer(2, 1, 64),
-  PIN_QUEUE_MAX: integer(64, 0, 10_000),
+  ...pinSettings,
+  ...rateSettings,
   ...limitSettings,
+
+  ...approvalSettings,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -184,7 +173,10 @@ export function vaultKeysOf({
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config = parseAll(Environment, env)
-  const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
+  const faults = [
+    ...(config.NODE_ENV === 'production' ? productionFaults(config) : []),
+    ...starvationFaults(config),
+  ]
   if (faults.length > 0) throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
   return Object.freeze(config)
 }
@@ -197,6 +189,14 @@ function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
 }
 
+/** Hashes run on the threads on which Node reads files and asks DNS: some are left to these. */
+function starvationFaults({ PIN_HASHES_AT_ONCE, UV_THREADPOOL_SIZE }: Config): string[] {
+  if (PIN_HASHES_AT_ONCE <= UV_THREADPOOL_SIZE - THREADS_LEFT_MIN) return []
+  return [`PIN_HASHES_AT_ONCE: must leave ${THREADS_LEFT_MIN} threads of UV_THREADPOOL_SIZE free`]
+}
+
+const THREADS_LEFT_MIN = 2
+
 /** What is convenient on a laptop and wrong where money is real. */
 function productionFaults(config: Config): string[] {
   const faults = [
@@ -205,6 +205,7 @@ function productionFaults(config: Config): string[] {
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
+    config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

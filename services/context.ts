@@ -7,7 +7,10 @@ import { type Calendar, connect, type Group, openGroup, type Uuid } from '../led
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
+import { type BoundDevice, openDevices } from './identity/device_keys.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openPeppers, type Peppers } from './identity/peppers.ts'
+import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
 import { type Standing, STANDINGS } from './identity/standing.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
@@ -31,6 +34,7 @@ export interface Context {
   readonly queue: Queue
   readonly credentials: Credentials
   readonly hashes: HashPool
+  readonly peppers: Peppers
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
   /** The same of whoever is not a person, by `subjectKey`. */
@@ -41,6 +45,10 @@ export interface Context {
   readonly stepUpRules: RuleBook<StepUpRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
+  /** The devices that are bound right now. */
+  readonly devices: Load<Uuid, BoundDevice>
+  /** Opens PINs that phones encrypted. */
+  readonly pinKeys: PinKeys
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
@@ -75,9 +83,12 @@ export function openContext(options: ContextOptions): Context {
     ...{ ...database, companions: COMPANIONS, refusals: CONSTRAINT_CODES },
     onCommit: metrics.groupCommitted,
   })
+  const peppers = openPeppers(config.PIN_PEPPER, config.PIN_PREVIOUS_PEPPERS)
   return {
-    ...{ config, banks, log, metrics, now, db, group },
+    ...{ config, banks, log, metrics, now, db, group, peppers },
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
+    devices: openDevices(db),
+    pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
@@ -88,7 +99,8 @@ export function openContext(options: ContextOptions): Context {
     }),
     credentials: openCredentials(db, config, (error) => log.warn({ err: error }, 'credentials')),
     hashes: openHashPool({
-      pepper: config.PIN_PEPPER,
+      peppers,
+      cost: config.PIN_ARGON2,
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),

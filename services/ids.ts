@@ -15,6 +15,7 @@ const KINDS = {
   cap: 'a capture',
   ord: 'an order',
   bac: 'a bank account',
+  dev: 'a device',
   fee: 'a fee schedule',
   set: 'a settlement',
   ins: 'an instruction',

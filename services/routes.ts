@@ -7,6 +7,8 @@ import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
 import { clientEndpoints } from './identity/clients_routes.ts'
+import { deviceEndpoints } from './identity/devices_routes.ts'
+import { meEndpoints } from './identity/me_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
@@ -30,6 +32,8 @@ const endpoints = [
   ...totpEndpoints,
   ...sessionEndpoints,
   ...clientEndpoints,
+  ...meEndpoints,
+  ...deviceEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
 ]

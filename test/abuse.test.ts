@@ -218,6 +218,8 @@ describe('a body', () => {
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],
     'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
+    'POST /v1/pin/verify': [ben, { pin: PIN }],
+    'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }

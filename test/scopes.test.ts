@@ -134,6 +134,8 @@ function urlOf(path: string): string {
   return url.replace(':number', '999999').replace(':id', publicId(kind, newId()))
 }
 
+const NOTHING = { phoneNumber: undefined, birthdate: undefined }
+
 describe('every call', () => {
   let second: SecondApi
   let shop: Merchant
@@ -195,7 +197,7 @@ describe('every call', () => {
     for (const scope of names) {
       const token: Credential = {
         ...{ kind: 'token', issuer: 'https://id.example', subject: newSubject(), jti: 'j' },
-        ...{ alias: undefined, name: undefined, boundTo: undefined },
+        ...{ alias: undefined, name: undefined, boundTo: undefined, known: NOTHING },
         rights: rightsOf([scope], ['operator', 'merchant', 'person', 'chat']),
         ...{ issuedAt: inSeconds(0), expiresAt: inSeconds(60) },
       }

@@ -112,6 +112,7 @@ export const callbackEndpoint: PublicEndpoint = {
   summary: 'What became of an instruction, told by the bank',
   why: 'banks sign the bytes they send; that is checked before anything is read',
   bytesMax: CALLBACK_BYTES_MAX,
+  rate: 'callback',
   answers: { 200: z.strictObject({ received: z.literal(true) }) },
   refusals: [
     'bad_signature',
@@ -119,6 +120,7 @@ export const callbackEndpoint: PublicEndpoint = {
     'bad_callback',
     'cross_bank_callback',
     'not_found',
+    'too_many_requests',
   ],
   handle: async (context, { params, headers, bytes }) => {
     await receiveCallback(context, params['bank'] ?? '', headers, bytes)

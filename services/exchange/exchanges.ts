@@ -66,7 +66,7 @@ export async function exchange(
     ...{ id: newId(), quote: quote.id, person, transfer: newUnitId() },
     ...{ terms: quote.terms, createdAt: at },
   }
-  const unit = { id: made.transfer, at, claim }
+  const unit = { id: made.transfer, at, claim, evidence: approval.evidence }
   const transfers = await transfersOf(context, made)
   if (transfers === undefined) {
     const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })

@@ -202,7 +202,7 @@ const quoteEndpoints = [
 const tradeEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/exchanges', summary: 'Agree to a quote' },
-    ...{ tag: TAG, scopes: ['person'], idempotency: 'required' },
+    ...{ tag: TAG, scopes: ['person'], idempotency: 'required', rate: 'money' },
     body: z.strictObject({ quote: idIn('fxq'), approval: ApprovalBody.optional() }),
     answers: { 201: ExchangeOut },
     refusals: [

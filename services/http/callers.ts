@@ -51,7 +51,7 @@ async function tokenCaller(
   scope: Scope,
   right: Right,
 ): Promise<Caller> {
-  const { issuer, subject, jti } = token
+  const { issuer, subject, jti, known: told } = token
   const called = {
     session: { issuer, subject, jti },
     rights: token.rights.get(scope) ?? new Set<Right>(),
@@ -61,12 +61,12 @@ async function tokenCaller(
       throw new ServiceError('invalid_dpop_proof')
     }
     const person = await personOf(context, token)
-    if (right === 'read') return { scope, person, standing: undefined, ...called }
+    if (right === 'read') return { scope, person, known: told, standing: undefined, ...called }
     const standing = await context.standings(person.id)
     // Erased, which this process may not know yet.
     if (standing === undefined) throw new ServiceError('forbidden')
     refuseRevoked(token, standing.tokensValidFrom, standing.keptToken)
-    return { scope, person, standing, ...called }
+    return { scope, person, known: told, standing, ...called }
   }
   const known = await knownOf(context, token, scope, right)
   refuseRevoked(token, known?.revokedBefore ?? null, null)

@@ -10,6 +10,8 @@ import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
 import type { Right, Scope } from '../identity/scopes.ts'
 import type { Standing } from '../identity/standing.ts'
+import type { Known } from '../identity/weak_pins.ts'
+import type { Rate } from './rates.ts'
 
 /** By which credential somebody is here. */
 interface Session {
@@ -31,6 +33,8 @@ export type Caller =
   | (Called & {
       readonly scope: 'person'
       readonly person: Person
+      /** What their token says that others may know, and try as a PIN. */
+      readonly known: Known
       /** As it was looked up for whatever changes something; undefined where one only reads. */
       readonly standing: Standing | undefined
     })
@@ -55,6 +59,8 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
+  /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
+  readonly address: string
 }
 
 /** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
@@ -84,6 +90,8 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly tokensOnly?: true
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
+  /** How often one caller may ask, where that is limited. */
+  readonly rate?: Rate
   readonly params?: z.ZodType<P>
   readonly query?: z.ZodType<Q>
   readonly body?: z.ZodType<B>
@@ -108,6 +116,7 @@ export function endpoint<S extends Scope, P, Q, B>(declared: Endpoint<S, P, Q, B
 }
 
 export type AnyEndpoint = Endpoint<Scope, unknown, unknown, unknown>
+export type AnyRequest = Request<Scope, unknown, unknown, unknown>
 
 export const rightOf = ({ method, right }: Pick<AnyEndpoint, 'method' | 'right'>): Right =>
   right ?? (method === 'GET' ? 'read' : 'write')
@@ -121,6 +130,7 @@ export interface PublicEndpoint {
   /** Why nobody has to show a token. */
   readonly why: string
   readonly bytesMax?: number
+  readonly rate?: Rate
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>

@@ -19,7 +19,8 @@ export function keyOf(header: string | readonly string[] | undefined): string | 
 
 /**
  * The claim of a request. How it was approved is left out of the fingerprint: whoever mistypes a
- * PIN may correct it under the same key, and no digest of a PIN is ever stored.
+ * PIN may correct it under the same key, and no digest of a PIN is ever stored. The same holds for
+ * what a new device signs to show that it is there.
  * @param params what the path names: the same body for another payment is another request.
  */
 export function claimOfRequest(
@@ -28,7 +29,11 @@ export function claimOfRequest(
   key: string,
   { params, body }: { readonly params: unknown; readonly body: unknown },
 ): Claim {
-  const { approval: _approval, ...asked } = (body ?? {}) as Record<string, unknown>
+  const {
+    approval: _approval,
+    possession: _possession,
+    ...asked
+  } = (body ?? {}) as Record<string, unknown>
   const isNamed = Object.keys(params ?? {}).length > 0
   return claimOf(owner, route, key, canonical(isNamed ? [params, asked] : asked))
 }

@@ -12,6 +12,7 @@ const COMMON_REFUSALS = [
   ...(['invalid_request', 'invalid_token', 'invalid_dpop_proof'] as const),
   ...(['forbidden', 'method_not_allowed'] as const),
   ...(['ledger_unavailable', 'ledger_saturated', 'saturated', 'internal'] as const),
+  'too_many_requests',
 ] satisfies readonly ErrorCode[]
 
 const BODY_REFUSALS = [

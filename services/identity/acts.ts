@@ -19,20 +19,23 @@ import type { Money, Uuid } from '../../ledger/index.ts'
 import { type Kind, publicId } from '../ids.ts'
 
 /** The facts of each action, in the order in which they are written. */
-const ACTIONS = {
+export const ACTIONS = {
   payment: ['payee', 'amount', 'currency', 'order', 'source'],
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
-  totp_enrol: [],
-  totp_remove: [],
-  totp_recovery_codes: [],
+  pin_reset: [],
+  'device.bind': ['thumbprint', 'name'],
+  no_pin_limit: ['limit'],
+  'totp.enrol': [],
+  'totp.remove': [],
+  'totp.recovery_codes': [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
 
 /** What is done to a person's authenticator. */
-export type TotpAct = Extract<Action, `totp_${string}`>
+export type TotpAct = Extract<Action, `totp.${string}`>
 
 /** Something that needs a person's approval. No fact contains a line break. */
 interface ActOf<A extends Action> {
@@ -46,7 +49,8 @@ interface ActOf<A extends Action> {
 
 export type Act = { readonly [A in Action]: ActOf<A> }[Action]
 
-function textOf({ action, person, facts, key }: Act): string {
+/** What a phone shows a person, and signs the digest of. */
+export function textOf({ action, person, facts, key }: Act): string {
   const given: Readonly<Record<string, string>> = facts
   return [
     'florin-approval-v1',

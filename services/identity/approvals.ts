@@ -1,29 +1,47 @@
 /**
- * Whether a person agrees to exactly this, and the proof of what they agreed to.
+ * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by their
+ * PIN, in the clear or encrypted by their phone, or by what their phone signs.
  */
 import { z } from 'zod'
 import type { CompanionRow, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { type Act, digestOf } from './acts.ts'
+import { isPublicId, publicId, uuidOf } from '../ids.ts'
 import { hasTotp, useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
-import { checkPin } from './pins.ts'
+import { type Act, digestOf, textOf } from './acts.ts'
+import type { BoundDevice } from './device_keys.ts'
+import { evidenceOf } from './evidence.ts'
+import { CompactJws, isSignedBy, readJws } from './jws.ts'
+import { useNonce } from './nonces.ts'
+import { checkPin } from './pin_attempts.ts'
+import { CompactJwe } from './pin_keys.ts'
 
 export const Pin = z
   .string()
-  .regex(/^\d{6}$/)
-  .describe('Six digits')
+  .regex(/^\d{4,6}$/)
+  .describe('Six digits, unless it was agreed otherwise')
 
 export const ApprovalBody = z
-  .strictObject({ pin: Pin, totp: SecondFactor.optional() })
-  .describe('How the person agrees')
+  .strictObject({
+    pin: Pin.optional(),
+    pin_jwe: CompactJwe.optional().describe('The PIN, encrypted by the phone for exactly this'),
+    device: CompactJws.optional().describe('What a bound device signed for exactly this'),
+    totp: SecondFactor.optional(),
+  })
+  .refine(
+    ({ pin, pin_jwe, device }) =>
+      [pin, pin_jwe, device].filter((one) => one !== undefined).length === 1,
+    'needs exactly one of pin, pin_jwe and device',
+  )
+  .describe('How the person agrees: exactly one of pin, pin_jwe and device')
 export type ApprovalBody = z.infer<typeof ApprovalBody>
 
 /** What `approve` may refuse with. */
 export const APPROVAL_REFUSALS = [
-  ...(['approval_refused', 'approval_required', 'pin_not_set', 'pin_locked'] as const),
-  ...(['saturated', 'step_up_required', 'totp_locked', 'totp_not_set'] as const),
+  ...(['approval_expired', 'approval_mismatch', 'approval_refused', 'approval_required'] as const),
+  ...(['approval_used', 'pin_not_set', 'pin_locked', 'pin_reset_required', 'saturated'] as const),
+  ...(['step_up_required', 'totp_locked', 'totp_not_set'] as const),
 ] as const
 
 /** What must be shown before the act is done. */
@@ -36,51 +54,78 @@ export interface Demand {
   readonly reasons?: readonly string[]
 }
 
-export interface Approval {
+/** What was shown. */
+interface Shown {
   readonly factor: 'pin' | 'pin_jwe' | 'device' | 'none'
-  /** SHA-256 over what was approved. */
-  readonly digest: Buffer
-  /** Which key showed it: a device's id, a pepper's. */
+  /** Which key showed it: a device's id, or the thumbprint of the key a PIN was encrypted to. */
   readonly key: string | null
-  /** When the person agreed, by who says so: the phone's clock, or ours for a PIN. */
+  /** Of the key that signed (RFC 7638), so that no other can be put in its place. */
+  readonly thumbprint: string | null
+  /** When the person agreed, by who says so: the phone's clock, or ours for a PIN in the clear. */
   readonly at: Date
   /** What the device signed, for who must be convinced later. */
   readonly proof: string | null
+}
+
+export interface Approval extends Shown {
+  /** SHA-256 over what was approved. */
+  readonly digest: Buffer
   readonly stepUp: 'totp' | 'recovery_code' | null
+  /** What is sealed of it with the money; undefined where a token was enough. */
+  readonly evidence: Buffer | undefined
   /** Of the request: part of what was approved. */
   readonly idempotencyKey: string
 }
 
+/** The bound device that an approval names. Asked for early, nothing has to wait for it. */
+export async function deviceOf(
+  { devices }: Context,
+  given: ApprovalBody | undefined,
+): Promise<BoundDevice | undefined> {
+  const kid = given?.device && readJws(given.device, 'florin-approval+jws')?.kid
+  return kid !== undefined && isPublicId('dev', kid) ? devices(uuidOf(kid)) : undefined
+}
+
 /**
  * Checks the approval and binds it to what it approves.
- * @throws {ServiceError} `approval_required` and `step_up_required` for what is missing, and
- *   whatever checking what is given throws. None of these is stored: the same key may come again.
+ * @param device what `deviceOf` answers, where it was asked before.
+ * @throws {ServiceError} `approval_required` and `step_up_required` for what is missing,
+ *   `approval_mismatch` for what approves something else and is as good as before, and whatever
+ *   checking what is given throws. None of these is stored: the same key may come again.
  */
 export async function approve(
   context: Context,
   act: Act,
   given: ApprovalBody | undefined,
   demand: Demand,
+  device = deviceOf(context, given),
 ): Promise<Approval> {
-  const agreed = {
-    ...{ digest: digestOf(act), at: context.now(), idempotencyKey: act.key },
-    ...{ key: null, proof: null, stepUp: null },
-  }
+  const digest = digestOf(act)
+  const idempotencyKey = act.key
   if (demand.stepUp && given?.totp === undefined) {
     throw await stepUpRequired(context, act.person, given, demand)
   }
   if (given === undefined) {
-    if (!demand.approval) return { ...agreed, factor: 'none' }
-    throw new ServiceError('approval_required', { detail: 'approval: give {"pin": "..."}' })
+    const nothing = { ...SHOWN_NOTHING, at: context.now(), stepUp: null, evidence: undefined }
+    if (!demand.approval) return { ...nothing, digest, idempotencyKey }
+    throw new ServiceError('approval_required', {
+      detail: 'approval: give {"pin": "..."}, {"pin_jwe": "..."} or {"device": "..."}',
+    })
   }
-  await checkPin(context, act.person, given.pin)
-  return { ...agreed, factor: 'pin', stepUp: await secondFactorOf(context, act, given) }
+  const shown = await showFactor(context, act, given, await device)
+  // After the first factor: nobody without it can use up a code. What is given is checked.
+  const stepUp =
+    given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
+  const evidence = evidenceOf({ ...shown, digest, stepUp })
+  return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
 
-/** After the first factor: nobody without it can use up a code. What is given is checked. */
-const secondFactorOf = async (context: Context, { person }: Act, { totp }: ApprovalBody) =>
-  totp === undefined ? null : useSecondFactor(context, person, totp)
+/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
+  ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
+})
 
+/** Said before anything is used up that is good once. */
 async function stepUpRequired(
   context: Context,
   person: Uuid,
@@ -93,6 +138,68 @@ async function stepUpRequired(
   return new ServiceError('step_up_required', {
     ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
   })
+}
+
+const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const
+
+async function showFactor(
+  context: Context,
+  act: Act,
+  { pin, pin_jwe: jwe, device: jws }: ApprovalBody,
+  device: BoundDevice | undefined,
+): Promise<Shown> {
+  if (jws !== undefined) return showDevice(context, act, jws, device)
+  if (jwe !== undefined) return showEncryptedPin(context, act, jwe)
+  await checkPin(context, act.person, pin ?? '')
+  return { ...SHOWN_NOTHING, factor: 'pin', at: context.now() }
+}
+
+async function showDevice(
+  context: Context,
+  act: Act,
+  jws: string,
+  device: BoundDevice | undefined,
+): Promise<Shown> {
+  const signed = readJws(jws, 'florin-approval+jws')
+  const isTheirs = device?.person === act.person && device.alg === signed?.alg
+  // One answer for every device that may not: which ones there are is nobody's business.
+  if (signed === undefined || !isTheirs || !(await isSignedBy(device.key, signed))) {
+    throw new ServiceError('approval_refused')
+  }
+  refuseOther(act, signed.digest)
+  refuseOld(context, signed.at)
+  const { id, thumbprint } = device
+  return { factor: 'device', key: publicId('dev', id), thumbprint, at: signed.at, proof: jws }
+}
+
+/** The pool that hashes PINs is not troubled before everything else is right. */
+async function showEncryptedPin(context: Context, act: Act, jwe: string): Promise<Shown> {
+  const opened = await context.pinKeys.open(jwe)
+  if (opened === undefined) throw new ServiceError('approval_refused')
+  const { pin, digest, nonce, at, kid } = opened
+  refuseOther(act, digest)
+  refuseOld(context, at)
+  const until = new Date(at.getTime() + context.config.APPROVAL_AGE_MAX_S * 1000)
+  const isNew = await useNonce(context.db, { person: act.person, nonce, until })
+  if (!isNew) throw new ServiceError('approval_used')
+  await checkPin(context, act.person, pin)
+  return { ...SHOWN_NOTHING, factor: 'pin_jwe', key: kid, at }
+}
+
+/** What was agreed to is this, byte for byte; the payer is told what this is. */
+function refuseOther(act: Act, digest: Buffer): void {
+  if (digest.equals(digestOf(act))) return
+  throw new ServiceError('approval_mismatch', { detail: `asked for is: ${textOf(act)}` })
+}
+
+function refuseOld({ config, now }: Context, at: Date): void {
+  const age_s = (now().getTime() - at.getTime()) / 1000
+  const { APPROVAL_AGE_MAX_S, APPROVAL_AHEAD_MAX_S } = config
+  if (age_s > APPROVAL_AGE_MAX_S || age_s < -APPROVAL_AHEAD_MAX_S) {
+    throw new ServiceError('approval_expired', {
+      detail: `agreed at ${at.toISOString()}, it is ${now().toISOString()}`,
+    })
+  }
 }
 
 /** What is kept of it beside what it approved. */

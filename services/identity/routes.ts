@@ -1,13 +1,17 @@
-/** A person's PIN, and who hides behind an alias. */
+/** Who hides behind an alias; and what else there is about a person. */
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { Pin } from './approvals.ts'
+import { publicId } from '../ids.ts'
 import { maskedName, payeeByAlias } from './parties.ts'
-import { setPin } from './pins.ts'
+import { pinEndpoints } from './pin_routes.ts'
 
 const PayeeOut = z
   .strictObject({
+    id: z
+      .string()
+      .regex(/^(per|mer)_/)
+      .describe('What an approval names'),
     alias: z.string(),
     kind: z.enum(['person', 'merchant']),
     name: z.string().describe('A person’s is masked: enough to notice a wrong alias'),
@@ -15,27 +19,10 @@ const PayeeOut = z
   .meta({ id: 'Payee' })
 
 export const identityEndpoints = [
-  endpoint({
-    ...{
-      method: 'PUT',
-      path: '/v1/pin',
-      summary: 'Set the PIN, or change it with the current one',
-    },
-    ...{ tag: 'Identity', scopes: ['person'] },
-    body: z.strictObject({ pin: Pin, current_pin: Pin.optional() }),
-    answers: { 204: null },
-    refusals: [
-      ...(['weak_pin', 'pin_already_set', 'pin_not_set'] as const),
-      ...(['approval_refused', 'pin_locked', 'saturated'] as const),
-    ],
-    handle: async (context, { caller, body }) => {
-      await setPin(context, caller.person.id, { pin: body.pin, current: body.current_pin })
-      return { status: 204 }
-    },
-  }),
+  ...pinEndpoints,
   endpoint({
     ...{ method: 'GET', path: '/v1/payees/:alias', summary: 'Whom an alias would pay' },
-    ...{ tag: 'Identity', scopes: ['person'] },
+    ...{ tag: 'Identity', scopes: ['person'], rate: 'lookup' },
     params: z.strictObject({ alias: z.string().regex(/^@?[a-z0-9][a-z0-9_.]{1,31}$/) }),
     answers: { 200: PayeeOut },
     refusals: ['not_found'],
@@ -44,9 +31,10 @@ export const identityEndpoints = [
       if (payee === undefined) throw new ServiceError('not_found')
       const { kind, alias } = payee
       const name = payee.name ?? ''
+      const id = publicId(kind === 'person' ? 'per' : 'mer', payee.id)
       return {
         status: 200,
-        body: { alias, kind, name: kind === 'person' ? maskedName(name) : name },
+        body: { id, alias, kind, name: kind === 'person' ? maskedName(name) : name },
       }
     },
   }),

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import { ServiceError } from '../errors.ts'
 import type { Issuer } from './issuers.ts'
 import { type Rights, rightsOf } from './scopes.ts'
+import type { Known } from './weak_pins.ts'
 
 export interface Token {
   readonly issuer: string
@@ -16,6 +17,7 @@ export interface Token {
   /** What the chat app calls a person: their @alias and their name. */
   readonly alias: string | undefined
   readonly name: string | undefined
+  readonly known: Known
   /** Seconds since 1970. */
   readonly issuedAt: number
   readonly expiresAt: number
@@ -51,6 +53,8 @@ const Claims = z.object({
   cnf: z.object({ jkt: z.string().regex(/^[\w-]{43}$/) }).optional(),
   preferred_username: z.string().transform(printable).optional(),
   name: z.string().transform(printable).optional(),
+  phone_number: z.string().optional().catch(undefined),
+  birthdate: z.string().optional().catch(undefined),
 })
 type Claims = z.infer<typeof Claims>
 
@@ -133,6 +137,7 @@ const tokenOf = (claims: Claims, issuer: Issuer): Token => ({
   ...{ issuer: claims.iss, subject: claims.sub, jti: claims.jti },
   rights: rightsOf(claims.scope.split(' '), issuer.scopes),
   ...{ alias: claims.preferred_username, name: claims.name },
+  known: { phoneNumber: claims.phone_number, birthdate: claims.birthdate },
   ...{ issuedAt: claims.iat, expiresAt: claims.exp, boundTo: claims.cnf?.jkt },
 })
 

@@ -60,7 +60,7 @@ export async function moveOwnMoney(
   )
   const body = paymentOut(payment, { feeLines: [] })
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at, claim, uses },
+    ...{ id: payment.transfer, at, claim, uses, evidence: approval.evidence },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {

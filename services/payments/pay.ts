@@ -149,8 +149,9 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const { fee, tax } = price
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
-  const unit = { id: payment.transfer, at: payment.createdAt, claim }
-  const { uses } = agreed.clearance
+  const { uses, approval } = agreed.clearance
+  const { evidence } = approval
+  const unit = { id: payment.transfer, at: payment.createdAt, claim, evidence }
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
     const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
@@ -171,6 +172,7 @@ async function payFromBank(
 ): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
+  const { uses, approval } = clearance
   const owner = await walletOf(context, payer.id, money.currency)
   const prepared = await prepareInstruction(
     context,
@@ -180,12 +182,10 @@ async function payFromBank(
     },
     payment.createdAt,
   )
+  const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at: payment.createdAt, claim, uses: clearance.uses },
-    conclude: (verdict) =>
-      verdict.accepted
-        ? concluded(payment, agreed, { instructions: [prepared.instruction] })
-        : refused(verdict),
+    ...{ id: payment.transfer, at: payment.createdAt, claim, uses, evidence: approval.evidence },
+    conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }
 

@@ -119,7 +119,7 @@ const partyOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
 const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: string) =>
   endpoint({
     ...{ method: 'POST', path, summary, tag: 'Payments', scopes: ['person'] },
-    idempotency: 'required',
+    ...{ idempotency: 'required', rate: 'money' },
     body: OwnMoney,
     answers: { 202: PaymentOut },
     shown: showPeople,
@@ -193,7 +193,7 @@ const holdEndpoints = [
 export const paymentEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/payments', summary: 'Pay a person or an order' },
-    ...{ tag: 'Payments', scopes: ['person'], idempotency: 'required' },
+    ...{ tag: 'Payments', scopes: ['person'], idempotency: 'required', rate: 'money' },
     body: NewPayment,
     answers: { 201: PaymentOut, 202: PaymentOut },
     shown: showPeople,

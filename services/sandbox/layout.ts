@@ -49,7 +49,7 @@ export async function layOut(
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
-    SEAL_KEY: secrets.sealKey,
+    ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
@@ -84,10 +84,12 @@ interface Secrets {
   /** DATA_KEYS as the environment carries them. */
   readonly dataKeys: string
   readonly blindIndexKey: string
+  /** A P-256 private key, PKCS8 in base64. */
+  readonly pinKey: string
 }
 
 const SECRETS: readonly (keyof Secrets)[] = [
-  ...(['pepper', 'banks', 'sealKey', 'dataKeys', 'blindIndexKey'] as const),
+  ...(['pepper', 'banks', 'sealKey', 'pinKey', 'dataKeys', 'blindIndexKey'] as const),
 ]
 
 /**
@@ -101,7 +103,8 @@ async function readSecrets(file: string): Promise<Secrets> {
   const secret = () => randomBytes(32).toString('base64')
   const banks = Object.fromEntries(BANKS.map(({ name }) => [name, `whsec_${secret()}`]))
   const dataKeys = JSON.stringify([{ kid: 'first', key: secret() }])
-  const fresh = { pepper: secret(), banks, sealKey: newSealKey(), dataKeys }
+  const [sealKey, pinKey] = [newSealKey(), newPinKey()]
+  const fresh = { pepper: secret(), banks, sealKey, pinKey, dataKeys }
   const secrets = { ...fresh, blindIndexKey: secret(), ...given }
   await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 })
   await rename(`${file}.new`, file)
@@ -110,6 +113,11 @@ async function readSecrets(file: string): Promise<Secrets> {
 
 function newSealKey(): string {
   const { privateKey } = generateKeyPairSync('ed25519')
+  return privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+}
+
+function newPinKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
 }
 

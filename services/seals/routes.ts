@@ -95,9 +95,12 @@ async function checkpointAt({ db, config }: Context, number: number) {
 
 export const keysEndpoint: PublicEndpoint = {
   ...{ method: 'GET', path: '/.well-known/jwks.json', tag: 'Books' },
-  summary: 'The public keys that checkpoints and receipts are signed with',
-  why: 'whoever verifies a receipt need not be known to us',
+  summary: 'The public keys that we sign with (sig), and that PINs are encrypted to (enc)',
+  why: 'whoever verifies a receipt or encrypts a PIN need not be known to us',
   answers: { 200: null },
   refusals: [],
-  handle: async ({ sealKeys }) => ({ status: 200, body: await sealKeys.published() }),
+  handle: async ({ sealKeys, pinKeys }) => {
+    const [sealing, pins] = await Promise.all([sealKeys.published(), pinKeys.published()])
+    return { status: 200, body: { keys: [...sealing.keys, ...pins] } }
+  },
 }

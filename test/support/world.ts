@@ -110,8 +110,10 @@ function configOf(told: {
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
+    ...GENEROUS_RATES,
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
+    PIN_JWE_KEY: newPinKey(),
   })
 }
 
@@ -123,8 +125,21 @@ export const KEYS = {
   BLIND_INDEX_KEY: base64(3),
 }
 
+/** Tests ask more often than people do; those about rates have a process of their own. */
+const GENEROUS_RATES = {
+  ...{ RATE_MONEY_PER_MINUTE: '1000000', RATE_MONEY_PER_DAY: '1000000' },
+  ...{ RATE_LOOKUPS_PER_MINUTE: '1000000', RATE_SECURITY_PER_MINUTE: '1000000' },
+  ...{ RATE_ANONYMOUS_PER_MINUTE: '1000000', RATE_CALLBACKS_PER_SECOND: '1000000' },
+  ...{ SPRAY_FAILURES_PER_ADDRESS_HOUR: '1000000', SPRAY_FAILURES_GLOBAL_MINUTE: '10000000' },
+}
+
 function newSealKey(): string {
   const { privateKey } = generateKeyPairSync('ed25519')
+  return JSON.stringify(privateKey.export({ format: 'jwk' }))
+}
+
+function newPinKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return JSON.stringify(privateKey.export({ format: 'jwk' }))
 }
 
