@@ -113,9 +113,31 @@ export async function approve(
     })
   }
   const shown = await showFactor(context, act, given, await device)
-  const stepUp = await secondFactorOf(context, act, given)
+  // After the first factor: nobody without it can use up a code. What is given is checked.
+  const stepUp =
+    given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
   const evidence = evidenceOf({ ...shown, digest, stepUp })
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
+}
+
+/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
+  ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
+})
+
+/** Said before anything is used up that is good once. */
+async function stepUpRequired(
+  context: Context,
+  person: Uuid,
+  given: ApprovalBody | undefined,
+  { reasons }: Demand,
+): Promise<ServiceError> {
+  const enrol = !(await hasTotp(context, person))
+  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
+  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
+  return new ServiceError('step_up_required', {
+    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
+  })
 }
 
 const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const
@@ -178,24 +200,6 @@ function refuseOld({ config, now }: Context, at: Date): void {
       detail: `agreed at ${at.toISOString()}, it is ${now().toISOString()}`,
     })
   }
-}
-
-/** After the first factor, so that nobody without it can use up a code. What is given is checked. */
-const secondFactorOf = async (context: Context, { person }: Act, { totp }: ApprovalBody) =>
-  totp === undefined ? null : useSecondFactor(context, person, totp)
-
-async function stepUpRequired(
-  context: Context,
-  person: Uuid,
-  given: ApprovalBody | undefined,
-  { reasons }: Demand,
-): Promise<ServiceError> {
-  const enrol = !(await hasTotp(context, person))
-  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
-  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
-  return new ServiceError('step_up_required', {
-    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
-  })
 }
 
 /** What is kept of it beside what it approved. */

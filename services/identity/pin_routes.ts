@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { idIn } from '../ids.ts'
-import { ApprovalBody, approve, Pin } from './approvals.ts'
+import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
 import { findPayee } from './parties.ts'
 import { checkPin } from './pin_attempts.ts'
 import { clearPin, pinStateOf, resetPin, setPin } from './pins.ts'
@@ -65,12 +65,12 @@ export const pinEndpoints = [
     ...{ summary: 'Set a new PIN without the old one, by another factor', rate: 'security' },
     body: z.strictObject({ pin: Pin, approval: ApprovalBody }),
     answers: { 204: null },
-    refusals: [...CHECKED, 'approval_required', 'weak_pin'],
+    refusals: [...APPROVAL_REFUSALS, 'weak_pin'],
     handle: async (context, { caller, body, idempotencyKey }) => {
       const { id } = caller.person
       refuseOwnProof(body.approval)
       const act = { action: 'pin_reset', person: id, facts: {}, key: idempotencyKey } as const
-      await approve(context, act, body.approval, { approval: true, stepUp: false })
+      await approve(context, act, body.approval, await allFactors(context, id))
       await resetPin(context, id, { pin: body.pin, known: caller.known })
       return { status: 204 }
     },

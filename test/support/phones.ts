@@ -42,11 +42,13 @@ export async function enrolment(
 /** Binds another one with the PIN. */
 export async function phone(
   person: Person,
-  options: { readonly curve?: Curve; readonly name?: string } = {},
+  options: { readonly curve?: Curve; readonly name?: string; readonly totp?: string } = {},
 ): Promise<Phone> {
   const key = newKey()
   const { pair, body } = await enrolment(person, key, options)
-  const bound = await call(person, 'POST', '/v1/devices', { key, body })
+  const approval = { ...body.approval, ...(options.totp && { totp: options.totp }) }
+  const sent = { ...body, approval }
+  const bound = await call(person, 'POST', '/v1/devices', { key, body: sent })
   expect(bound.status, bound.text).to.equal(201)
   const { id } = bound.body
   return { id, pair, agree: (act, key) => signedBy(pair.privateKey, id, person, act, key) }
