@@ -176,20 +176,8 @@ describe('a pool of hashes that is full', () => {
   let busy: SecondApi
   withSecondApi((api) => (busy = api), SMALL)
 
-  it('says so to many, and reads are answered as if nothing were', async () => {
-    const [crowd, reader] = [await people(48), await person(5_000n)]
-    const served = new AbortController()
-    const answers: number[] = []
-    const guessing = crowd.map(async (who) => {
-      while (!served.signal.aborted) {
-        const answer = await verifyAt(busy, who, PIN)
-        answers.push(answer.status)
-        if (answer.status !== 503) continue
-        expect(answer.headers.get('retry-after')).to.equal('1')
-        // Client and server share this process: who is told to come back does not come at once.
-        await pause(100)
-      }
-    })
+  /** How long the slowest of a hundred reads takes, of 240, in milliseconds. */
+  async function p99OfReads(reader: Person): Promise<number> {
     const took: number[] = []
     for (let read = 0; read < 240; read += 1) {
       const started = performance.now()
@@ -197,11 +185,30 @@ describe('a pool of hashes that is full', () => {
       took.push(performance.now() - started)
       expect(answer.status).to.equal(200)
     }
-    served.abort()
+    return took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? 0
+  }
+
+  it('says so to many, and reads are answered as if nothing were', async () => {
+    const [crowd, reader] = [await people(24), await person(5_000n)]
+    const alone = await p99OfReads(reader)
+    const served = new AbortController()
+    const statuses = new Set<number>()
+    const guessing = crowd.map(async (who) => {
+      while (!served.signal.aborted) {
+        const { status, headers } = await verifyAt(busy, who, PIN)
+        statuses.add(status)
+        if (status !== 503) continue
+        expect(headers.get('retry-after')).to.equal('1')
+        // Client and server share this process: who is told to come back does not come at once.
+        await pause(100)
+      }
+    })
+    const beside = await p99OfReads(reader).finally(() => served.abort())
     await Promise.all(guessing)
-    const p99 = took.sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? 0
-    process.stdout.write(`      (reads beside a full pool: p99 ${Math.round(p99)} ms)\n`)
-    expect(new Set(answers)).to.deep.equal(new Set([204, 503]))
-    expect(p99).to.be.lessThan(200)
-  })
+    const figures = `${Math.round(beside)} ms, alone ${Math.round(alone)} ms`
+    process.stdout.write(`      (reads beside a full pool: p99 ${figures})\n`)
+    expect(statuses).to.deep.equal(new Set([204, 503]))
+    // Where other programs take the machine's time, they take it from both.
+    expect(beside).to.be.lessThan(Math.max(200, 4 * alone))
+  }).timeout(120_000)
 })
