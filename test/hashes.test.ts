@@ -10,7 +10,7 @@ import { KEYS, world } from './support/world.ts'
 describe('the pepper', () => {
   const OTHER = Buffer.alloc(32, 9)
   const withApi = async (settings: Partial<Config>, work: (api: SecondApi) => Promise<void>) => {
-    const api = await startSecondApi(settings)
+    const api = await startSecondApi(() => settings)
     await work(api).finally(() => api.stop())
   }
 
@@ -76,7 +76,7 @@ describe('the cost of a hash', () => {
   it('follows the setting when the PIN is next right', async () => {
     const ada = await person()
     const cost = { memory_kib: 12_288, passes: 3, lanes: 1 }
-    const api = await startSecondApi({ PIN_ARGON2: cost })
+    const api = await startSecondApi(() => ({ PIN_ARGON2: cost }))
     expect((await verifyAt(api, ada, PIN)).status).to.equal(204)
     await api.stop()
     expect((await rowOf(ada)).hash).to.match(/^\$argon2id\$v=19\$m=12288,t=3,p=1\$/)

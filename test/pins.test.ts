@@ -186,7 +186,10 @@ describe('a change of PIN', () => {
 
 describe('the scheme strict', () => {
   let strict: SecondApi
-  withSecondApi((api) => (strict = api), { PIN_SCHEME: 'strict' })
+  withSecondApi(
+    (api) => (strict = api),
+    () => ({ PIN_SCHEME: 'strict' }),
+  )
 
   it('locks for 24 hours after three, and warns from the second', async () => {
     const ada = await person()
@@ -203,7 +206,10 @@ describe('the scheme strict', () => {
 
 describe('four digits, where a scheme wants them', () => {
   let four: SecondApi
-  withSecondApi((api) => (four = api), { PIN_DIGITS: 4 })
+  withSecondApi(
+    (api) => (four = api),
+    () => ({ PIN_DIGITS: 4 }),
+  )
 
   it('are what a new PIN has, and one of six is still right', async () => {
     const [ada, ben] = [await person(0n, { withPin: false }), await person()]

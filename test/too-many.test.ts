@@ -86,7 +86,10 @@ describe('a rate', () => {
 
 describe('a person who asks too often', () => {
   let limited: SecondApi
-  withSecondApi((api) => (limited = api), RATES)
+  withSecondApi(
+    (api) => (limited = api),
+    () => RATES,
+  )
   let ben: Person
   before(async () => (ben = await person()))
 
@@ -171,7 +174,10 @@ describe('an alias', () => {
 
 describe('a stranger', () => {
   let limited: SecondApi
-  withSecondApi((api) => (limited = api), RATES)
+  withSecondApi(
+    (api) => (limited = api),
+    () => RATES,
+  )
 
   it('is turned away after sixty, and whoever was let in from there before is not', async () => {
     const [ada, address, { apiUrl }] = [await person(), newAddress(), limited]
@@ -198,7 +204,10 @@ describe('a stranger', () => {
 
 describe('a bank that calls back too often', () => {
   let limited: SecondApi
-  withSecondApi((api) => (limited = api), { ...RATES, RATE_CALLBACKS_PER_SECOND: 3 })
+  withSecondApi(
+    (api) => (limited = api),
+    () => ({ ...RATES, RATE_CALLBACKS_PER_SECOND: 3 }),
+  )
 
   it('is told so, and others are not, whoever pretends to be it from elsewhere', async () => {
     const callBack = (bank: string, address: string) =>
