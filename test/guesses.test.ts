@@ -139,7 +139,7 @@ describe('guesses through a proxy of ours', () => {
     () => ({ ...SPRAY, TRUSTED_PROXIES: 1 }),
   )
 
-  it('are of the address that the proxy wrote, not of what the client wrote before it', async () => {
+  it('are of the address that the proxy wrote, not of what the client wrote', async () => {
     const [victims, proxy] = [await people(22), newAddress()]
     const from = (client: string) => ({ headers: { 'x-forwarded-for': client } })
     const answers = []
@@ -188,10 +188,10 @@ describe('a pool of hashes that is full', () => {
     () => SMALL,
   )
 
-  /** How long the slowest of a hundred reads takes, of 240, in milliseconds. */
+  /** How long the slowest of a hundred reads takes, of 200, in milliseconds. */
   async function p99OfReads(reader: Person): Promise<number> {
     const took: number[] = []
-    for (let read = 0; read < 240; read += 1) {
+    for (let read = 0; read < 200; read += 1) {
       const started = performance.now()
       const answer = await send(reader, 'GET', '/v1/accounts', { apiUrl: busy.apiUrl })
       took.push(performance.now() - started)
@@ -201,7 +201,7 @@ describe('a pool of hashes that is full', () => {
   }
 
   it('says so to many, and reads are answered as if nothing were', async () => {
-    const [crowd, reader] = [await people(24), await person(5_000n)]
+    const [crowd, reader] = [await people(14), await person(5_000n)]
     const alone = await p99OfReads(reader)
     const served = new AbortController()
     const statuses = new Set<number>()

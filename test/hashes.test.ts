@@ -1,11 +1,23 @@
 /** How a PIN is hashed: with which pepper, at what cost, and how both may change. */
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
+import { connect, migrate, newId } from '../ledger/index.ts'
 import { type Config, ConfigError, readConfig } from '../services/config.ts'
+import { openPeppers } from '../services/identity/peppers.ts'
 import { expectProblem } from './support/abuse.ts'
 import { type SecondApi, startSecondApi } from './support/abuse-issuer.ts'
 import { person, PIN } from './support/people.ts'
 import { rowOf, verify, verifyAt, wrong } from './support/pins.ts'
 import { KEYS, world } from './support/world.ts'
+
+const BOOKS = new URL('../ledger/migrations/', import.meta.url)
+const FOLDER = new URL('../services/migrations/', import.meta.url)
+const EARLIER = ['business', 'roles', 'holds', 'exchange'].map(
+  (name, index) => `010${index + 1}_${name}.sql`,
+)
 
 describe('the pepper', () => {
   const OTHER = Buffer.alloc(32, 9)
@@ -14,7 +26,7 @@ describe('the pepper', () => {
     await work(api).finally(() => api.stop())
   }
 
-  it('may change: a PIN moves on when it is next right, and then needs the old one no more', async () => {
+  it('may change: a PIN that is right moves on, and then needs the old one no more', async () => {
     const { config, owner } = await world()
     const ada = await person()
     // As it was before peppers had ids.
@@ -36,6 +48,33 @@ describe('the pepper', () => {
     })
   })
 
+  it('of a PIN from before peppers had ids is the earliest; wrong ones stay counted', async () => {
+    const { databaseOf } = await world()
+    const url = await databaseOf('florin_pins_upgraded')
+    const db = connect({ url, connectionsMax: 2, applicationName: 'test upgrade' })
+    const folder = await mkdtemp(join(tmpdir(), 'florin-pins-'))
+    try {
+      for (const name of EARLIER) await cp(new URL(name, FOLDER), join(folder, name))
+      await migrate(db, [BOOKS, pathToFileURL(`${folder}/`)])
+      const id = newId()
+      await db('people').insert({ id, issuer: 'https://id', subject: 'ada', name: 'Ada' })
+      const row = { hash: '$argon2id$', failed: 3, changed_at: new Date() }
+      await db('pins').insert({ person_id: id, ...row })
+      await migrate(db, [BOOKS, FOLDER])
+      expect(await db('pins').first()).to.include({ pepper_kid: null, failed: 3, failures: 3 })
+    } finally {
+      await db.destroy()
+      await rm(folder, { recursive: true })
+    }
+    const [first, second, third] = [1, 2, 3].map((byte) => Buffer.alloc(32, byte)) as [
+      ...[Buffer, Buffer, Buffer],
+    ]
+    const hashed = openPeppers(first, []).pepper(PIN, null)
+    expect(openPeppers(second, [first]).pepper(PIN, null)).to.equal(hashed)
+    expect(openPeppers(third, [second, first]).pepper(PIN, null)).to.equal(hashed)
+    expect(openPeppers(third, [second]).pepper(PIN, null)).not.to.equal(hashed)
+  })
+
   it('is needed: with another one no PIN is right, and no guess is used up', async () => {
     const [ada, old] = [await person(), await person()]
     const { owner } = await world()
@@ -51,8 +90,8 @@ describe('the pepper', () => {
 
 describe('the cost of a hash', () => {
   const env = {
-    ...{ DATABASE_URL: 'postgres://db/florin', TOKEN_ISSUER: 'https://id', BANKS: '[]', ...KEYS },
-    ...{ TOKEN_AUDIENCE: 'florin', JWKS_URL: 'https://id/jwks' },
+    ...{ DATABASE_URL: 'postgres://db/florin', BANKS: '[]', ...KEYS },
+    TOKEN_ISSUERS: '[{"issuer":"https://id","audience":"florin","jwks_url":"https://id/jwks"}]',
     PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
   }
 

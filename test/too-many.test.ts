@@ -99,7 +99,7 @@ describe('a person who asks too often', () => {
       bytes: JSON.stringify(payment(ben, '100', { approval: undefined })),
     })
 
-  it('pays ten times a minute; the refused key is good later, a paid one is answered again', async () => {
+  it('pays ten times a minute; the key refused is good later, one paid is replayed', async () => {
     const ada = await person(5_000n)
     const keys = times(11, () => newKey())
     const answers = []
@@ -139,7 +139,7 @@ describe('a person who asks too often', () => {
     expectProblem(await send(ada, 'PUT', '/v1/pin', options), 429, 'too_many_requests')
   })
 
-  it('learns of twenty aliases a minute, hit or miss, and only what a masked name tells', async () => {
+  it('learns of twenty aliases a minute, hit or miss, and no more than a masked name', async () => {
     const [ada, eve] = [await person(), await person()]
     const lookUp = (alias: string) =>
       send(eve, 'GET', `/v1/payees/${alias}`, { apiUrl: limited.apiUrl })
