@@ -160,7 +160,7 @@ describe('guesses everywhere', () => {
     const warnings: unknown[] = []
     const flooded = await startSecondApi(() => ({ ...SPRAY, SPRAY_FAILURES_GLOBAL_MINUTE: 1 }))
     try {
-      flooded.context.log.warn = ((fields: unknown) => void warnings.push(fields)) as never
+      flooded.context.log.warn = (fields: unknown) => void warnings.push(fields)
       const minute = new Date(Date.now() - (Date.now() % 60_000))
       await owner('pin_failures')
         .insert({ minute, address: Buffer.alloc(0), failures: 5 })

@@ -23,7 +23,11 @@ describe('the pepper', () => {
   const OTHER = Buffer.alloc(32, 9)
   const withApi = async (settings: Partial<Config>, work: (api: SecondApi) => Promise<void>) => {
     const api = await startSecondApi(() => settings)
-    await work(api).finally(() => api.stop())
+    try {
+      await work(api)
+    } finally {
+      await api.stop()
+    }
   }
 
   it('may change: a PIN that is right moves on, and then needs the old one no more', async () => {
