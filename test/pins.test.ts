@@ -1,13 +1,16 @@
 /** What a PIN may be, how it is kept, and what becomes of it when it is wrong too often. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { publicId } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { isWeakPin } from '../services/identity/weak_pins.ts'
 import { expectProblem, send, times } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
-import { call } from './support/api.ts'
+import { call, newKey } from './support/api.ts'
 import { OPERATOR, type Person, person, PIN } from './support/people.ts'
+import { phone } from './support/phones.ts'
 import { rowOf, stateOf, unlock, verify, verifyAt, wrong } from './support/pins.ts'
+import { codeAt, enrolled } from './support/totp.ts'
 import { world } from './support/world.ts'
 
 const NOTHING = { phoneNumber: undefined, birthdate: undefined }
@@ -141,6 +144,9 @@ describe('how a PIN stands', () => {
 })
 
 describe('a change of PIN', () => {
+  let second: SecondApi
+  withSecondApi((api) => (second = api))
+
   it('is noted and told, the first one is not', async () => {
     const ada = await person()
     expect([await securityChangedAt(ada), await eventsOf(ada)]).to.deep.equal([null, []])
@@ -156,13 +162,58 @@ describe('a change of PIN', () => {
     const path = `/v1/people/${publicId('per', ada.id)}/pin/reset`
     expect((await call(OPERATOR, 'POST', path)).status).to.equal(204)
     expect((await stateOf(ada)).state).to.equal('unset')
-    expectProblem(await verify(ada, PIN), 403, 'pin_not_set')
     const changedAt = await securityChangedAt(ada)
-    expect((await call(ada, 'PUT', '/v1/pin', { body: { pin: '830462' } })).status).to.equal(204)
-    expectProblem(await call(ada, 'PUT', '/v1/pin', { body: { pin: PIN } }), 409, 'pin_already_set')
-    expect((await verify(ada, '830462')).status).to.equal(204)
+    // Whoever was signed in is not any more: it may not have been her.
+    const pin = '830462'
+    expectProblem(await call(ada, 'PUT', '/v1/pin', { body: { pin } }), 401, 'invalid_token')
+    await pause(1_100)
+    const token = await second.mint({ claims: { sub: ada.sub } })
+    const as = (method: string, pathname: string, body: object) =>
+      send(undefined, method, pathname, {
+        ...{ apiUrl: second.apiUrl, bytes: JSON.stringify(body) },
+        headers: { authorization: `Bearer ${token}` },
+      })
+    expectProblem(await as('POST', '/v1/pin/verify', { pin: PIN }), 403, 'pin_not_set')
+    expect((await as('PUT', '/v1/pin', { pin })).status).to.equal(204)
+    expectProblem(await as('PUT', '/v1/pin', { pin: PIN }), 409, 'pin_already_set')
+    expect((await as('POST', '/v1/pin/verify', { pin })).status).to.equal(204)
     expect(await securityChangedAt(ada)).to.be.greaterThan(changedAt)
     expect(await eventsOf(ada)).to.deep.equal(['person.pin_reset', 'person.pin_changed'])
+  })
+
+  it('leaves the session in which it is made, and no other', async () => {
+    const ada = await person()
+    const other = await second.mint({ claims: { sub: ada.sub } })
+    const body = { pin: '830462', current_pin: PIN }
+    expect((await call(ada, 'PUT', '/v1/pin', { body })).status).to.equal(204)
+    expect((await verify(ada, '830462')).status).to.equal(204)
+    const headers = { authorization: `Bearer ${other}` }
+    const bytes = JSON.stringify({ pin: '830462' })
+    const options = { apiUrl: second.apiUrl, headers, bytes }
+    const refused = await send(undefined, 'POST', '/v1/pin/verify', options)
+    expectProblem(refused, 401, 'invalid_token')
+  })
+
+  it('needs no old one for who proves otherwise who they are: by a device, by a code', async () => {
+    const [ada, ben] = [await person(), await enrolled()]
+    const { agree } = await phone(ada)
+    for (const who of [ada, ben]) {
+      for (const index of times(5, (one) => one)) await verify(who, wrong(index))
+    }
+    const key = newKey()
+    const approval = await agree({ action: 'pin_reset' }, key)
+    const pin = '830462'
+    const byDevice = await call(ada, 'POST', '/v1/pin/reset', { key, body: { pin, approval } })
+    expect(byDevice.status, byDevice.text).to.equal(204)
+    const totp = codeAt(ben.secret, new Date())
+    const byCode = await call(ben, 'POST', '/v1/pin/reset', { body: { pin, totp } })
+    expect(byCode.status, byCode.text).to.equal(204)
+    for (const who of [ada, ben]) {
+      expect((await verify(who, pin)).status).to.equal(204)
+      expect((await eventsOf(who)).at(-1)).to.equal('person.pin_reset')
+    }
+    const again = await call(ben, 'POST', '/v1/pin/reset', { body: { pin: PIN, totp } })
+    expectProblem(again, 401, 'approval_refused')
   })
 
   it('is done by nobody for somebody who is not there or has none', async () => {
@@ -176,9 +227,11 @@ describe('a change of PIN', () => {
 
   it('without the old one is not proved by the old one', async () => {
     const ada = await person()
-    const body = { pin: '830462', approval: { pin: PIN } }
-    const refused = await call(ada, 'POST', '/v1/pin/reset', { body })
-    expectProblem(refused, 403, 'approval_required')
+    for (const approval of [{ pin: PIN }, undefined]) {
+      const body = { pin: '830462', approval }
+      const refused = await call(ada, 'POST', '/v1/pin/reset', { body })
+      expectProblem(refused, 403, 'approval_required')
+    }
     expect((await rowOf(ada)).failed).to.equal(0)
     expect((await verify(ada, PIN)).status).to.equal(204)
   })

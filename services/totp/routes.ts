@@ -53,6 +53,7 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/totp', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Enrol an authenticator; whoever has one shows a code of it, or a recovery code',
     body: Approved,
     answers: { 201: EnrolmentOut },
@@ -68,6 +69,7 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/totp/confirm', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Confirm the authenticator by its first code, and get recovery codes',
     body: z.strictObject({ code: TotpCode }),
     answers: { 200: CodesOut },
@@ -79,6 +81,7 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/totp/recovery_codes', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Get new recovery codes; those of before are void',
     body: Approved,
     answers: { 201: CodesOut },
@@ -91,6 +94,7 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'DELETE', path: '/v1/totp', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Remove the authenticator and its recovery codes',
     body: Approved,
     answers: { 204: null },
