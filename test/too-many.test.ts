@@ -146,7 +146,7 @@ describe('a person who asks too often', () => {
     const hits = [await lookUp(ada.sub), await lookUp(`@${ada.sub}`)]
     for (const { status, text } of hits) {
       expect(status).to.equal(200)
-      expect(Object.keys(JSON.parse(text)).sort()).to.deep.equal(['alias', 'kind', 'name'])
+      expect(Object.keys(JSON.parse(text)).sort()).to.deep.equal(['alias', 'id', 'kind', 'name'])
       expect(JSON.parse(text).name).to.match(/^.•+$/u)
     }
     const misses = await Promise.all(times(18, (index) => lookUp(newSubject(`x${index}`))))
@@ -168,7 +168,9 @@ describe('an alias', () => {
     const headers = { authorization: `Bearer ${await second.mint({ claims })}` }
     await send(undefined, 'GET', '/v1/accounts', { headers, apiUrl: second.apiUrl })
     const seen = await call(ben, 'GET', `/v1/payees/${alias}`)
-    expect(seen.body).to.deep.equal({ alias, kind: 'person', name: 'G•••• B••••••• H•••••' })
+    const { id, ...shown } = seen.body
+    expect(id).to.match(/^per_/)
+    expect(shown).to.deep.equal({ alias, kind: 'person', name: 'G•••• B••••••• H•••••' })
   })
 })
 
