@@ -114,6 +114,12 @@ export async function findDevices(db: Knex, person: Uuid): Promise<Device[]> {
   return rows
 }
 
+/** Of any device there ever was: what it signed when it was bound stays signed. */
+export async function findDeviceKey(db: Knex, id: Uuid): Promise<DeviceJwk | undefined> {
+  const row = await db('devices').where({ id }).first('jwk')
+  return row?.jwk
+}
+
 export async function countDevices(db: Knex, person: Uuid): Promise<number> {
   const row = await db('devices')
     .where({ person_id: person })
