@@ -195,8 +195,14 @@ describe('a body', () => {
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
+    'POST /v1/devices': [ada, newDevice()],
+    'PUT /v1/me': [ada, { no_pin_limit: '1' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
   })
+  const newDevice = () => {
+    const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+    return { name: 'A phone', key, possession: 'a.b.c', approval: { pin: PIN } }
+  }
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }
     return { name: 'Shop', alias: 'abuse.shop', subject: 'abuse.shop', fees }

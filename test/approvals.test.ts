@@ -5,10 +5,26 @@ import { isSignedBy, readJws } from '../services/identity/jws.ts'
 import { expectProblem, once, quiet, send, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey } from './support/api.ts'
-import { linkedAccount, type Merchant, merchant, order, payment } from './support/people.ts'
-import { type Person, person, PIN, walletBalance } from './support/people.ts'
-import { type Facts, forge, paymentOf, phone, type Phone } from './support/phones.ts'
-import { digestBy, encrypted } from './support/phones.ts'
+import {
+  linkedAccount,
+  type Merchant,
+  merchant,
+  order,
+  payment,
+  type Person,
+  person,
+  PIN,
+  walletBalance,
+} from './support/people.ts'
+import {
+  digestBy,
+  encrypted,
+  type Facts,
+  forge,
+  paymentOf,
+  phone,
+  type Phone,
+} from './support/phones.ts'
 import { world } from './support/world.ts'
 
 let ada: Person

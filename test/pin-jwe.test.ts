@@ -1,7 +1,7 @@
 /** A PIN that only we can read: for one act, once, for two minutes. */
 import { generateKeyPairSync } from 'node:crypto'
 import { expect } from 'chai'
-import { CompactEncrypt, type CompactJWEHeaderParameters, importJWK } from 'jose'
+import { CompactEncrypt, importJWK } from 'jose'
 import { encryptPin } from '../docs/sdk/approval.js'
 import { purgeNonces } from '../services/identity/nonces.ts'
 import { openPinKeys } from '../services/identity/pin_keys.ts'
@@ -63,7 +63,7 @@ describe('an encrypted PIN', () => {
     const header = { alg: 'ECDH-ES', enc: 'A256GCM', kid, typ: 'florin-pin+jwe' }
     const make = async (said: object, changed: object) =>
       new CompactEncrypt(Buffer.from(JSON.stringify({ ...honest, ...said })))
-        .setProtectedHeader({ ...header, ...changed } as CompactJWEHeaderParameters)
+        .setProtectedHeader({ ...header, ...changed })
         .encrypt(await importJWK({ ...jwk, alg: 'ECDH-ES' }, 'ECDH-ES'))
     const changes = [
       ...[{ kid: 'x' }, { kid: undefined }, { typ: 'JWT' }, { enc: 'A128GCM' }, { cty: 'x' }],

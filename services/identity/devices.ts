@@ -1,4 +1,4 @@
-/** Binding a device to a person, so that what it signs counts as their word; and taking that back. */
+/** Binding a device to a person, so that what it signs is their word; and taking that back. */
 import type { Knex } from 'knex'
 import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'

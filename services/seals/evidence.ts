@@ -1,6 +1,6 @@
 /**
- * Evidence: that a person agreed to a payment, to exactly this one, in one document that anybody can
- * verify with nothing but our public keys. What they agreed to is written out; its digest is what
+ * Evidence: that a person agreed to a payment, to exactly this one, in one document that anybody
+ * can verify with nothing but our public keys. What they agreed to is written out; its digest is what
  * their device signed; the digest of both is in the sealed row of the books.
  */
 import { createHash } from 'node:crypto'
@@ -13,7 +13,7 @@ import { CompactJws, Digest, isSignedBy, readJws } from '../identity/jws.ts'
 import type { PublicKeys } from './keys.ts'
 import { Receipt, type Verdict, verifyReceipt } from './receipt.ts'
 
-export const FACTORS = ['pin', 'pin_jwe', 'device', 'none'] as const
+const FACTORS = ['pin', 'pin_jwe', 'device', 'none'] as const
 
 export const Evidence = z
   .strictObject({

@@ -29,6 +29,7 @@ const WATCHED = {
   fx_quotes: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_rates: "concat_ws('|', id, rate)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
+  devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number, deleted_at)",
   events: "concat_ws('|', id, type)",
 } as const

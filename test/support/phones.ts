@@ -1,13 +1,20 @@
 /** Phones: each has a key of its own, is bound to a person, and agrees by what it signs. */
 import { expect } from 'chai'
-import { digestOf, encryptPin, newDeviceKey, provePossession } from '../../docs/sdk/approval.js'
-import { publicJwk, signApproval, thumbprintOf } from '../../docs/sdk/approval.js'
+import {
+  digestOf,
+  encryptPin,
+  newDeviceKey,
+  provePossession,
+  publicJwk,
+  signApproval,
+  thumbprintOf,
+} from '../../docs/sdk/approval.js'
 import { publicId } from '../../services/ids.ts'
 import { type Answer, call, newKey } from './api.ts'
 import { type Person, PIN } from './people.ts'
 
 type Pair = Awaited<ReturnType<typeof newDeviceKey>>
-export type Curve = 'P-256' | 'Ed25519'
+type Curve = 'P-256' | 'Ed25519'
 
 export interface Phone {
   /** `dev_...`. */
