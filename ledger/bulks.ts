@@ -4,6 +4,7 @@ import { type Claim, findAnswers, replayOf } from './claims.ts'
 import {
   answersOf,
   claimsOf,
+  concluded,
   type Conclusion,
   type Earlier,
   inTransaction,
@@ -95,21 +96,25 @@ async function commitBulk(
     const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
     const results = resultsOf(bulk, earlier, verdicts, answersOf(fresh, conclusions))
     const conclusion = bulk.conclude(results)
+    const whole = { claim: bulk.claim, conclusion }
     const isUndone = bulk.isAtomic && results.some(({ state }) => state !== 'accepted')
-    if (isUndone) await write(connection, companions, NOTHING, [bulk], [conclusion])
-    else await write(connection, companions, rows, [...fresh, bulk], [...conclusions, conclusion])
+    if (isUndone) await write(connection, companions, NOTHING, [whole])
+    else await write(connection, companions, rows, [...concluded(fresh, conclusions), whole])
     return { answer: conclusion.answer, replayed: false }
   })
 }
 
-const NOTHING = { accounts: [], transfers: [], places: new Map() }
+const NOTHING = {
+  ...{ accounts: [], transfers: [], quotas: [] },
+  ...{ places: new Map(), quotaPlaces: new Map() },
+}
 
 /** In the units' order; the verdicts are those of the units that nothing is known of. */
 function resultsOf(
   { units, isAtomic }: Bulk,
   earlier: readonly (Earlier | undefined)[],
   verdicts: readonly Verdict[],
-  answers: ReadonlyMap<Unit, string>,
+  answers: ReturnType<typeof answersOf>,
 ): BulkResult[] {
   const ofFresh = verdicts.values()
   const results = units.map((unit, index): BulkResult => {
@@ -117,7 +122,8 @@ function resultsOf(
     const verdict = before === undefined ? ofFresh.next().value : undefined
     if (verdict?.accepted === false) return { state: 'refused', code: verdict.code }
     const outcome = outcomeOf(unit, before, answers)
-    if (outcome instanceof Error) return { state: 'refused', code: outcome.code }
+    if (outcome instanceof LedgerError) return { state: 'refused', code: outcome.code }
+    if (outcome instanceof Error) throw outcome
     if (verdict !== undefined) return { state: 'accepted', answer: outcome.answer }
     if (isAtomic) return { state: 'refused', code: 'idempotency_key_reused' }
     return { state: 'replayed', answer: outcome.answer }

@@ -1,7 +1,9 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
 import { createHash } from 'node:crypto'
+import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
+import type { Question } from './looks.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
 import { type Column, copyOf } from './wire/copy.ts'
 
@@ -30,53 +32,30 @@ export function replayOf(claim: Claim, { fingerprint, answer }: StoredAnswer) {
   return { answer, replayed: true }
 }
 
+const FIND_ANSWERS = {
+  name: 'find_answers',
+  text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
+} as const
+
+type AnswerRow = StoredAnswer & { readonly id: Claim['id'] }
+
 /** The answers stored under these claims, by claim id. */
 export async function findAnswers(
   connection: Connection,
   claims: readonly Claim[],
 ): Promise<Map<string, StoredAnswer>> {
   if (claims.length === 0) return new Map()
-  const { rows } = await connection.query({
-    name: 'find_answers',
-    text: 'SELECT id, fingerprint, answer FROM claims WHERE id = ANY ($1::uuid[])',
-    values: [uuidsOf(claims.map((claim) => claim.id))],
-  })
-  return new Map((rows as ({ id: string } & StoredAnswer)[]).map((row) => [row.id, row]))
+  const values = [uuidsOf(claims.map((claim) => claim.id))]
+  const { rows } = await connection.query({ ...FIND_ANSWERS, values })
+  return new Map((rows as AnswerRow[]).map((row) => [row.id, row]))
 }
 
-/** Whether a claim was answered already, many callers sharing one look: see `Group.recall`. */
-export function openRecall(pool: { query: Connection['query'] }) {
-  interface Waiting {
-    readonly claim: Claim
-    readonly resolve: (stored: StoredAnswer | undefined) => void
-    readonly reject: (error: unknown) => void
-  }
-  let waiting: Waiting[] = []
-  let looking = false
-
-  async function look(): Promise<void> {
-    looking = true
-    while (waiting.length > 0) {
-      const ours = waiting
-      waiting = []
-      try {
-        const found = await findAnswers(
-          pool,
-          ours.map(({ claim }) => claim),
-        )
-        for (const { claim, resolve } of ours) resolve(found.get(claim.id))
-      } catch (error) {
-        for (const { reject } of ours) reject(error)
-      }
-    }
-    looking = false
-  }
-
-  return (claim: Claim) =>
-    new Promise<StoredAnswer | undefined>((resolve, reject) => {
-      waiting.push({ claim, resolve, reject })
-      if (!looking && waiting.length === 1) setImmediate(() => void look())
-    })
+/** Whether a claim was answered already: see `Group.recall`. */
+export const ANSWERS: Question<Claim['id'], StoredAnswer> = {
+  name: FIND_ANSWERS.name,
+  text: FIND_ANSWERS.text,
+  values: (ids) => [uuidsOf(ids)],
+  answers: (rows) => new Map((rows as AnswerRow[]).map((row) => [row.id, row])),
 }
 
 const CLAIM_COLUMNS: readonly Column<Claim & Pick<StoredAnswer, 'answer'>>[] = [
@@ -88,7 +67,7 @@ const CLAIM_COLUMNS: readonly Column<Claim & Pick<StoredAnswer, 'answer'>>[] = [
 /** Stores what the claiming units were answered. A claim stored meanwhile is `claim_exists`. */
 export function writeAnswers(
   connection: Connection,
-  units: readonly { readonly claim?: Claim }[],
+  units: readonly { readonly claim?: Claim | undefined }[],
   conclusions: readonly { readonly answer: string }[],
 ): Promise<unknown>[] {
   const rows = units.flatMap(({ claim }, index) =>
@@ -98,4 +77,30 @@ export function writeAnswers(
   // In id order, so that two processes with the same claims cannot wait for each other.
   rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   return [copyOf('claims', CLAIM_COLUMNS, rows)(connection)]
+}
+
+/** Answers of one transaction. */
+const REWRITTEN_AT_ONCE = 500
+
+/**
+ * Changes every stored answer to what `rewrite` makes of it. Only for an upgrade, by the owner of
+ * the table, when answers are to be kept in another form: who repeats a request must not notice.
+ */
+export async function rewriteAnswers(
+  db: Knex,
+  rewrite: (trx: Knex.Transaction, answer: string) => Promise<string>,
+): Promise<void> {
+  let after: string | undefined
+  do {
+    after = await db.transaction(async (trx) => {
+      const page = trx('claims').orderBy('id').limit(REWRITTEN_AT_ONCE)
+      if (after !== undefined) void page.where('id', '>', after)
+      const rows: { id: string; answer: string }[] = await page.select('id', 'answer')
+      for (const { id, answer } of rows) {
+        const rewritten = await rewrite(trx, answer)
+        if (rewritten !== answer) await trx('claims').where({ id }).update({ answer: rewritten })
+      }
+      return rows.at(-1)?.id
+    })
+  } while (after !== undefined)
 }

@@ -25,8 +25,9 @@ export interface Unit extends NewUnit {
   /**
    * Says what else is written and what is answered. Pure; may be called again when the group is
    * retried. A refused unit may write rows too: its money did not move, but its answer is final.
+   * An error, for a refusal that is not: the caller gets it, nothing is kept, the claim is free.
    */
-  readonly conclude: (verdict: Accepted | Refusal) => Conclusion
+  readonly conclude: (verdict: Accepted | Refusal) => Conclusion | Error
 }
 
 export interface Outcome {
@@ -42,13 +43,13 @@ export async function commitUnits(
   pool: pg.Pool,
   companions: CompanionTables,
   units: readonly Unit[],
-): Promise<(Outcome | LedgerError)[]> {
+): Promise<(Outcome | Error)[]> {
   return inTransaction(pool, async (connection, begun) => {
     const [, known] = await Promise.all([begun, findAnswers(connection, claimsOf(units))])
     const { fresh, earlier } = sortOut(units, known)
     const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
     const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
-    await write(connection, companions, rows, fresh, conclusions)
+    await write(connection, companions, rows, concluded(fresh, conclusions))
     const answers = answersOf(fresh, conclusions)
     return units.map((unit, index) => outcomeOf(unit, earlier[index], answers))
   })
@@ -84,29 +85,55 @@ export async function write(
   connection: Connection,
   companions: CompanionTables,
   rows: Omit<LockedDecision, 'verdicts'>,
-  units: readonly Pick<Unit, 'claim'>[],
-  conclusions: readonly Conclusion[],
+  done: readonly Concluded[],
 ): Promise<void> {
+  const conclusions = done.map(({ conclusion }) => conclusion)
   await Promise.all([
     ...writesOf(rows).map((one) => one(connection)),
     ...writeCompanions(connection, companions, conclusions),
-    ...writeAnswers(connection, units, conclusions),
+    ...writeAnswers(connection, done, conclusions),
     connection.query({ text: 'COMMIT' }),
   ])
 }
 
-export const answersOf = (units: readonly Unit[], conclusions: readonly Conclusion[]) =>
-  new Map(units.map((unit, index) => [unit, conclusions[index]?.answer ?? '']))
+export interface Concluded {
+  readonly claim?: Claim | undefined
+  readonly conclusion: Conclusion
+}
+
+/** Those of the units that are answered for ever. */
+export const concluded = (
+  units: readonly Unit[],
+  conclusions: readonly (Conclusion | Error)[],
+): Concluded[] =>
+  units.flatMap(({ claim }, index) => {
+    const conclusion = conclusions[index]
+    return conclusion === undefined || conclusion instanceof Error ? [] : [{ claim, conclusion }]
+  })
+
+type Answers = ReadonlyMap<Unit, string | Error>
+
+export const answersOf = (
+  units: readonly Unit[],
+  conclusions: readonly (Conclusion | Error)[],
+): Answers =>
+  new Map(
+    units.map((unit, index) => {
+      const conclusion = conclusions[index]
+      return [unit, conclusion instanceof Error ? conclusion : (conclusion?.answer ?? '')]
+    }),
+  )
 
 /** @param earlier what the unit's claim came to before it, if anything. */
 export function outcomeOf(
   unit: Unit,
   earlier: Earlier | undefined,
-  answers: ReadonlyMap<Unit, string>,
-): Outcome | LedgerError {
+  answers: Answers,
+): Outcome | Error {
   const first = earlier ?? unit
   if (first instanceof Error || 'answer' in first) return first
-  return { answer: answers.get(first) ?? '', replayed: first !== unit }
+  const answer = answers.get(first) ?? ''
+  return answer instanceof Error ? answer : { answer, replayed: first !== unit }
 }
 
 export type Earlier = Outcome | LedgerError | Unit

@@ -16,8 +16,15 @@ import {
 } from './balances.ts'
 import { POSTINGS } from './chart.ts'
 import type { LedgerErrorCode } from './errors.ts'
-import { type AccountId, transferIdAt, TRANSFERS_PER_UNIT_MAX, type UnitId } from './ids.ts'
+import {
+  type AccountId,
+  transferIdAt,
+  TRANSFERS_PER_UNIT_MAX,
+  type UnitId,
+  type Uuid,
+} from './ids.ts'
 import { afterwards, type Origin, originOf, resolve, reverse, type Step } from './origins.ts'
+import { afterUse, type Quota, type Use } from './quotas.ts'
 import type { Condition, NewTransfer, NewUnit, Transfer } from './units.ts'
 
 /** Everything the units may touch, as it stands under lock. */
@@ -25,6 +32,8 @@ export interface Books {
   readonly accounts: ReadonlyMap<AccountId, Account>
   /** The units that resolutions and reversals refer to. */
   readonly origins: ReadonlyMap<UnitId, Origin>
+  /** What the units use up. */
+  readonly quotas: ReadonlyMap<Uuid, Quota>
 }
 
 export type Verdict =
@@ -38,30 +47,36 @@ export interface Decision {
   readonly transfers: readonly Transfer[]
   /** The accounts that changed, as they must be written. */
   readonly accounts: readonly Account[]
+  /** The quotas that changed. */
+  readonly quotas: readonly Quota[]
 }
 
 export function decide(books: Books, units: readonly NewUnit[]): Decision {
   const changed = new Map<AccountId, Account>()
   const origins = new Map(books.origins)
+  const quotas = new Map<Uuid, Quota>()
   const isReferredTo = referencesOf(units)
   const transfers: Transfer[] = []
   // One unit's changes at a time, in maps that all of them use: this runs for every payment.
   const accounts = new Map<AccountId, Account>()
   const referred = new Map<UnitId, Origin>()
+  const used = new Map<Uuid, Quota>()
   const verdicts = units.map((unit) => {
-    const draft: Draft = { books, changed, origins, accounts, referred }
+    const draft: Draft = { books, changed, origins, quotas, accounts, referred, used }
     const verdict = verdictOn(draft, unit)
     if (verdict.accepted) {
       for (const account of accounts.values()) changed.set(account.id, account)
       for (const [id, origin] of referred) origins.set(id, origin)
+      for (const [id, quota] of used) quotas.set(id, quota)
       if (isReferredTo.has(unit.id)) origins.set(unit.id, originOf(verdict.transfers))
       for (const transfer of verdict.transfers) transfers.push(transfer)
     }
     accounts.clear()
     referred.clear()
+    used.clear()
     return verdict
   })
-  return { verdicts, transfers, accounts: [...changed.values()] }
+  return { verdicts, transfers, accounts: [...changed.values()], quotas: [...quotas.values()] }
 }
 
 /** The units that others refer to: their holds, and what they reverse. */
@@ -86,8 +101,10 @@ interface Draft {
   readonly books: Books
   readonly changed: ReadonlyMap<AccountId, Account>
   readonly origins: ReadonlyMap<UnitId, Origin>
+  readonly quotas: ReadonlyMap<Uuid, Quota>
   readonly accounts: Map<AccountId, Account>
   readonly referred: Map<UnitId, Origin>
+  readonly used: Map<Uuid, Quota>
 }
 
 const accountIn = ({ accounts, changed, books }: Draft, id: AccountId): Account | undefined =>
@@ -96,6 +113,8 @@ const accountIn = ({ accounts, changed, books }: Draft, id: AccountId): Account 
 function verdictOn(draft: Draft, unit: NewUnit): Verdict {
   const isMet = unit.conditions?.every((condition) => holdsTrue(draft, condition)) ?? true
   if (!isMet) return { accepted: false, code: 'condition_failed' }
+  const exceeded = unit.uses && useUp(draft, unit.uses)
+  if (exceeded !== undefined) return { accepted: false, code: exceeded }
   const rows: Transfer[] = []
   for (const transfer of unit.transfers) {
     const refusal = add(draft, unit, transfer, rows)
@@ -111,6 +130,18 @@ function holdsTrue(draft: Draft, { account: id, availableAtLeast, lastEntry }: C
     (availableAtLeast === undefined || availableBalance(account) >= availableAtLeast) &&
     (lastEntry === undefined || account.lastEntry === lastEntry)
   )
+}
+
+/** Moves the draft on by what is used up; or says why that is too much. */
+function useUp({ books, quotas, used }: Draft, uses: readonly Use[]): Use['code'] | undefined {
+  for (const use of uses) {
+    const quota = used.get(use.quota) ?? quotas.get(use.quota) ?? books.quotas.get(use.quota)
+    if (quota === undefined) throw new Error(`quota ${use.quota} was never opened`)
+    const after = afterUse(quota, use)
+    if (after === undefined) return use.code
+    used.set(use.quota, after)
+  }
+  return undefined
 }
 
 /** Adds the rows that `transfer` becomes, with the draft moved on by them; or says why not. */

@@ -4,6 +4,8 @@
  */
 export type LedgerErrorCode =
   | 'condition_failed'
+  | 'limit_exceeded'
+  | 'allowance_exceeded'
   | 'hold_not_found'
   | 'hold_resolved'
   | 'hold_expired'

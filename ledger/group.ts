@@ -10,13 +10,14 @@
  */
 import { setImmediate as immediate } from 'node:timers/promises'
 import pg from 'pg'
-import { type Claim, openRecall, type StoredAnswer } from './claims.ts'
+import { ANSWERS, type Claim, type StoredAnswer } from './claims.ts'
 import { type Bulk, type Bulks, openBulks } from './bulks.ts'
 import { commitUnits, concludeAs, type Outcome, type Unit } from './commit.ts'
 import type { CompanionTables } from './companions.ts'
 import { connectionOptions, type DatabaseOptions } from './database.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, violatedConstraint } from './errors.ts'
+import { type Looks, openLooks } from './looks.ts'
 import { accountsOf, count, nextGroup } from './turns.ts'
 
 export interface Group {
@@ -35,6 +36,8 @@ export interface Group {
    * What the claim was answered, if it was: for callers who must know before they do costly work.
    */
   readonly recall: (claim: Claim) => Promise<StoredAnswer | undefined>
+  /** Anything else that many callers ask at once; it flies with what they recall. */
+  readonly look: Looks['ask']
   readonly stats: () => { readonly waiting: number; readonly writing: number }
   /** Finishes what was submitted, then closes the connections. */
   readonly close: () => Promise<void>
@@ -62,7 +65,7 @@ interface Waiting {
 const ANSWERS_AT_ONCE = 32
 /** One writes, and one more waits at its locks. */
 const WRITERS_OF_ONE_ACCOUNT = 2
-/** One for those who recall, one for bulks. */
+/** One for those who look, one for bulks. */
 const CONNECTIONS_FOR_OTHERS = 2
 
 export function openGroup(options: GroupOptions): Group {
@@ -112,7 +115,9 @@ export function openGroup(options: GroupOptions): Group {
   }
 
   const stats = () => ({ waiting: queue.length, writing })
-  return { submit, submitBulk: bulks.submit, recall: openRecall(pool), close, stats }
+  const look = openLooks(pool).ask
+  const recall = (claim: Claim) => look(ANSWERS, claim.id)
+  return { submit, submitBulk: bulks.submit, recall, look, close, stats }
 }
 
 /** While one is being written its accounts are busy, so that only who needs them waits for it. */
@@ -127,8 +132,9 @@ function bulksOf(pool: pg.Pool, options: GroupOptions, busy: Map<AccountId, numb
 function openPool(options: GroupOptions, max: number): pg.Pool {
   const settings = { ...connectionOptions({ ...options, connectionsMax: max }), pipeline: true }
   const pool = new pg.Pool({ ...settings, max, idleTimeoutMillis: 0 })
-  // An idle connection that breaks is replaced at the next use, where the error is seen.
+  // A connection that breaks, in use or not, is replaced: whoever uses it next sees the error.
   pool.on('error', () => {})
+  pool.on('connect', (client) => void client.on('error', () => {}))
   return pool
 }
 
@@ -167,7 +173,7 @@ async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly 
  */
 async function answer(
   group: readonly Waiting[],
-  outcomes: readonly (Outcome | LedgerError)[],
+  outcomes: readonly (Outcome | Error)[],
 ): Promise<void> {
   for (const [index, { resolve, reject }] of group.entries()) {
     if (index % ANSWERS_AT_ONCE === ANSWERS_AT_ONCE - 1) await immediate()
@@ -187,7 +193,12 @@ async function refuseAlone(
   const [waiting] = group
   const code = violatedConstraint(error)
   if (waiting !== undefined && code !== undefined && options.refusals.includes(code)) {
-    const refused = { ...waiting.unit, transfers: [], conclude: concludeAs(waiting.unit, code) }
+    const refused = {
+      ...waiting.unit,
+      transfers: [],
+      uses: [],
+      conclude: concludeAs(waiting.unit, code),
+    }
     return writeGroup(pool, { ...options, refusals: [] }, [{ ...waiting, unit: refused }])
   }
   const shown = isUnavailable(error)

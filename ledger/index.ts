@@ -27,7 +27,7 @@ export {
 } from './accounts.ts'
 export { audit, type Violation } from './audit/audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
-export { type Claim, claimOf } from './claims.ts'
+export { type Claim, claimOf, rewriteAnswers } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
@@ -35,6 +35,7 @@ export type { Bulk, BulkResult } from './bulks.ts'
 export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
 export { type Head, hashOfHex } from './seals/heads.ts'
 export { type Group, openGroup } from './group.ts'
+export type { Question } from './looks.ts'
 export { type ExpiredHold, postponeExpiry, takeExpired } from './holds.ts'
 export {
   type AccountId,
@@ -57,6 +58,17 @@ export {
   percentOf,
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
+export {
+  type Calendar,
+  type Ceiling,
+  findQuotas,
+  openQuota,
+  type Period,
+  type Quota,
+  type Return,
+  returnUses,
+  type Use,
+} from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'

@@ -19,8 +19,9 @@ import type { Connection } from './database.ts'
 import { type Books, decide, type Decision, referencesOf } from './decide.ts'
 import { findOrigins, withWhatBecame } from './earlier.ts'
 import { LedgerError } from './errors.ts'
-import { type AccountId, transferIdAt } from './ids.ts'
+import { type AccountId, transferIdAt, type Uuid } from './ids.ts'
 import { type Locked, lockAccounts } from './locks.ts'
+import { lockQuotas, type LockedQuotas, updateQuotas } from './quotas.ts'
 import type { NewUnit, Transfer } from './units.ts'
 
 /**
@@ -44,7 +45,7 @@ export async function createTransfers(
 }
 
 /** What was decided, and where the rows that it was decided on lie. */
-export type LockedDecision = Decision & Pick<Locked, 'places'>
+export type LockedDecision = Decision & Pick<Locked, 'places'> & Pick<LockedQuotas, 'quotaPlaces'>
 
 /** Locks every account the units touch, in id order so that nobody can deadlock, and decides. */
 export async function decideUnderLock(
@@ -52,10 +53,19 @@ export async function decideUnderLock(
   units: readonly NewUnit[],
 ): Promise<LockedDecision> {
   const origins = await findOrigins(connection, [...referencesOf(units)])
-  const { accounts, places } = await lockAccounts(connection, accountsOf(units, origins))
+  // In this order on one connection: nobody who waits for a quota has an account to wait for.
+  const [{ accounts, places }, { quotas, quotaPlaces }] = await Promise.all([
+    lockAccounts(connection, accountsOf(units, origins)),
+    lockQuotas(connection, quotasOf(units)),
+  ])
   const current = await withWhatBecame(connection, origins)
-  return { ...decide({ accounts, origins: current }, units), places }
+  const decision = decide({ accounts, origins: current, quotas }, units)
+  return { ...decision, places, quotaPlaces }
 }
+
+const quotasOf = (units: readonly NewUnit[]): Uuid[] => [
+  ...new Set(units.flatMap(({ uses = [] }) => uses.map(({ quota }) => quota))),
+]
 
 function accountsOf(units: readonly NewUnit[], origins: Books['origins']): AccountId[] {
   const ids = new Set<AccountId>()
@@ -150,11 +160,14 @@ export function writesOf({
   accounts,
   transfers,
   places,
+  quotas,
+  quotaPlaces,
 }: Omit<LockedDecision, 'verdicts'>): readonly Write[] {
-  if (transfers.length === 0) return []
-  const update: Write = (connection) => connection.query(updateOf(accounts, places))
+  const writes: Write[] = quotas.length === 0 ? [] : [updateQuotas(quotas, quotaPlaces)]
+  if (transfers.length === 0) return writes
   const expiries = expiriesOf(transfers)
-  const writes = [update, copyOf('transfers', TRANSFER_COLUMNS, transfers)]
+  writes.push((connection) => connection.query(updateOf(accounts, places)))
+  writes.push(copyOf('transfers', TRANSFER_COLUMNS, transfers))
   if (expiries.length > 0) writes.push(copyOf('hold_expiries', EXPIRY_COLUMNS, expiries))
   return writes
 }

@@ -2,6 +2,7 @@
 import type { TransferKind } from './balances.ts'
 import type { AccountId, TransferId, UnitId, Uuid } from './ids.ts'
 import type { Money } from './money.ts'
+import type { Use } from './quotas.ts'
 
 interface Common {
   /** Why, in one word of the business: payment, fee, top_up. Opaque to the ledger. */
@@ -62,6 +63,8 @@ export interface NewUnit {
   readonly at: Date
   readonly transfers: readonly NewTransfer[]
   readonly conditions?: readonly Condition[] | undefined
+  /** What it uses up of what somebody may do; each quota once. */
+  readonly uses?: readonly Use[] | undefined
   /** SHA-256 of what authorised it: written on the first of its rows, and sealed with it. */
   readonly evidence?: Buffer | undefined
 }

@@ -2,11 +2,16 @@
  * The answers that commit with the money: the object as the API shows it, or why it was refused.
  */
 import { type Conclusion, LedgerError, type Refusal } from '../ledger/index.ts'
+import { ServiceError } from './errors.ts'
 
-/** A final refusal: stored under the claim, answered again for ever. */
-export const refused = ({ code }: Refusal): Conclusion => ({
-  answer: JSON.stringify({ refused: code }),
-})
+/**
+ * A final refusal: stored under the claim, answered again for ever. What was only too much to go
+ * without an approval is not final: with one, the same request may come again.
+ */
+export const refused = ({ code }: Refusal): Conclusion | Error =>
+  code === 'allowance_exceeded' ? new ServiceError('approval_required') : finalRefusal(code)
+
+const finalRefusal = (code: string): Conclusion => ({ answer: JSON.stringify({ refused: code }) })
 
 /**
  * What is stored for `work`: its result, or that the books refused. `work` must have written
@@ -16,7 +21,7 @@ export async function answerOf(work: () => Promise<unknown>): Promise<string> {
   try {
     return JSON.stringify(await work())
   } catch (error) {
-    if (error instanceof LedgerError) return refused({ accepted: false, code: error.code }).answer
+    if (error instanceof LedgerError) return finalRefusal(error.code).answer
     throw error
   }
 }

@@ -9,6 +9,7 @@ await runProcess('florin_api', async (context) => {
   const server = openServer(context, openApi(config.SANDBOX))
   metrics.gauge('florin_group_waiting', 'Units that wait for a group', () => group.stats().waiting)
   metrics.gauge('florin_pin_waiting', 'PIN checks that wait', () => hashes.stats().waiting)
+  metrics.total('florin_pin_hashes_total', 'PINs compared', () => hashes.stats().compared)
   server.listen(config.PORT, config.HOST)
   await once(server, 'listening')
   return {

@@ -3,7 +3,13 @@
  */
 import { z } from 'zod'
 import { approvalSettings } from './config/approvals.ts'
-import { integer, json, key, postgresUrl, privateKey } from './config/kinds.ts'
+import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
+import { limitSettings } from './config/limits.ts'
+import { pinSettings } from './config/pins.ts'
+import { rateSettings } from './config/rates.ts'
+import { VAULT_SETTINGS } from './config/vault.ts'
+import type { VaultKeys } from './vault/vault.ts'
+import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
@@ -40,15 +46,11 @@ const Environment = z.object({
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
     .optional(),
 
-  TOKEN_ISSUER: z.string().min(1),
-  TOKEN_AUDIENCE: z.string().min(1),
-  JWKS_URL: z.url(),
+  ...tokenSettings,
 
-  PIN_PEPPER: key,
-  PIN_HASHES_AT_ONCE: integer(2, 1, 64),
-  PIN_QUEUE_MAX: integer(64, 0, 10_000),
-  /** Payments up to this many minor units need a token only. */
-  NO_PIN_LIMIT: integer(0, 0, 1_000_000_000),
+  ...pinSettings,
+  ...rateSettings,
+  ...limitSettings,
 
   ...approvalSettings,
 
@@ -75,6 +77,7 @@ const Environment = z.object({
   /** Signs checkpoints and receipts; without it there are none. */
   SEAL_KEY: SealKey.optional(),
   SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
+  ...VAULT_SETTINGS,
   /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
   SANDBOX: json.optional(),
 })
@@ -86,11 +89,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
+/** Where keys are needed only when there is something to seal. */
+const OPTIONAL_KEYS = {
+  DATA_KEYS: VAULT_SETTINGS.DATA_KEYS.optional(),
+  BLIND_INDEX_KEY: VAULT_SETTINGS.BLIND_INDEX_KEY.optional(),
+}
+
 const Migration = z.object({
   DATABASE_URL: postgresUrl,
   /** Given, the role may log in with it; left out, how roles log in stays as it is. */
   API_PASSWORD: z.string().min(12).optional(),
   WORKER_PASSWORD: z.string().min(12).optional(),
+  ...OPTIONAL_KEYS,
 })
 
 /** What `npm run migrate` needs: the owner's url, and the passwords of the processes' roles. */
@@ -134,6 +144,7 @@ const CommandEnvironment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   DATA_DIR: z.string().default('.florin'),
   SEAL_ORIGIN: z.string().default('florin'),
+  ...OPTIONAL_KEYS,
 })
 
 /** What the commands of `florin` are told by the environment. */
@@ -141,9 +152,26 @@ export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
 }
 
+/** What `npm start` seals with, of what it tells its processes. */
+export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
+  const keys = parseAll(z.object(VAULT_SETTINGS), env)
+  return { dataKeys: keys.DATA_KEYS, blindIndexKey: keys.BLIND_INDEX_KEY }
+}
+
+/** The keys of the vault, where both settings are given. */
+export function vaultKeysOf({
+  DATA_KEYS: dataKeys,
+  BLIND_INDEX_KEY: blindIndexKey,
+}: z.infer<z.ZodObject<typeof OPTIONAL_KEYS>>): VaultKeys | undefined {
+  return dataKeys && blindIndexKey && { dataKeys, blindIndexKey }
+}
+
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const config = parseAll(Environment, env)
-  const faults = config.NODE_ENV === 'production' ? productionFaults(config) : []
+  const faults = [
+    ...(config.NODE_ENV === 'production' ? productionFaults(config) : []),
+    ...starvationFaults(config),
+  ]
   if (faults.length > 0) throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
   return Object.freeze(config)
 }
@@ -156,13 +184,21 @@ function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
   throw new ConfigError(`configuration:\n  ${faults.join('\n  ')}`)
 }
 
+/** Hashes run on the threads on which Node reads files and asks DNS: some are left to these. */
+function starvationFaults({ PIN_HASHES_AT_ONCE, UV_THREADPOOL_SIZE }: Config): string[] {
+  if (PIN_HASHES_AT_ONCE <= UV_THREADPOOL_SIZE - THREADS_LEFT_MIN) return []
+  return [`PIN_HASHES_AT_ONCE: must leave ${THREADS_LEFT_MIN} threads of UV_THREADPOOL_SIZE free`]
+}
+
+const THREADS_LEFT_MIN = 2
+
 /** What is convenient on a laptop and wrong where money is real. */
 function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
-    config.JWKS_URL.startsWith('http:') && 'JWKS_URL: must be https in production',
+    ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',

@@ -3,20 +3,26 @@ import type { Knex } from 'knex'
 import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
-import { connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
+import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
+import { type Credentials, openCredentials } from './identity/credentials.ts'
 import { type BoundDevice, openDevices } from './identity/device_keys.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
+import { openPeppers, type Peppers } from './identity/peppers.ts'
 import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
-import { openStandings, type Standing } from './identity/standing.ts'
-import { openTokenVerifier, type TokenVerifier } from './identity/tokens.ts'
+import { type Standing, STANDINGS } from './identity/standing.ts'
+import { openCalendar } from './limits/calendar.ts'
+import { type LimitRule, loadRules } from './limits/rules.ts'
+import { openSubjects, type Subject } from './identity/subjects.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { COMPANIONS } from './tables.ts'
+import { openVault, type Vault } from './vault/vault.ts'
 
 export interface Context {
   readonly config: Config
@@ -25,18 +31,27 @@ export interface Context {
   readonly group: Group
   readonly banks: ReadonlyMap<string, BankAdapter>
   readonly queue: Queue
-  readonly tokens: TokenVerifier
+  readonly credentials: Credentials
   readonly hashes: HashPool
+  readonly peppers: Peppers
   /** How a person stands right now. Undefined for nobody we know. */
   readonly standings: Load<Uuid, Standing>
+  /** The same of whoever is not a person, by `subjectKey`. */
+  readonly subjects: Load<string, Subject>
+  /** What people may spend. */
+  readonly limits: RuleBook<LimitRule>
+  /** In which day, week and month of limits something happens. */
+  readonly calendar: (at: Date) => Calendar
   /** The devices that are bound right now. */
   readonly devices: Load<Uuid, BoundDevice>
   /** Opens PINs that phones encrypted. */
   readonly pinKeys: PinKeys
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
-  /** Facts that cannot change: accounts by key, people and merchants by id, alias or subject. */
+  /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
+  /** Seals what whoever holds the database alone must not read. */
+  readonly vault: Vault
   readonly log: Logger
   readonly metrics: Metrics
   /** The only clock. */
@@ -61,34 +76,33 @@ export function openContext(options: ContextOptions): Context {
   const database = { url: config.DATABASE_URL, role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
+  const group = openGroup({
+    ...{ ...database, companions: COMPANIONS, refusals: CONSTRAINT_CODES },
+    onCommit: metrics.groupCommitted,
+  })
+  const peppers = openPeppers(config.PIN_PEPPER, config.PIN_PREVIOUS_PEPPERS)
   return {
-    ...{ config, banks, log, metrics, now, db },
-    standings: openStandings(db),
+    ...{ config, banks, log, metrics, now, db, group, peppers },
+    ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
-    group: openGroup({
-      ...database,
-      companions: COMPANIONS,
-      refusals: CONSTRAINT_CODES,
-      onCommit: metrics.groupCommitted,
-    }),
+    limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    calendar: openCalendar(config.LIMITS_TIME_ZONE),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,
       redisUrl: config.REDIS_URL,
       onError: (error) => log.warn({ err: error }, 'doorbell'),
     }),
-    tokens: openTokenVerifier({
-      issuer: config.TOKEN_ISSUER,
-      audience: config.TOKEN_AUDIENCE,
-      jwksUrl: config.JWKS_URL,
-    }),
+    credentials: openCredentials(db, config, (error) => log.warn({ err: error }, 'credentials')),
     hashes: openHashPool({
-      pepper: config.PIN_PEPPER,
+      peppers,
+      cost: config.PIN_ARGON2,
       atOnce: config.PIN_HASHES_AT_ONCE,
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
-    memory: openMemory(MEMORY_ENTRIES_MAX),
+    memory: openMemory(MEMORY_ENTRIES_MAX, now),
+    vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
   }
 }
 

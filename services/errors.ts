@@ -39,8 +39,10 @@ export type ServiceErrorCode =
   | 'headers_too_large'
   | 'idempotency_key_missing'
   | 'internal'
+  | 'invalid_dpop_proof'
   | 'invalid_request'
   | 'invalid_token'
+  | 'issuer_unknown'
   | 'last_factor'
   | 'method_not_allowed'
   | 'name_mismatch'
@@ -61,17 +63,29 @@ export type ServiceErrorCode =
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'
+  | 'pin_reset_required'
   | 'possession_not_proven'
   | 'quote_expired'
   | 'rate_not_available'
   | 'request_timeout'
   | 'saturated'
+  | 'too_many_api_keys'
   | 'too_many_captures'
   | 'too_many_devices'
+  | 'too_many_requests'
+  | 'too_many_staff'
   | 'unit_spoken_for'
   | 'weak_pin'
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
+
+/** What a refusal tells machines beside its code: extension members of RFC 9457. */
+export interface More {
+  /** How many wrong PINs or codes are left before a lock. */
+  readonly attempts_left?: number
+  /** Which factors, any one of them, would be enough. */
+  readonly missing?: readonly string[]
+}
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
@@ -80,14 +94,19 @@ export class ServiceError extends Error {
   readonly detail: string | undefined
   /** When it is worth trying again. */
   readonly retryAfter_s: number | undefined
+  readonly more: More
 
-  constructor(
-    code: ServiceErrorCode,
-    { detail, retryAfter_s }: { readonly detail?: string; readonly retryAfter_s?: number } = {},
-  ) {
+  constructor(code: ServiceErrorCode, { detail, retryAfter_s, more = {} }: Told = {}) {
     super(detail ?? code)
     this.code = code
     this.detail = detail
     this.retryAfter_s = retryAfter_s
+    this.more = more
   }
+}
+
+interface Told {
+  readonly detail?: string
+  readonly retryAfter_s?: number
+  readonly more?: More
 }

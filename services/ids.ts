@@ -23,6 +23,9 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  lim: 'a limit',
+  key: 'an API key',
+  stf: 'a member of staff',
 } as const
 
 export type Kind = keyof typeof KINDS

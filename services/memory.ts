@@ -1,23 +1,52 @@
 /**
  * A bounded map for facts that never change once they are true: who an alias is, where a wallet is.
+ * What can be erased is remembered for a while only.
  */
 
 export interface Memory {
   /** The remembered value, or the one that `find` gives; undefined is not remembered. */
-  recall<V>(key: string, find: () => Promise<V>): Promise<V>
+  recall<V>(key: string, find: () => Promise<V>, for_ms?: number): Promise<V>
+  /** The remembered value, without looking anywhere. */
+  known<V>(key: string): V | undefined
+  keep(key: string, value: unknown, for_ms?: number): void
+  forget(key: string): void
 }
 
-export function openMemory(entriesMax: number): Memory {
-  const entries = new Map<string, unknown>()
+interface Entry {
+  readonly value: unknown
+  /** Milliseconds since 1970. */
+  readonly until: number
+}
+
+export function openMemory(entriesMax: number, now: () => Date): Memory {
+  const entries = new Map<string, Entry>()
+
+  function known<V>(key: string): V | undefined {
+    const entry = entries.get(key)
+    if (entry === undefined) return undefined
+    // Few facts ever end, and only these have to know what time it is.
+    if (entry.until === Infinity || entry.until > now().getTime()) return entry.value as V
+    entries.delete(key)
+    return undefined
+  }
+
+  function keep(key: string, value: unknown, for_ms = Infinity): void {
+    // The oldest goes first: a Map remembers in which order its entries came.
+    const [oldest] = entries.keys()
+    if (entries.size >= entriesMax && oldest !== undefined) entries.delete(oldest)
+    const until = for_ms === Infinity ? Infinity : now().getTime() + for_ms
+    entries.set(key, { value, until })
+  }
+
   return {
-    async recall<V>(key: string, find: () => Promise<V>) {
-      const known = entries.get(key)
-      if (known !== undefined) return known as V
+    known,
+    keep,
+    forget: (key) => void entries.delete(key),
+    async recall<V>(key: string, find: () => Promise<V>, for_ms?: number) {
+      const remembered = known<V>(key)
+      if (remembered !== undefined) return remembered
       const found = await find()
-      // The oldest goes first: a Map remembers in which order its entries came.
-      const [oldest] = entries.keys()
-      if (entries.size >= entriesMax && oldest !== undefined) entries.delete(oldest)
-      if (found !== undefined) entries.set(key, found)
+      if (found !== undefined) keep(key, found, for_ms)
       return found
     },
   }

@@ -7,6 +7,8 @@ export interface Metrics {
   readonly ringHandled: (labels: RingLabels, duration_s: number) => void
   /** A value that is read when somebody asks. */
   readonly gauge: (name: string, help: string, read: () => number) => void
+  /** The same for what only grows. */
+  readonly total: (name: string, help: string, read: () => number) => void
   /** The exposition text, and its content type. */
   readonly text: () => Promise<string>
   readonly contentType: string
@@ -57,6 +59,15 @@ export function openMetrics(process: string): Metrics {
       const gauge: Gauge = new Gauge({
         ...{ name, help, registers },
         collect: () => gauge.set(read()),
+      })
+    },
+    total: (name, help, read) => {
+      const total: Counter = new Counter({
+        ...{ name, help, registers },
+        collect: () => {
+          total.reset()
+          total.inc(read())
+        },
       })
     },
     text: () => registry.metrics(),

@@ -1,12 +1,12 @@
 /**
  * `npm run migrate`: brings the database up to date, as its owner, and lets the processes log in.
  */
-import { readMigrationConfig } from './config.ts'
+import { readMigrationConfig, vaultKeysOf } from './config.ts'
 import { letRolesLogIn, migrateAll } from './migrations.ts'
 
 async function main(): Promise<void> {
   const config = readMigrationConfig()
-  await migrateAll(config.DATABASE_URL)
+  await migrateAll(config.DATABASE_URL, vaultKeysOf(config))
   const passwords = {
     ...(config.API_PASSWORD !== undefined && { florin_api: config.API_PASSWORD }),
     ...(config.WORKER_PASSWORD !== undefined && { florin_worker: config.WORKER_PASSWORD }),

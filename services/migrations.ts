@@ -1,6 +1,8 @@
 /** Bringing a database up to date: the books, the business, the doorbell, the roles. */
 import { connect, migrate } from '../ledger/index.ts'
 import { migrateQueue } from './queue.ts'
+import { carryOver } from './vault/carry_over.ts'
+import type { VaultKeys } from './vault/vault.ts'
 
 const FOLDERS = ['../ledger/migrations/', './migrations/'].map(
   (path) => new URL(path, import.meta.url),
@@ -8,11 +10,15 @@ const FOLDERS = ['../ledger/migrations/', './migrations/'].map(
 
 const ROLES = ['florin_api', 'florin_worker'] as const
 
-/** `url` must be the owner's: nobody else may create tables. Safe to run at any time. */
-export async function migrateAll(url: string): Promise<void> {
+/**
+ * `url` must be the owner's: nobody else may create tables. Safe to run at any time.
+ * @param keys needed where an earlier version kept in clear what is sealed now.
+ */
+export async function migrateAll(url: string, keys?: VaultKeys): Promise<void> {
   const db = connect({ url, connectionsMax: 2, applicationName: 'florin migrate' })
   try {
     await migrate(db, FOLDERS)
+    await carryOver(db, keys)
   } finally {
     await db.destroy()
   }

@@ -6,9 +6,12 @@ import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
+import { clientEndpoints } from './identity/clients_routes.ts'
 import { deviceEndpoints } from './identity/devices_routes.ts'
 import { meEndpoints } from './identity/me_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { limitEndpoints } from './limits/routes.ts'
+import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
@@ -20,8 +23,11 @@ const endpoints = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...limitEndpoints,
   ...exchangeEndpoints,
   ...identityEndpoints,
+  ...sessionEndpoints,
+  ...clientEndpoints,
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,

@@ -41,7 +41,8 @@ async function main(): Promise<void> {
   await makeDataDir()
   const layout = await layOut(config, dataDir)
   await Promise.all(layout.ports.map(refuseTakenPort))
-  const database = await openLocalDatabase(config.DATABASE_URL, join(dataDir, 'postgres'), say)
+  const folder = join(dataDir, 'postgres')
+  const database = await openLocalDatabase(config.DATABASE_URL, folder, say, layout.vaultKeys)
   closers.push(database.close)
   await startProcesses(layout, database.urlOf)
 

@@ -15,8 +15,12 @@ const EXCHANGE_TERMS = [
  */
 export const COMPANIONS = {
   merchants: ['id', 'subject', 'name', 'created_at'],
+  merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
-  bank_accounts: ['id', 'owner', 'bank', 'number', 'holder', 'name_check', 'created_at'],
+  bank_accounts: [
+    ...['id', 'owner', 'bank', 'number_sealed', 'holder_sealed', 'number_index'],
+    ...['name_check', 'created_at'],
+  ],
   fee_schedules: [
     ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
     ...['valid_from', 'valid_to'],
@@ -27,10 +31,10 @@ export const COMPANIONS = {
   ],
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
-    ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note'],
+    ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note_sealed'],
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
-    ...['captured', 'hold_id', 'authorized_at', 'capture_before'],
+    ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [

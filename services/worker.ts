@@ -5,12 +5,16 @@ import { sweep } from './banking/sweep.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
+import { sweepProofs } from './identity/proofs.ts'
+import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
 import { expireHolds } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
+
+const FORGET_EVERY_MS = 600_000
 
 await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
@@ -31,7 +35,9 @@ await runProcess('florin_worker', async (context) => {
   const sealing = openSealing(context)
   const repeated = [
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
+    repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
+    repeat('forget', () => forgetFailures(context), FORGET_EVERY_MS),
     repeat('nonces', () => purgeNonces(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
   ]

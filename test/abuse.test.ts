@@ -109,12 +109,15 @@ const encoded = (encoding: string) => (valid: string) => ({
 const MALFORMED: Readonly<Record<string, Spoil>> = {
   'an unknown property': withKey('"status":"completed"'),
   'a property of another role': withKey('"payer":"per_00000000000000000000000000"'),
-  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":"[^"]*")/, '$1,$1') }),
+  'one key twice': (valid) => ({ bytes: valid.replace(/("\w+":(?:"[^"]*"|true))/, '$1,$1') }),
   'one key twice, once escaped': (valid) => ({
-    bytes: valid.replace(/"(\w)(\w+)":("[^"]*")/, (all, first: string, rest: string, value) => {
-      const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
-      return `${all},"${escaped}":${value}`
-    }),
+    bytes: valid.replace(
+      /"(\w)(\w+)":("[^"]*"|true)/,
+      (all, first: string, rest: string, value) => {
+        const escaped = `\\u${first.charCodeAt(0).toString(16).padStart(4, '0')}${rest}`
+        return `${all},"${escaped}":${value}`
+      },
+    ),
   }),
   'one key twice, deep inside': withKey('"x":[{"a":{"b":1,"b":2}}]'),
   '__proto__ as a key': withKey('"__proto__":{"isAdmin":true}'),
@@ -173,7 +176,14 @@ const SPOILT = [
 ]
 
 /** An account that nobody has. */
-const NOBODYS = publicId('acc', newId())
+/** The kinds of ids in paths, where it is no payment's. */
+const KINDS = { accounts: 'acc', limit_rules: 'lim' } as const
+/** The path with an id that nobody has. */
+const nobodys = (path: string) =>
+  Object.entries(KINDS).reduce(
+    (url, [name, kind]) => url.replace(`${name}/:id`, `${name}/${publicId(kind, newId())}`),
+    path,
+  )
 const WHY = { reason: 'A test' }
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
@@ -193,11 +203,19 @@ describe('a body', () => {
     'POST /v1/ledger/accounts/:id/close': [OPERATOR, WHY],
     'POST /v1/ledger/accounts/:id/periods': [OPERATOR, CLOSING],
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
+    'POST /v1/limit_rules': [OPERATOR, { scope: 'payer', period: 'day', count_max: 1, tier: 'x' }],
+    'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
     'POST /v1/devices': [ada, newDevice()],
     'PUT /v1/me': [ada, { no_pin_limit: '1' }],
+    'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
+    'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+    'POST /v1/sessions/revoke': [ben, { keep_this: true }],
+    'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
+    'POST /v1/pin/verify': [ben, { pin: PIN }],
+    'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
   const newDevice = () => {
     const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
@@ -222,7 +240,7 @@ describe('a body', () => {
           const [method, path] = name.split(' ') as [string, string]
           const spoilt = spoil(JSON.stringify(valid))
           if (fault === 'one byte over 16 KB' && path === '/v1/ledger/bulk') continue
-          const url = path.replace('accounts/:id', `accounts/${NOBODYS}`).replace(':id', held)
+          const url = nobodys(path).replace(':id', held)
           const answer = await send(who as Person, method, url, spoilt)
           expectProblem(answer, status, code)
         }

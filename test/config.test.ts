@@ -2,10 +2,15 @@
 import { expect } from 'chai'
 import { ConfigError, readConfig } from '../services/config.ts'
 
+const issuersOf = (jwks_url: string) =>
+  JSON.stringify([{ issuer: 'https://id', audience: 'florin', jwks_url }])
+
 const GOOD = {
-  ...{ DATABASE_URL: 'postgres://db/florin', TOKEN_ISSUER: 'https://id', TOKEN_AUDIENCE: 'florin' },
-  JWKS_URL: 'https://id/.well-known/jwks.json',
+  DATABASE_URL: 'postgres://db/florin',
+  TOKEN_ISSUERS: issuersOf('https://id/.well-known/jwks.json'),
   PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
+  DATA_KEYS: JSON.stringify([{ kid: 'first', key: Buffer.alloc(32, 2).toString('base64') }]),
+  BLIND_INDEX_KEY: Buffer.alloc(32, 3).toString('base64'),
   BANKS: JSON.stringify([
     {
       ...{ name: 'north', protocol: 'sandbox', url: 'https://north' },
@@ -34,6 +39,42 @@ describe('the configuration', () => {
     })
   })
 
+  it('lets tokens live as briefly, and believes keys as long, as is safe', () => {
+    const config = readConfig(GOOD)
+    expect(config).to.deep.include({
+      ...{ TOKEN_AGE_MAX_S: 300, TOKEN_BYTES_MAX: 4_096, TOKEN_AHEAD_MAX_S: 10 },
+      ...{ TOKEN_EXPIRED_MAX_S: 5, TOKENS_KEPT_MAX: 10_000, DPOP: 'optional', DPOP_AGE_MAX_S: 60 },
+      ...{ JWKS_CACHE_S: 600, JWKS_COOLDOWN_S: 30, JWKS_TIMEOUT_MS: 5_000 },
+      ...{ API_KEY_DAYS: 365, API_KEY_OVERLAP_S: 86_400 },
+    })
+    const [issuer] = config.TOKEN_ISSUERS
+    expect(issuer.algorithms).to.deep.equal(['EdDSA', 'ES256'])
+    expect(issuer.scopes).to.deep.equal(['person', 'merchant', 'operator', 'chat'])
+    const tooMuch = {
+      ...{ TOKEN_AHEAD_MAX_S: '61', JWKS_CACHE_S: '1201', TOKEN_BYTES_MAX: '4097' },
+      ...{ TOKEN_EXPIRED_MAX_S: '6', DPOP: 'off', API_KEY_DAYS: '731' },
+    }
+    for (const [name, value] of Object.entries(tooMuch)) {
+      expect(faultsOf({ ...GOOD, [name]: value })).to.match(new RegExp(`${name}: `))
+    }
+  })
+
+  it('believes each issuer once, with algorithms that can be believed', () => {
+    const [issuer] = JSON.parse(GOOD.TOKEN_ISSUERS)
+    const bad = [
+      ...[[], [issuer, issuer], [{ ...issuer, algorithms: ['HS256'] }]],
+      ...[[{ ...issuer, algorithms: ['none'] }], [{ ...issuer, scopes: ['root'] }]],
+      ...[[{ ...issuer, issuer: 'id with a space' }], [{ ...issuer, jwks_url: 'file:///etc' }]],
+      ...[[{ ...issuer, secret: 'x' }], Array.from({ length: 17 }, () => issuer)],
+    ]
+    for (const issuers of bad) {
+      const faults = faultsOf({ ...GOOD, TOKEN_ISSUERS: JSON.stringify(issuers) })
+      expect(faults, JSON.stringify(issuers)).to.match(/TOKEN_ISSUERS/)
+    }
+    const rsa = JSON.stringify([{ ...issuer, algorithms: ['RS256', 'PS256'] }])
+    expect(faultsOf({ ...GOOD, TOKEN_ISSUERS: rsa })).to.equal('')
+  })
+
   it('reports every fault at once', () => {
     const faults = faultsOf({ ...GOOD, PORT: 'eighty', PIN_PEPPER: 'c2hvcnQ=', BANKS: '[' })
     expect(faults)
@@ -42,14 +83,17 @@ describe('the configuration', () => {
       .and.match(/BANKS: is not JSON/)
     expect(faultsOf({}))
       .to.match(/DATABASE_URL: /)
-      .and.match(/JWKS_URL: /)
+      .and.match(/TOKEN_ISSUERS: /)
   })
 
   it('refuses in production what is convenient on a laptop', () => {
     const env = { ...GOOD, NODE_ENV: 'production' }
     expect(faultsOf(env)).to.match(/sandbox bank is refused in production/)
     expect(faultsOf({ ...env, SANDBOX: '{}' })).to.match(/SANDBOX: refused/)
-    expect(faultsOf({ ...env, JWKS_URL: 'http://id/jwks' })).to.match(/must be https/)
+    expect(faultsOf({ ...env, TOKEN_ISSUERS: issuersOf('http://id/jwks') })).to.match(
+      /must be https/,
+    )
+    expect(faultsOf({ ...env, DPOP: 'required' })).to.match(/PUBLIC_URL: /)
     expect(faultsOf({ ...env, ENQUIRY_FIRST_S: '5' })).to.match(/ENQUIRY_FIRST_S/)
   })
 })

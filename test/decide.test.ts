@@ -44,7 +44,7 @@ function openBooks(ids: readonly string[]) {
     accounts,
     decide(wanted: readonly NewUnit[]) {
       const origins = new Map([...referencesOf(wanted)].flatMap((id) => known(units, id)))
-      const books: Books = { accounts, origins }
+      const books: Books = { accounts, origins, quotas: new Map() }
       const decision = decide(books, wanted)
       for (const account of decision.accounts) accounts.set(account.id, account)
       for (const [index, verdict] of decision.verdicts.entries()) {

@@ -122,7 +122,7 @@ describe('the books', () => {
     const [ada, ben] = [await funded(100n), await books.account()]
     const person_id = newId()
     const { owner } = await world()
-    await owner('people').insert({ id: person_id, issuer: 'x', subject: person_id, name: 'x' })
+    await owner('people').insert({ id: person_id, issuer: 'x', subject: person_id })
     const alias = `a${person_id.slice(-8)}`
     const unit = () => ({
       ...unitOf([single(ada, ben, 1n)]),

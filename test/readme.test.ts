@@ -22,8 +22,10 @@ describe('the README', () => {
   it('names every variable of the configuration', () => {
     const config = Object.keys(
       readConfig({
-        ...{ DATABASE_URL: 'postgres://x', TOKEN_ISSUER: 'x', TOKEN_AUDIENCE: 'x' },
-        ...{ JWKS_URL: 'https://x/jwks', PIN_PEPPER: Buffer.alloc(32).toString('base64') },
+        ...{ DATABASE_URL: 'postgres://x', PIN_PEPPER: Buffer.alloc(32).toString('base64') },
+        TOKEN_ISSUERS: JSON.stringify([
+          { issuer: 'https://x', audience: 'x', jwks_url: 'https://x/jwks' },
+        ]),
         BANKS: JSON.stringify([
           {
             name: 'x1',

@@ -215,7 +215,7 @@ describe('a payment that its payer takes back', () => {
         bankAccount: uuidOf(account),
         approval: { pin: PIN },
       },
-      { claim: claimOf('test', 'test', newKey(), ''), key: newKey() },
+      { claim: claimOf('test', 'test', newKey(), ''), key: newKey(), standing: undefined },
     )
     return JSON.parse(answer).id as string
   }

@@ -1,6 +1,6 @@
 /** Books that were kept by an earlier version are carried over, and are still right. */
 import { expect } from 'chai'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -34,7 +34,32 @@ const PAST = (id: () => string) => {
     ].join(', ')}`
 }
 
+const BUSINESS = new URL('../services/migrations/', import.meta.url)
+
 describe('an upgrade', () => {
+  it('lets the subject of a merchant act for it still', async () => {
+    const { databaseOf } = await world()
+    const url = await databaseOf('florin_upgraded_merchants')
+    const db = connect({ url, connectionsMax: 3, applicationName: 'test upgrade' })
+    const folder = await mkdtemp(join(tmpdir(), 'florin-upgrade-'))
+    try {
+      const earlier = (await readdir(BUSINESS)).filter((name) => name < '0106')
+      for (const name of earlier) await cp(new URL(name, BUSINESS), join(folder, name))
+      await migrate(db, [FOLDER, pathToFileURL(`${folder}/`)])
+      const shop = { id: newId(), subject: 'cafe', name: 'Café', created_at: new Date() }
+      await db('merchants').insert(shop)
+      await migrate(db, [FOLDER, BUSINESS])
+      const [staff] = await db('merchant_staff').select()
+      expect(staff).to.deep.include({
+        ...{ merchant_id: shop.id, issuer: '', subject: 'cafe', removed_at: null },
+        rights: ['read', 'write'],
+      })
+    } finally {
+      await db.destroy()
+      await rm(folder, { recursive: true })
+    }
+  })
+
   it('carries over what was posted, voided and held', async () => {
     const { databaseOf } = await world()
     const url = await databaseOf('florin_upgraded')

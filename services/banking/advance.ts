@@ -8,6 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { detailsOf, findBankAccount } from './bank_accounts.ts'
 import {
   type Instruction,
   instructionOut,
@@ -133,9 +134,10 @@ function bankOf({ banks }: Context, instruction: Instruction): BankAdapter {
   return bank
 }
 
-async function orderTo({ db }: Context, instruction: Instruction) {
+async function orderTo(context: Context, instruction: Instruction) {
   const { reference, direction, money, bankAccount } = instruction
-  const account = await db('bank_accounts').where({ id: bankAccount }).first('number', 'holder')
+  const account = detailsOf(context, await findBankAccount(context.db, bankAccount))
+  assert(account, `instruction ${instruction.id} is of somebody who was erased`)
   return { reference, direction, money, account }
 }
 

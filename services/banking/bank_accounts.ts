@@ -13,39 +13,89 @@ import {
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { publicId } from '../ids.ts'
+import { publicId, uuidOf } from '../ids.ts'
+import type { Vault } from '../vault/vault.ts'
 
 export interface BankAccount {
   readonly id: Uuid
   readonly owner: string
   readonly bank: string
-  readonly number: string
-  readonly holder: string
+  /** Null once its owner is erased. */
+  readonly sealed: SealedDetails | null
   readonly nameCheck: 'match' | 'close_match' | 'not_possible'
   readonly createdAt: Date
 }
 
+/** Number and holder, as they are kept. */
+interface SealedDetails {
+  readonly number: Buffer
+  readonly holder: Buffer
+}
+
+/** What a bank needs to know to find the account. */
+interface Details {
+  readonly number: string
+  readonly holder: string
+}
+
+const TABLE = 'bank_accounts'
+const NUMBER = 'number_sealed'
+const HOLDER = 'holder_sealed'
+
 export async function linkBankAccount(
   context: Context,
   owner: string,
-  { bank: name, number, holder }: Pick<BankAccount, 'bank' | 'number' | 'holder'>,
+  { bank: name, number, holder }: Details & Pick<BankAccount, 'bank'>,
   claim: Claim | undefined,
 ): Promise<Outcome> {
   const bank = context.banks.get(name)
   if (bank === undefined) throw new ServiceError('bank_not_found')
   const nameCheck = await bank.checkName({ number, holder })
   if (nameCheck === 'no_match') throw new ServiceError('name_mismatch')
-  const createdAt = context.now()
-  const account = { id: newId(), owner, bank: name, number, holder, nameCheck, createdAt }
+  const [id, createdAt] = [newId(), context.now()]
+  const row = {
+    ...{ id, owner, bank: name, ...sealedColumns(context.vault, id, { number, holder }) },
+    ...{ name_check: nameCheck, created_at: createdAt },
+  }
   return context.group.submit({
     ...{ id: newUnitId(), at: createdAt, transfers: [], ...(claim && { claim }) },
-    conclude: (verdict) => {
-      if (!verdict.accepted) return refused(verdict)
-      const { nameCheck: name_check, createdAt: created_at, ...columns } = account
-      const rows = { bank_accounts: [{ ...columns, name_check, created_at }] }
-      return { rows, answer: JSON.stringify(bankAccountOut(account)) }
-    },
+    conclude: (verdict) =>
+      verdict.accepted
+        ? { rows: { bank_accounts: [row] }, answer: JSON.stringify({ id: publicId('bac', id) }) }
+        : refused(verdict),
   })
+}
+
+/** Number and holder as the columns of the row `id` take them. */
+export function sealedColumns(vault: Vault, id: Uuid, { number, holder }: Details) {
+  const hex = (bytes: Buffer) => `\\x${bytes.toString('hex')}`
+  return {
+    [NUMBER]: hex(vault.seal({ table: TABLE, row: id, column: NUMBER }, number)),
+    [HOLDER]: hex(vault.seal({ table: TABLE, row: id, column: HOLDER }, holder)),
+    number_index: hex(vault.blindIndex({ table: TABLE, column: 'number' }, number)),
+  }
+}
+
+/** @returns null once its owner is erased. */
+export function detailsOf({ vault }: Context, { id, sealed }: BankAccount): Details | null {
+  if (sealed === null) return null
+  const open = (column: string, bytes: Buffer) =>
+    vault.open({ table: TABLE, row: id, column }, bytes).toString()
+  return { number: open(NUMBER, sealed.number), holder: open(HOLDER, sealed.holder) }
+}
+
+/** The stored answer names the account; what it is, is asked when it is shown. */
+export async function shownBankAccount(context: Context, answer: string): Promise<string> {
+  const stored: { readonly id: string } = JSON.parse(answer)
+  const account = await findBankAccount(context.db, uuidOf(stored.id))
+  return JSON.stringify(bankAccountOut(context, account))
+}
+
+/** One that is known to exist, linked or not. */
+export async function findBankAccount(db: Knex, id: Uuid): Promise<BankAccount> {
+  const row: Row | undefined = await db(TABLE).where({ id }).first()
+  if (row === undefined) throw new Error(`bank account ${id} is not there`)
+  return fromRow(row)
 }
 
 export async function findBankAccounts(db: Knex, owner: string): Promise<BankAccount[]> {
@@ -83,8 +133,8 @@ interface Row {
   readonly id: Uuid
   readonly owner: string
   readonly bank: string
-  readonly number: string
-  readonly holder: string
+  readonly number_sealed: Buffer | null
+  readonly holder_sealed: Buffer | null
   readonly name_check: BankAccount['nameCheck']
   readonly created_at: Date
 }
@@ -93,18 +143,23 @@ const fromRow = (row: Row): BankAccount => ({
   id: row.id,
   owner: row.owner,
   bank: row.bank,
-  number: row.number,
-  holder: row.holder,
+  sealed: sealedOf(row),
   nameCheck: row.name_check,
   createdAt: row.created_at,
 })
 
+const sealedOf = ({ number_sealed: number, holder_sealed: holder }: Row): SealedDetails | null =>
+  number === null || holder === null ? null : { number, holder }
+
 /** Nobody is shown more of an account number than its end. */
-export const bankAccountOut = (account: Omit<BankAccount, 'owner'>) => ({
-  id: publicId('bac', account.id),
-  bank: account.bank,
-  number: `•••• ${account.number.slice(-4)}`,
-  holder: account.holder,
-  name_check: account.nameCheck,
-  created_at: account.createdAt.toISOString(),
-})
+export function bankAccountOut(context: Context, account: BankAccount) {
+  const details = detailsOf(context, account)
+  return {
+    id: publicId('bac', account.id),
+    bank: account.bank,
+    number: `•••• ${details?.number.slice(-4) ?? ''}`.trim(),
+    holder: details?.holder ?? null,
+    name_check: account.nameCheck,
+    created_at: account.createdAt.toISOString(),
+  }
+}

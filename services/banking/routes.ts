@@ -10,6 +10,7 @@ import {
   bankAccountOut,
   findBankAccounts,
   linkBankAccount,
+  shownBankAccount,
   unlinkBankAccount,
 } from './bank_accounts.ts'
 import { receiveCallback } from './callbacks.ts'
@@ -22,7 +23,7 @@ const BankAccountOut = z
     id: idOut('bac'),
     bank: BankName,
     number: z.string().describe('Only the end of it'),
-    holder: z.string(),
+    holder: z.string().nullable().describe('Null once the owner is erased'),
     name_check: z.enum(['match', 'close_match', 'not_possible']),
     created_at: Timestamp,
   })
@@ -56,6 +57,7 @@ export const bankingEndpoints = [
       ...(['bank_account_exists', 'bank_not_found', 'name_mismatch'] as const),
       ...(['bank_unreachable', 'bank_outcome_unknown'] as const),
     ],
+    shown: shownBankAccount,
     handle: (context, { caller, body, claim }) =>
       linkBankAccount(context, ownerOf(caller), body, claim),
   }),
@@ -64,9 +66,10 @@ export const bankingEndpoints = [
     ...{ tag: 'Banking', scopes: ['person', 'merchant'] },
     answers: { 200: z.strictObject({ data: z.array(BankAccountOut) }) },
     refusals: [],
-    handle: async ({ db }, { caller }) => {
-      const accounts = await findBankAccounts(db, ownerOf(caller))
-      return { status: 200, body: { data: accounts.map(bankAccountOut) } }
+    handle: async (context, { caller }) => {
+      const accounts = await findBankAccounts(context.db, ownerOf(caller))
+      const data = accounts.map((account) => bankAccountOut(context, account))
+      return { status: 200, body: { data } }
     },
   }),
   endpoint({
@@ -109,6 +112,7 @@ export const callbackEndpoint: PublicEndpoint = {
   summary: 'What became of an instruction, told by the bank',
   why: 'banks sign the bytes they send; that is checked before anything is read',
   bytesMax: CALLBACK_BYTES_MAX,
+  rate: 'callback',
   answers: { 200: z.strictObject({ received: z.literal(true) }) },
   refusals: [
     'bad_signature',
@@ -116,6 +120,7 @@ export const callbackEndpoint: PublicEndpoint = {
     'bad_callback',
     'cross_bank_callback',
     'not_found',
+    'too_many_requests',
   ],
   handle: async (context, { params, headers, bytes }) => {
     await receiveCallback(context, params['bank'] ?? '', headers, bytes)

@@ -2,12 +2,23 @@
  * All that must be right before the books are asked. Top to bottom: how the payer stands, what they
  * may still spend, how risky it is, what they must show for it, and whether they have shown it.
  */
-import type { Money, Uuid } from '../../ledger/index.ts'
+import type { Claim, Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
 import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
+import { allowanceOf, usesOf } from '../limits/uses.ts'
 import type { Facts, Rail } from './facts.ts'
+
+/** The request in which it is asked. */
+export interface Asking {
+  readonly claim: Claim
+  /** The Idempotency-Key. */
+  readonly key: string
+  /** Of the caller, where that is known already. */
+  readonly standing: Standing | undefined
+}
 
 export interface Asked {
   readonly rail: Rail
@@ -17,10 +28,13 @@ export interface Asked {
   /** What the payer must agree to. */
   readonly act: Act
   readonly given: ApprovalBody | undefined
+  readonly standing: Standing | undefined
 }
 
 export interface Clearance {
   readonly approval: Approval
+  /** What it uses up, to be submitted with the money. */
+  readonly uses: readonly Use[]
 }
 
 /**
@@ -30,13 +44,17 @@ export interface Clearance {
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
   const [standing, device] = await Promise.all([
-    standingOf(context, asked.payer),
+    asked.standing ?? standingOf(context, asked.payer),
     deviceOf(context, given),
   ])
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
+  const limited = await usesOf(context, facts)
   const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
-  return { approval: await approve(context, act, given, demand, Promise.resolve(device)) }
+  const approval = await approve(context, act, given, demand, Promise.resolve(device))
+  const isUnapproved = approval.factor === 'none'
+  const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
+  return { approval, uses }
 }
 
 /** Small enough for a token alone, as the person and we want it. */
@@ -46,8 +64,9 @@ function mayGoUnapproved({ config }: Context, { payer, money }: Facts): boolean 
   return money.amount <= (own < ours ? own : ours)
 }
 
+/** @throws {ServiceError} `forbidden` for who was erased, which this process may not know yet. */
 async function standingOf({ standings }: Context, person: Uuid): Promise<Standing> {
   const standing = await standings(person)
-  if (standing === undefined) throw new Error(`person ${person} is not there`)
+  if (standing === undefined) throw new ServiceError('forbidden')
   return standing
 }

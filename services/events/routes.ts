@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
 import { idOut, publicId } from '../ids.ts'
+import { showPeople } from '../privacy/shown.ts'
 import { EVENT_TYPES, type EventRow, findEvents } from './events.ts'
 
 const EventOut = z
@@ -29,6 +30,7 @@ export const eventEndpoints = [
     ...{ tag: 'Events', scopes: ['chat', 'merchant', 'operator'] },
     query: pageQuery('evt'),
     answers: { 200: listOf(EventOut) },
+    shown: showPeople,
     refusals: [],
     handle: async ({ db }, { caller, query: { limit, cursor } }) => {
       const merchant = caller.scope === 'merchant' ? caller.merchant : undefined

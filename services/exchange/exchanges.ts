@@ -5,7 +5,6 @@
  */
 import type { Knex } from 'knex'
 import {
-  type Claim,
   type CompanionRow,
   type Money,
   newId,
@@ -17,7 +16,7 @@ import {
 import { refused } from '../answers.ts'
 import { exchangeAccounts, findWallet, walletOf } from '../books/chart.ts'
 import { exchanged } from '../books/postings.ts'
-import { clear } from '../clearance/clear.ts'
+import { type Asking, clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
@@ -46,14 +45,21 @@ export async function exchange(
   context: Context,
   person: Uuid,
   request: { readonly quote: Uuid; readonly approval: ApprovalBody | undefined },
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   // Whoever came in time is in time, however long the PIN has to wait for its turn.
   const at = context.now()
   const quote = await usableQuote(context.db, request.quote, person, at)
   const { sell, buy } = quote.terms
-  const { approval } = await clear(context, {
-    ...{ rail: 'exchange', payer: person, payee: null, money: sell, given: request.approval },
+  const { approval, uses } = await clear(context, {
+    ...{
+      rail: 'exchange',
+      payer: person,
+      payee: null,
+      money: sell,
+      given: request.approval,
+      standing,
+    },
     act: { action: 'exchange', person, key, facts: factsOf(quote.id, sell, buy) },
   })
   const made: Exchange = {
@@ -67,8 +73,7 @@ export async function exchange(
     return context.group.submit({ ...unit, transfers: [], conclude })
   }
   return context.group.submit({
-    ...unit,
-    transfers,
+    ...{ ...unit, transfers, uses },
     conclude: (verdict) => (verdict.accepted ? concluded(made, approval) : refused(verdict)),
   })
 }

@@ -202,7 +202,7 @@ const quoteEndpoints = [
 const tradeEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/exchanges', summary: 'Agree to a quote' },
-    ...{ tag: TAG, scopes: ['person'], idempotency: 'required' },
+    ...{ tag: TAG, scopes: ['person'], idempotency: 'required', rate: 'money' },
     body: z.strictObject({ quote: idIn('fxq'), approval: ApprovalBody.optional() }),
     answers: { 201: ExchangeOut },
     refusals: [
@@ -212,7 +212,12 @@ const tradeEndpoints = [
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
-      return exchange(context, caller.person.id, { quote, approval }, { claim, key })
+      return exchange(
+        context,
+        caller.person.id,
+        { quote, approval },
+        { claim, key, standing: caller.standing },
+      )
     },
   }),
   endpoint({

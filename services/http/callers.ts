@@ -1,23 +1,93 @@
-/** Turns a token into a caller. Denied unless the endpoint admits one of the token's scopes. */
+/**
+ * Turns a credential into a caller. Denied unless it has a role that the endpoint admits, with the
+ * right that the endpoint needs, and nobody has revoked it.
+ */
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { merchantOf, personOf } from '../identity/parties.ts'
-import type { Scope, Token } from '../identity/tokens.ts'
-import type { Caller } from './endpoint.ts'
+import { publicId } from '../ids.ts'
+import type { ApiKey } from '../identity/api_keys.ts'
+import type { Credential } from '../identity/credentials.ts'
+import { nameOf } from '../identity/issuers.ts'
+import { personOf } from '../identity/parties.ts'
+import { isRevoked } from '../identity/revocations.ts'
+import type { Right, Scope } from '../identity/scopes.ts'
+import { type Subject, subjectKey } from '../identity/subjects.ts'
+import type { Token } from '../identity/tokens.ts'
+import { type AnyEndpoint, type Caller, rightOf } from './endpoint.ts'
 
-/** @throws {ServiceError} `forbidden` when no scope of the token is admitted. */
+type Door = Pick<AnyEndpoint, 'method' | 'scopes' | 'right' | 'tokensOnly'>
+
+/**
+ * @throws {ServiceError} `forbidden` when no scope of the credential is admitted; `invalid_token`
+ *   for a write with a token that was revoked; `invalid_dpop_proof` for a person whose token ought
+ *   to be bound to a key and is not.
+ */
 export async function callerOf(
   context: Context,
-  token: Token,
-  admitted: readonly Scope[],
+  credential: Credential,
+  door: Door,
 ): Promise<Caller> {
-  const scope = admitted.find((one) => token.scopes.has(one))
+  const right = rightOf(door)
+  const scope = door.scopes.find((one) => credential.rights.get(one)?.has(right) === true)
   if (scope === undefined) throw new ServiceError('forbidden')
-  if (scope === 'person') return { scope, person: await personOf(context, token) }
-  if (scope !== 'merchant') return { scope, subject: token.subject }
-  const merchant = await merchantOf(context, token)
-  if (merchant === undefined) throw new ServiceError('forbidden')
-  return { scope, merchant }
+  if (credential.kind === 'token') return tokenCaller(context, credential, scope, right)
+  if (door.tokensOnly === true) throw new ServiceError('forbidden')
+  return keyCaller(credential, scope)
+}
+
+function keyCaller({ id, merchant, rights }: ApiKey, scope: Scope): Caller {
+  const name = publicId('key', id)
+  const called = {
+    session: { issuer: 'api_key', subject: name, jti: name },
+    rights: rights.get(scope) ?? new Set<Right>(),
+  }
+  if (merchant !== undefined) return { scope: 'merchant', merchant, ...called }
+  return { scope: 'chat', subject: `api_key ${name}`, ...called }
+}
+
+async function tokenCaller(
+  context: Context,
+  token: Token,
+  scope: Scope,
+  right: Right,
+): Promise<Caller> {
+  const { issuer, subject, jti, known: told } = token
+  const called = {
+    session: { issuer, subject, jti },
+    rights: token.rights.get(scope) ?? new Set<Right>(),
+  }
+  if (scope === 'person') {
+    if (context.config.DPOP === 'required' && token.boundTo === undefined) {
+      throw new ServiceError('invalid_dpop_proof')
+    }
+    const person = await personOf(context, token)
+    if (right === 'read') return { scope, person, known: told, standing: undefined, ...called }
+    const standing = await context.standings(person.id)
+    // Erased, which this process may not know yet.
+    if (standing === undefined) throw new ServiceError('forbidden')
+    refuseRevoked(token, standing.tokensValidFrom, standing.keptToken)
+    return { scope, person, known: told, standing, ...called }
+  }
+  const known = await knownOf(context, token, scope, right)
+  refuseRevoked(token, known?.revokedBefore ?? null, null)
+  if (scope !== 'merchant') return { scope, subject: nameOf(context.config, token), ...called }
+  if (known?.merchant === undefined) throw new ServiceError('forbidden')
+  const rights = new Set(known.rights.filter((one) => called.rights.has(one)))
+  if (!rights.has(right)) throw new ServiceError('forbidden')
+  return { scope, merchant: known.merchant, ...called, rights }
+}
+
+/** Who only reads and acts for no merchant need not be looked up: their tokens end soon. */
+const knownOf = async (
+  { subjects }: Context,
+  token: Token,
+  scope: Scope,
+  right: Right,
+): Promise<Subject | undefined> =>
+  scope !== 'merchant' && right === 'read' ? undefined : subjects(subjectKey(token))
+
+function refuseRevoked(token: Token, before: Date | null, kept: string | null): void {
+  if (isRevoked(token, before, kept)) throw new ServiceError('invalid_token')
 }
 
 /** What keys and stored answers belong to. */

@@ -8,14 +8,44 @@ import type { Claim, Outcome, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
-import type { Scope } from '../identity/tokens.ts'
+import type { Right, Scope } from '../identity/scopes.ts'
+import type { Standing } from '../identity/standing.ts'
+import type { Known } from '../identity/weak_pins.ts'
+import type { Rate } from './rates.ts'
+
+/** By which credential somebody is here. */
+interface Session {
+  /** `api_key` for an API key, which no issuer can be called. */
+  readonly issuer: string
+  readonly subject: string
+  /** Of the token; of an API key its id. */
+  readonly jti: string
+}
+
+interface Called {
+  readonly session: Session
+  /** What the credential allows in this role. */
+  readonly rights: ReadonlySet<Right>
+}
 
 /** Who is asking, as the business knows them. */
 export type Caller =
-  | { readonly scope: 'person'; readonly person: Person }
-  | { readonly scope: 'merchant'; readonly merchant: Uuid }
-  | { readonly scope: 'operator'; readonly subject: string }
-  | { readonly scope: 'chat'; readonly subject: string }
+  | (Called & {
+      readonly scope: 'person'
+      readonly person: Person
+      /** What their token says that others may know, and try as a PIN. */
+      readonly known: Known
+      /** As it was looked up for whatever changes something; undefined where one only reads. */
+      readonly standing: Standing | undefined
+    })
+  | (Called & { readonly scope: 'merchant'; readonly merchant: Uuid })
+  | (Called & Named & { readonly scope: 'operator' })
+  | (Called & Named & { readonly scope: 'chat' })
+
+interface Named {
+  /** Names the issuer too where it is not the first; see `nameOf`. */
+  readonly subject: string
+}
 
 /** The caller an endpoint gets when it admits only these scopes. */
 export type CallerOf<S extends Scope> = Extract<Caller, { scope: S }>
@@ -29,6 +59,8 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
+  /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
+  readonly address: string
 }
 
 /** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
@@ -50,9 +82,16 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly path: `/${string}`
   readonly summary: string
   readonly tag: string
+  /** The roles that may call it. */
   readonly scopes: readonly S[]
+  /** What they must be allowed: to read where it is a GET, else to write, unless it says so. */
+  readonly right?: 'approve'
+  /** API keys may not: what a server could use to let itself in again. */
+  readonly tokensOnly?: true
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
+  /** How often one caller may ask, where that is limited. */
+  readonly rate?: Rate
   readonly params?: z.ZodType<P>
   readonly query?: z.ZodType<Q>
   readonly body?: z.ZodType<B>
@@ -64,6 +103,8 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
   readonly statusOf?: (body: { readonly state?: string }) => number
+  /** Fills into the answer's text what is never stored in it: names, notes, account numbers. */
+  readonly shown?: (context: Context, text: string) => Promise<string>
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>
@@ -75,6 +116,10 @@ export function endpoint<S extends Scope, P, Q, B>(declared: Endpoint<S, P, Q, B
 }
 
 export type AnyEndpoint = Endpoint<Scope, unknown, unknown, unknown>
+export type AnyRequest = Request<Scope, unknown, unknown, unknown>
+
+export const rightOf = ({ method, right }: Pick<AnyEndpoint, 'method' | 'right'>): Right =>
+  right ?? (method === 'GET' ? 'read' : 'write')
 
 /** A call for which the token is not the key: probes, documents, callbacks. */
 export interface PublicEndpoint {
@@ -85,6 +130,7 @@ export interface PublicEndpoint {
   /** Why nobody has to show a token. */
   readonly why: string
   readonly bytesMax?: number
+  readonly rate?: Rate
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>

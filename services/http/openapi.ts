@@ -1,15 +1,18 @@
 /** The OpenAPI 3.1 document, made from the declarations that the router enforces. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import type { AnyEndpoint, PublicEndpoint } from './endpoint.ts'
+import { scopesFor } from '../identity/scopes.ts'
+import { type AnyEndpoint, type PublicEndpoint, rightOf } from './endpoint.ts'
 import { PROBLEMS } from './problems.ts'
 
 type Json = Record<string, unknown>
 
 /** Refusals that any guarded call may get. */
 const COMMON_REFUSALS = [
-  ...(['invalid_request', 'invalid_token', 'forbidden', 'method_not_allowed'] as const),
+  ...(['invalid_request', 'invalid_token', 'invalid_dpop_proof'] as const),
+  ...(['forbidden', 'method_not_allowed'] as const),
   ...(['ledger_unavailable', 'ledger_saturated', 'saturated', 'internal'] as const),
+  'too_many_requests',
 ] satisfies readonly ErrorCode[]
 
 const BODY_REFUSALS = [
@@ -27,8 +30,20 @@ const Problem = z
     status: z.int(),
     code: z.string().describe('Stable; see the error table in the README'),
     detail: z.string().optional(),
+    attempts_left: z
+      .int()
+      .optional()
+      .describe('With `approval_refused`: how many wrong ones are left before a lock'),
+    missing: z.array(z.string()).optional().describe('Factors of which any one would be enough'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
+
+const TOKEN = {
+  ...{ type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' },
+  description:
+    'An access token of the chat app’s identity provider, or an API key. A token that is ' +
+    'bound to a key is shown as `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449)',
+}
 
 export function openApiOf(
   endpoints: readonly AnyEndpoint[],
@@ -52,7 +67,7 @@ export function openApiOf(
     paths,
     components: {
       schemas: components,
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' } },
+      securitySchemes: { token: TOKEN },
     },
   }
 }
@@ -89,10 +104,11 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
     ...(body === undefined ? [] : BODY_REFUSALS),
     ...(idempotency === undefined ? [] : KEY_REFUSALS),
   ]
+  const scopes = scopesFor(one.scopes, rightOf(one))
   return {
-    ...{ summary: one.summary, tags: [one.tag], security: [{ token: [] }] },
+    ...{ summary: one.summary, tags: [one.tag], security: [{ token: scopes }] },
     operationId: operationIdOf(method, one.path),
-    description: `Scope: ${one.scopes.join(' or ')}`,
+    description: `Scope: ${scopes.join(' or ')}${one.tokensOnly === true ? '. No API key' : ''}`,
     parameters: [
       ...parametersOf(one.params, 'path', components),
       ...parametersOf(one.query, 'query', components),

@@ -1,7 +1,7 @@
 /** Every refusal as clients see it: RFC 9457 problem details. Only this table knows statuses. */
 import { BankError } from '../../adapters/adapter.ts'
 import { isUnavailable, LedgerError } from '../../ledger/index.ts'
-import { type ErrorCode, ServiceError } from '../errors.ts'
+import { type ErrorCode, type More, ServiceError } from '../errors.ts'
 
 /** Status and title of every code. The compiler rejects a code that is missing here. */
 export const PROBLEMS = {
@@ -10,6 +10,7 @@ export const PROBLEMS = {
   account_not_empty: [409, 'The account still holds or reserves money'],
   account_not_found: [404, 'There is no such account'],
   alias_taken: [409, 'The alias belongs to somebody else'],
+  allowance_exceeded: [403, 'More than may be done without an approval'],
   already_reversed: [409, 'This is reversed already'],
   amount_exceeds_hold: [422, 'More than what is left of the hold'],
   amount_not_positive: [422, 'The amount must be more than zero'],
@@ -53,12 +54,15 @@ export const PROBLEMS = {
   idempotency_key_reused: [422, 'This Idempotency-Key was used for another request'],
   insufficient_funds: [402, 'The payer has too little money available'],
   internal: [500, 'Something is wrong on our side'],
+  invalid_dpop_proof: [401, 'The token is bound to a key, and nothing shows that you hold it'],
   invalid_request: [400, 'The request is malformed'],
   invalid_token: [401, 'The access token is missing or not valid'],
+  issuer_unknown: [422, 'No issuer of that name may say who acts for a merchant'],
   ledger_saturated: [503, 'Too much is waiting to be written'],
   ledger_unavailable: [503, 'The books did not confirm; ask again with the same key'],
-  merchant_subject_exists: [409, 'Another merchant has this subject'],
   last_factor: [409, 'Nothing else would be left to agree with'],
+  limit_exceeded: [422, 'More than the payer may spend'],
+  merchant_subject_exists: [409, 'The subject acts for a merchant already'],
   method_not_allowed: [405, 'The resource does not know this method'],
   moment_not_answerable: [422, 'The books cannot say how it stood at that moment'],
   name_mismatch: [422, 'The bank knows the account under another name'],
@@ -86,6 +90,7 @@ export const PROBLEMS = {
   pin_already_set: [409, 'A PIN is set; give the current one to change it'],
   pin_locked: [423, 'Too many wrong PINs'],
   pin_not_set: [403, 'No PIN is set'],
+  pin_reset_required: [423, 'Too many wrong PINs; a new one must be set'],
   possession_not_proven: [422, 'The new key has not signed exactly this'],
   posting_not_allowed: [422, 'The chart of accounts does not allow this posting'],
   quote_already_used: [409, 'The quote was used'],
@@ -94,8 +99,11 @@ export const PROBLEMS = {
   request_timeout: [408, 'The request took too long to arrive'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
+  too_many_api_keys: [409, 'There are as many API keys as there may be'],
   too_many_captures: [409, 'The payment was captured as often as it may be'],
   too_many_devices: [409, 'As many devices are bound as may be'],
+  too_many_requests: [429, 'Too many of these in so short a time'],
+  too_many_staff: [409, 'There are as many members of staff as there may be'],
   total_too_large: [422, 'The account cannot hold that much'],
   unit_too_large: [422, 'Too many transfers at once'],
   unit_spoken_for: [409, 'A payment, settlement, instruction or exchange rests on it'],
@@ -111,22 +119,31 @@ export interface Problem {
 /** Worth trying again soon, where nobody knows better. */
 const RETRY_AFTER_S = 1
 
+/** What to show instead, where it is not a bearer token. Source: RFC 9449, section 7.1. */
+const CHALLENGES: Partial<Record<ErrorCode, string>> = {
+  invalid_dpop_proof: 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA"',
+}
+
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(PROBLEMS, code)
 
 /** A code as a problem; one we do not know is ours to answer for. */
-export function problemOf(
-  code: string,
-  { detail, retryAfter_s }: { detail?: string | undefined; retryAfter_s?: number | undefined } = {},
-): Problem {
+export function problemOf(code: string, { detail, retryAfter_s, more }: Told = {}): Problem {
   const known = isErrorCode(code) ? code : 'internal'
   const [status, title] = PROBLEMS[known]
-  const body = JSON.stringify({ type: `/problems/${known}`, title, status, code: known, detail })
+  const said = { type: `/problems/${known}`, title, status, code: known, detail }
+  const body = JSON.stringify({ ...said, ...more })
   const after_s = retryAfter_s ?? (status === 503 ? RETRY_AFTER_S : undefined)
   const headers = {
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
-    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    ...(status === 401 && { 'WWW-Authenticate': CHALLENGES[known] ?? 'Bearer' }),
   }
   return { status, body, headers }
+}
+
+interface Told {
+  readonly detail?: string | undefined
+  readonly retryAfter_s?: number | undefined
+  readonly more?: More
 }
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */

@@ -8,11 +8,15 @@ import { v7 } from 'uuid'
 import type { z } from 'zod'
 import type { Context } from '../context.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
+import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
+import { addressOf } from './addresses.ts'
 import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
 import { callerOf, ownerOf } from './callers.ts'
-import type { AnyEndpoint, PublicEndpoint, Reply } from './endpoint.ts'
+import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
+import { openRates, type Rates } from './rates.ts'
+import { openStrangers, type Strangers } from './strangers.ts'
 import { openStreams, type Streams } from './streams.ts'
 
 /** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
@@ -40,11 +44,11 @@ export function openServer(context: Context, api: Api): Server {
   })
   app.use(outermost(context))
   const router = new Router()
-  const [once, streams] = [openOnce(context), openStreams()]
+  const edge = openEdge(context)
   for (const one of api.publicEndpoints)
-    router.register(one.path, [one.method], openTo(context, one))
+    router.register(one.path, [one.method], openTo(context, edge, one))
   for (const one of api.endpoints)
-    router.register(one.path, [one.method], guarded(context, { once, streams }, one))
+    router.register(one.path, [one.method], guarded(context, edge, one))
   app.use(router.routes())
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
@@ -121,15 +125,33 @@ function outermost(context: Context): Koa.Middleware {
   }
 }
 
-function guarded(
-  context: Context,
-  { once, streams }: { readonly once: Once; readonly streams: Streams },
-  endpoint: AnyEndpoint,
-): Koa.Middleware {
+/** What all requests of a process share. */
+interface Edge {
+  readonly once: Once
+  readonly streams: Streams
+  readonly rates: Rates
+  readonly strangers: Strangers
+  readonly guesses: Guesses
+}
+
+function openEdge(context: Context): Edge {
+  const rates = openRates(context.config, context.now)
+  return {
+    ...{ once: openOnce(context), streams: openStreams(), rates },
+    ...{ strangers: openStrangers(rates), guesses: openGuesses(context) },
+  }
+}
+
+function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middleware {
+  const { once, streams, strangers } = edge
   const route = `${endpoint.method} ${endpoint.path}`
   return async (ctx) => {
-    const token = await context.tokens.verify(ctx.get('Authorization'), context.now())
-    const caller = await callerOf(context, token, endpoint.scopes)
+    const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
+    const shown = shownBy(ctx)
+    const credential = await strangers.verified({ address, shown: shown.authorization }, () =>
+      context.credentials.verify(shown, context.now()),
+    )
+    const caller = await callerOf(context, credential, endpoint)
     const params = parseParams(endpoint.params, ctx['params'])
     const query = parse(endpoint.query, { ...ctx.query })
     const key = keyOf(ctx.req.headers['idempotency-key'])
@@ -143,28 +165,65 @@ function guarded(
       key === undefined || endpoint.idempotency === undefined
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
-    const request = { caller, params, query, body, claim, idempotencyKey: key ?? '' }
-    const work = () => endpoint.handle(context, request)
+    const request = { caller, params, query, body, claim, idempotencyKey: key ?? '', address }
+    const work = () => handled(context, edge, endpoint, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
-    else render(ctx, endpoint, reply)
+    else await render(context, ctx, endpoint, reply)
   }
 }
 
-function openTo(context: Context, endpoint: PublicEndpoint): Koa.Middleware {
+/** Nothing else in a request says who it is from. */
+const shownBy = (ctx: Koa.Context) => ({
+  ...{ authorization: ctx.get('Authorization'), proof: ctx.get('DPoP') },
+  ...{ method: ctx.method, path: ctx.path },
+})
+
+/** A request that is no repetition. Only now is it counted, and only then are PINs looked at. */
+async function handled(
+  context: Context,
+  { rates, guesses }: Edge,
+  endpoint: AnyEndpoint,
+  request: AnyRequest,
+): Promise<Reply | Streamed> {
+  const { caller, address, body } = request
+  if (endpoint.rate !== undefined) {
+    rates.refuse(endpoint.rate, ownerOf(caller))
+    rates.count(endpoint.rate, ownerOf(caller))
+  }
+  const work = () => endpoint.handle(context, request)
+  return holdsGuess(body) ? guesses.from(address, work) : work()
+}
+
+function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Koa.Middleware {
   return async (ctx) => {
+    if (endpoint.rate !== undefined) {
+      // By address too: who only pretends to be a bank uses up nothing of the bank's.
+      const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
+      const who = [...Object.values(ctx['params']), address].join(' ')
+      rates.refuse(endpoint.rate, who)
+      rates.count(endpoint.rate, who)
+    }
     const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
     const { headers } = ctx.req
-    render(ctx, endpoint, await endpoint.handle(context, { params: ctx['params'], headers, bytes }))
+    const reply = await endpoint.handle(context, { params: ctx['params'], headers, bytes })
+    await render(context, ctx, endpoint, reply)
   }
 }
 
-function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply: Reply): void {
+async function render(
+  context: Context,
+  ctx: Koa.Context,
+  endpoint: AnyEndpoint | PublicEndpoint,
+  reply: Reply,
+): Promise<void> {
+  const shown = 'shown' in endpoint ? endpoint.shown : undefined
   if (!('answer' in reply)) {
     ctx.status = reply.status
     if (reply.body === undefined) return
     ctx.type = reply.contentType ?? 'application/json'
-    ctx.body = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
+    const text = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
+    ctx.body = shown === undefined ? text : await shown(context, String(text))
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
@@ -176,7 +235,7 @@ function render(ctx: Koa.Context, endpoint: AnyEndpoint | PublicEndpoint, reply:
   const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
   ctx.status = statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
   ctx.type = 'application/json'
-  ctx.body = reply.answer
+  ctx.body = shown === undefined ? reply.answer : await shown(context, reply.answer)
 }
 
 function renderProblem(ctx: Koa.Context, problem: Problem): void {

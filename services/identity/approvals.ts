@@ -12,14 +12,14 @@ import type { BoundDevice } from './device_keys.ts'
 import { evidenceOf } from './evidence.ts'
 import { CompactJws, isSignedBy, readJws } from './jws.ts'
 import { useNonce } from './nonces.ts'
+import { checkPin } from './pin_attempts.ts'
 import { CompactJwe } from './pin_keys.ts'
-import { checkPin } from './pins.ts'
 import { checkStepUp } from './totp.ts'
 
 export const Pin = z
   .string()
-  .regex(/^\d{6}$/)
-  .describe('Six digits')
+  .regex(/^\d{4,6}$/)
+  .describe('Six digits, unless it was agreed otherwise')
 
 export const ApprovalBody = z
   .strictObject({
@@ -43,7 +43,7 @@ export type ApprovalBody = z.infer<typeof ApprovalBody>
 /** What `approve` may refuse with. */
 export const APPROVAL_REFUSALS = [
   ...(['approval_expired', 'approval_mismatch', 'approval_refused', 'approval_required'] as const),
-  ...(['approval_used', 'pin_not_set', 'pin_locked', 'saturated'] as const),
+  ...(['approval_used', 'pin_not_set', 'pin_locked', 'pin_reset_required', 'saturated'] as const),
 ] as const
 
 /** What must be shown before the act is done. */

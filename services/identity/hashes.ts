@@ -2,53 +2,100 @@
  * Hashing PINs: argon2id over the peppered PIN, by a bounded pool. Hashing is made to be slow, so
  * without a bound a crowd of payments would take every core from everybody else.
  */
-import { createHmac } from 'node:crypto'
-import { hash, verify } from '@node-rs/argon2'
+import { hash, parseOptions, verify } from '@node-rs/argon2'
+import type { HashCost } from '../config/pins.ts'
 import { ServiceError } from '../errors.ts'
+import type { Peppers } from './peppers.ts'
+
+/** A PIN as it is stored. */
+export interface PinHash {
+  /** A PHC string. */
+  readonly hash: string
+  /** Which pepper is in it; null for the earliest one, before they had ids. */
+  readonly kid: string | null
+}
 
 export interface HashPool {
   /** @throws {ServiceError} `saturated` when too many wait. */
-  readonly hash: (pin: string) => Promise<string>
+  readonly hash: (pin: string) => Promise<PinHash>
   /**
    * One at a time for each person, in order: a crowd of right PINs is not a crowd of guesses.
-   * @param work gets a function that says whether a PIN matches a hash.
    * @throws {ServiceError} `saturated` when too many wait.
    */
-  readonly forPerson: <T>(person: string, work: (matches: Matches) => Promise<T>) => Promise<T>
-  readonly stats: () => { readonly running: number; readonly waiting: number }
+  readonly forPerson: <T>(person: string, work: (place: Place) => Promise<T>) => Promise<T>
+  readonly stats: () => HashStats
 }
 
-export type Matches = (pin: string, hash: string) => Promise<boolean>
+/** What somebody who was let in may do. */
+export interface Place {
+  readonly matches: (pin: string, hash: PinHash) => Promise<boolean>
+  /** The PIN under the current pepper at the current cost; undefined where it is so already. */
+  readonly renewed: (pin: string, hash: PinHash) => Promise<PinHash | undefined>
+}
 
-/** Source: OWASP password storage guidance, argon2id with 19 MiB. */
-const ARGON2ID = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const
+interface HashStats {
+  readonly running: number
+  readonly waiting: number
+  /** How many PINs were compared with a hash since the start. */
+  readonly compared: number
+}
+
+const TAG_BYTES = 32
+const SALT_BYTES = 16
 
 /** How many checks of one person may wait or run; more are told to come back. */
 const PER_PERSON_MAX = 16
 
 interface HashPoolOptions {
-  /** Kept outside the database: without it, stolen hashes of six digits are worth nothing. */
-  readonly pepper: Buffer
+  readonly peppers: Peppers
+  readonly cost: HashCost
   readonly atOnce: number
   readonly queueMax: number
 }
 
-export function openHashPool({ pepper, atOnce, queueMax }: HashPoolOptions): HashPool {
+export function openHashPool({ peppers, cost, atOnce, queueMax }: HashPoolOptions): HashPool {
   const pool = openPlaces(atOnce)
   // Somebody's crowd of payments takes few of the places: the others are for the others.
   const admission = openAdmission(atOnce + queueMax)
   const perPerson = openAdmission(PER_PERSON_MAX)
   const turns = openTurns()
-  const peppered = (pin: string) => createHmac('sha256', pepper).update(pin).digest('base64')
-  const matches: Matches = (pin, phc) => pool.run(() => verify(phc, peppered(pin)))
+  let compared = 0
+
+  const made = async (pin: string): Promise<PinHash> => {
+    const peppered = peppers.pepper(pin, peppers.kid)
+    return { hash: await pool.run(() => hash(peppered, optionsOf(cost))), kid: peppers.kid }
+  }
+  const place: Place = {
+    matches: (pin, { hash: phc, kid }) =>
+      pool.run(() => {
+        compared += 1
+        return verify(phc, peppers.pepper(pin, kid))
+      }),
+    renewed: async (pin, { hash: phc, kid }) =>
+      kid === peppers.kid && isOfCost(phc, cost) ? undefined : made(pin),
+  }
   return {
-    hash: (pin) => admission.admit('', () => pool.run(() => hash(peppered(pin), ARGON2ID))),
+    hash: (pin) => admission.admit('', () => made(pin)),
     forPerson: (person, work) =>
       perPerson.admit(person, () =>
-        admission.admit('', () => turns.take(person, () => work(matches))),
+        admission.admit('', () => turns.take(person, () => work(place))),
       ),
-    stats: () => ({ running: pool.running(), waiting: admission.inside('') - pool.running() }),
+    stats: () => {
+      const running = pool.running()
+      return { running, waiting: admission.inside('') - running, compared }
+    },
   }
+}
+
+/** The salt is the library's: 16 random bytes. */
+const optionsOf = ({ memory_kib, passes, lanes }: HashCost) => ({
+  ...{ memoryCost: memory_kib, timeCost: passes, parallelism: lanes, outputLen: TAG_BYTES },
+})
+
+function isOfCost(phc: string, { memory_kib, passes, lanes }: HashCost): boolean {
+  const { memoryCost, timeCost, parallelism, outputLen, saltLen } = parseOptions(phc)
+  const isAsCostly = memoryCost === memory_kib && timeCost === passes && parallelism === lanes
+  return isAsCostly && outputLen === TAG_BYTES && saltLen >= SALT_BYTES
 }
 
 /** Runs so much at once; the rest waits in order. */

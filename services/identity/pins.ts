@@ -1,91 +1,128 @@
-/** A person's PIN: set, changed, checked. An attempt is counted before it is checked. */
+/** A person's PIN: set, changed, taken away, and how it stands. */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import type { Matches } from './hashes.ts'
+import type { PinHash } from './hashes.ts'
+import { checkPin, pinRulesOf } from './pin_attempts.ts'
+import { type SecurityChange, securityChanged } from './standing.ts'
+import { isWeakPin, type Known } from './weak_pins.ts'
 
-const ATTEMPTS_MAX = 5
-const LOCK_S = 30 * 60
+export interface NewPin {
+  readonly pin: string
+  /** What others may know about the person, and so would try first. */
+  readonly known: Known
+}
 
-/** Sets the first PIN, or changes it for who knows the current one. */
+/**
+ * Sets the first PIN, or changes it for who knows the current one.
+ * @throws {ServiceError} `invalid_request` and `weak_pin` for the new one; `pin_already_set` where
+ *   the current one is not given; and whatever `checkPin` throws for that.
+ */
 export async function setPin(
   context: Context,
   person: Uuid,
-  { pin, current }: { readonly pin: string; readonly current: string | undefined },
+  { pin, known, current }: NewPin & { readonly current: string | undefined },
 ): Promise<void> {
-  if (isWeak(pin)) throw new ServiceError('weak_pin')
-  const { db, hashes } = context
-  if (current !== undefined) await checkPin(context, person, current)
-  const row = { hash: await hashes.hash(pin), changed_at: context.now() }
+  refuseWeak(context, { pin, known })
   if (current !== undefined) {
-    await db('pins').where({ person_id: person }).update(row)
+    await checkPin(context, person, current)
+    await replacePin(context, person, { pin, type: 'person.pin_changed' })
     return
   }
-  const inserted = await db('pins')
+  const hash = await context.hashes.hash(pin)
+  const row = { ...columnsOf(hash), changed_at: context.now() }
+  const inserted = await context
+    .db('pins')
     .insert({ person_id: person, ...row })
     .onConflict('person_id')
     .ignore()
     .returning('person_id')
-  if (inserted.length === 0) throw new ServiceError('pin_already_set')
+  if (inserted.length === 0) await fillCleared(context, person, row)
+}
+
+/** A PIN in the place of one that was taken away. */
+async function fillCleared(context: Context, person: Uuid, row: object): Promise<void> {
+  await context.db.transaction(async (trx) => {
+    const filled = await trx('pins').where({ person_id: person }).whereNull('hash').update(row)
+    if (filled === 0) throw new ServiceError('pin_already_set')
+    await securityChanged(trx, person, { type: 'person.pin_changed', at: context.now() })
+  })
+}
+
+/** A new PIN for who has proved to be the person without the old one, locked or not. */
+export async function resetPin(context: Context, person: Uuid, asked: NewPin): Promise<void> {
+  refuseWeak(context, asked)
+  await replacePin(context, person, { pin: asked.pin, type: 'person.pin_reset' })
+}
+
+async function replacePin(
+  context: Context,
+  person: Uuid,
+  { pin, type }: { readonly pin: string; readonly type: SecurityChange },
+): Promise<void> {
+  const hash = await context.hashes.hash(pin)
+  await forget(context, person, type, { ...columnsOf(hash), changed_at: context.now() })
 }
 
 /**
- * Returns when the PIN is right.
- * @throws {ServiceError} `pin_not_set`, `approval_refused`, `pin_locked` after five wrong ones in a
- *   row, `saturated` when too many wait for the pool.
+ * Takes a PIN away, so that the person sets a new one.
+ * @throws {ServiceError} `pin_not_set`.
  */
-export async function checkPin(context: Context, person: Uuid, pin: string): Promise<void> {
-  await context.hashes.forPerson(person, (matches) => check(context, person, pin, matches))
+export async function clearPin(context: Context, person: Uuid): Promise<void> {
+  await forget(context, person, 'person.pin_reset', { hash: null, pepper_kid: null })
 }
 
-async function check(context: Context, person: Uuid, pin: string, matches: Matches) {
-  const { db, now } = context
-  const hash = await reserveAttempt(db, person, now())
-  if (hash === undefined) throw await whyNoAttempt(db, person, now())
-  if (!(await matches(pin, hash))) throw new ServiceError('approval_refused')
-  await db('pins').where({ person_id: person }).update({ failed: 0, locked_until: null })
+/** Wrong PINs were guesses at another one: with it they are forgotten. */
+async function forget(
+  context: Context,
+  person: Uuid,
+  type: SecurityChange,
+  row: object,
+): Promise<void> {
+  const at = context.now()
+  await context.db.transaction(async (trx: Knex.Transaction) => {
+    const changed = await trx('pins')
+      .where({ person_id: person })
+      .update({ ...row, failed: 0, failures: 0, locked_until: null })
+    if (changed === 0) throw new ServiceError('pin_not_set')
+    await securityChanged(trx, person, { type, at })
+  })
 }
 
-/**
- * Counts an attempt and answers the hash to compare with; undefined when none is left. The fifth
- * attempt locks at once and a right PIN unlocks: so a crash in between cannot give a guess away.
- */
-async function reserveAttempt(db: Knex, person: Uuid, now: Date): Promise<string | undefined> {
-  const { rows } = await db.raw<{ rows: { hash: string }[] }>(
-    `UPDATE pins
-        SET failed = attempt.number,
-            locked_until = CASE WHEN attempt.number >= ? THEN ?::timestamptz END
-       FROM (SELECT person_id AS id,
-                    CASE WHEN locked_until IS NULL THEN failed + 1 ELSE 1 END AS number
-               FROM pins WHERE person_id = ? FOR UPDATE) AS attempt
-      WHERE person_id = attempt.id AND (locked_until IS NULL OR locked_until <= ?)
-  RETURNING hash`,
-    [ATTEMPTS_MAX, new Date(now.getTime() + LOCK_S * 1000), person, now],
-  )
-  return rows[0]?.hash
+const columnsOf = ({ hash, kid }: PinHash) => ({ hash, pepper_kid: kid })
+
+function refuseWeak({ config }: Context, { pin, known }: NewPin): void {
+  if (pin.length !== config.PIN_DIGITS) {
+    const detail = `pin: must be ${config.PIN_DIGITS} digits`
+    throw new ServiceError('invalid_request', { detail })
+  }
+  if (isWeakPin(pin, known)) throw new ServiceError('weak_pin')
 }
 
-async function whyNoAttempt(db: Knex, person: Uuid, now: Date): Promise<ServiceError> {
-  const row = await db('pins').where({ person_id: person }).first('locked_until')
-  if (row === undefined) return new ServiceError('pin_not_set')
-  const left_s = Math.ceil(((row.locked_until ?? now).getTime() - now.getTime()) / 1000)
-  return new ServiceError('pin_locked', { retryAfter_s: Math.max(1, left_s) })
+export interface PinState {
+  readonly state: 'unset' | 'set' | 'locked' | 'reset_required'
+  readonly changedAt: Date | null
+  readonly lockedUntil: Date | null
 }
 
-/** PINs that are tried first by whoever guesses: repeats, runs, parts that repeat, favourites. */
-function isWeak(pin: string): boolean {
-  const digits = [...pin].map(Number)
-  const steps = digits.slice(1).map((digit, index) => (digit - (digits[index] ?? 0) + 10) % 10)
-  const isRun = steps.every((step) => step === steps[0] && [0, 1, 9].includes(step))
-  const repeats = /^(\d{1,3})\1+$/.test(pin)
-  return isRun || repeats || COMMON.has(pin)
+interface Row {
+  readonly hash: string | null
+  readonly failures: number
+  readonly changed_at: Date
+  readonly locked_until: Date | null
 }
 
-/** Those six-digit PINs that are chosen most, beside the patterns above. */
-const COMMON = new Set(
-  (
-    '112233 121314 123321 131313 147258 159753 159357 142536 101010 246810 314159 696969 ' +
-    '520131'
-  ).split(' '),
-)
+export async function pinStateOf({ db, config, now }: Context, person: Uuid): Promise<PinState> {
+  const row: Row | undefined = await db('pins')
+    .where({ person_id: person })
+    .first('hash', 'failures', 'changed_at', 'locked_until')
+  if (row === undefined || row.hash === null) {
+    return { state: 'unset', changedAt: null, lockedUntil: null }
+  }
+  const isLocked = row.locked_until !== null && row.locked_until > now()
+  const lockedUntil = isLocked ? row.locked_until : null
+  const mustReset = row.failures >= pinRulesOf(config).failuresMax
+  const state = mustReset ? 'reset_required' : isLocked ? 'locked' : 'set'
+  return { state, changedAt: row.changed_at, lockedUntil }
+}

@@ -1,11 +1,10 @@
-/** A person's PIN, and who hides behind an alias. */
+/** Who hides behind an alias; and what else there is about a person. */
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { publicId } from '../ids.ts'
-import { Pin } from './approvals.ts'
 import { maskedName, payeeByAlias } from './parties.ts'
-import { setPin } from './pins.ts'
+import { pinEndpoints } from './pin_routes.ts'
 
 const PayeeOut = z
   .strictObject({
@@ -20,34 +19,18 @@ const PayeeOut = z
   .meta({ id: 'Payee' })
 
 export const identityEndpoints = [
-  endpoint({
-    ...{
-      method: 'PUT',
-      path: '/v1/pin',
-      summary: 'Set the PIN, or change it with the current one',
-    },
-    ...{ tag: 'Identity', scopes: ['person'] },
-    body: z.strictObject({ pin: Pin, current_pin: Pin.optional() }),
-    answers: { 204: null },
-    refusals: [
-      ...(['weak_pin', 'pin_already_set', 'pin_not_set'] as const),
-      ...(['approval_refused', 'pin_locked', 'saturated'] as const),
-    ],
-    handle: async (context, { caller, body }) => {
-      await setPin(context, caller.person.id, { pin: body.pin, current: body.current_pin })
-      return { status: 204 }
-    },
-  }),
+  ...pinEndpoints,
   endpoint({
     ...{ method: 'GET', path: '/v1/payees/:alias', summary: 'Whom an alias would pay' },
-    ...{ tag: 'Identity', scopes: ['person'] },
+    ...{ tag: 'Identity', scopes: ['person'], rate: 'lookup' },
     params: z.strictObject({ alias: z.string().regex(/^@?[a-z0-9][a-z0-9_.]{1,31}$/) }),
     answers: { 200: PayeeOut },
     refusals: ['not_found'],
     handle: async (context, { params }) => {
       const payee = await payeeByAlias(context, params.alias.replace(/^@/, ''))
       if (payee === undefined) throw new ServiceError('not_found')
-      const { kind, alias, name } = payee
+      const { kind, alias } = payee
+      const name = payee.name ?? ''
       const id = publicId(kind === 'person' ? 'per' : 'mer', payee.id)
       return {
         status: 200,

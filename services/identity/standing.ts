@@ -1,9 +1,8 @@
 /** How a person stands right now: what may change between two requests, and is asked at each. */
 import type { Knex } from 'knex'
-import type { Uuid } from '../../ledger/index.ts'
+import type { Question, Uuid } from '../../ledger/index.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { type Load, openLoader } from '../loader.ts'
 
 export interface Standing {
   /** How well we know the person (KYC); limits depend on it. */
@@ -12,6 +11,9 @@ export interface Standing {
   readonly noPinLimit: bigint | null
   /** When a factor of theirs was last changed; null if never. */
   readonly securityChangedAt: Date | null
+  /** Tokens of this moment or earlier are revoked, but the one with the id `keptToken`. */
+  readonly tokensValidFrom: Date | null
+  readonly keptToken: string | null
 }
 
 interface Row {
@@ -19,22 +21,26 @@ interface Row {
   readonly tier: string
   readonly no_pin_limit: bigint | null
   readonly security_changed_at: Date | null
+  readonly tokens_valid_from: Date | null
+  readonly kept_token: string | null
 }
 
-const COLUMNS = ['id', 'tier', 'no_pin_limit', 'security_changed_at'] as const
-
-/** Many requests share one look. */
-export function openStandings(db: Knex): Load<Uuid, Standing> {
-  return openLoader(async (ids) => {
-    const rows: Row[] = await db('people').whereIn('id', ids).select(COLUMNS)
-    return new Map(rows.map((row) => [row.id, fromRow(row)]))
-  })
+/** How many people stand, as one statement. Who is erased is not among them. */
+export const STANDINGS: Question<Uuid, Standing> = {
+  name: 'standings',
+  text: `
+    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token
+      FROM people WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
+  values: (ids) => [ids],
+  answers: (rows) => new Map((rows as Row[]).map((row) => [row.id, fromRow(row)])),
 }
 
 const fromRow = (row: Row): Standing => ({
   tier: row.tier,
   noPinLimit: row.no_pin_limit,
   securityChangedAt: row.security_changed_at,
+  tokensValidFrom: row.tokens_valid_from,
+  keptToken: row.kept_token,
 })
 
 /** What changed about a person's factors, as the notice to them says it. */

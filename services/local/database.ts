@@ -17,9 +17,10 @@ export async function openLocalDatabase(
   given: string | undefined,
   dataDir: string,
   say: (line: string) => void,
+  keys: Parameters<typeof migrateAll>[1],
 ): Promise<LocalDatabase> {
   if (given !== undefined) {
-    await migrateAll(given)
+    await migrateAll(given, keys)
     return { urlOf: () => given, close: async () => {} }
   }
   let postgres = await startPostgres({ dataDir })
@@ -34,7 +35,7 @@ export async function openLocalDatabase(
   }
   watch(postgres)
   await createDatabase(postgres.url(OWNER, 'postgres'))
-  await migrateAll(postgres.url(OWNER, NAME))
+  await migrateAll(postgres.url(OWNER, NAME), keys)
   await letRolesLogIn(postgres.url(OWNER, NAME), {})
   return {
     urlOf: (role) => postgres.url(role, NAME),

@@ -11,13 +11,16 @@ import {
 import type { Context } from '../context.ts'
 import { refused } from '../answers.ts'
 import { publicId } from '../ids.ts'
+import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
 import type { FeeSchedule } from './fees.ts'
 
 export interface NewMerchant {
   readonly name: string
   readonly alias: string
-  /** The subject of the tokens that act for the merchant. */
-  readonly subject: string
+  /** The first whose tokens act for the merchant. */
+  readonly staff: StaffMember
+  /** The operator who takes it on. */
+  readonly by: string
   readonly fees: NewFeeSchedule
 }
 
@@ -36,7 +39,9 @@ export async function createMerchant(
 ): Promise<Outcome> {
   const now = context.now()
   const id = newId()
-  const { name, alias, subject, fees } = merchant
+  const { name, alias, staff, by, fees } = merchant
+  const { issuer, subject } = staff
+  await refuseTakenSubject(context, staff)
   const schedule = scheduleRow(newId(), id, fees, now)
   const body = {
     ...{ id: publicId('mer', id), name, alias, subject },
@@ -49,6 +54,7 @@ export async function createMerchant(
       if (!verdict.accepted) return refused(verdict)
       const rows = {
         merchants: [{ id, subject, name, created_at: now }],
+        merchant_staff: [{ merchant_id: id, issuer, subject, created_by: by, created_at: now }],
         aliases: [{ alias, merchant_id: id }],
         fee_schedules: [schedule],
       }

@@ -15,6 +15,7 @@ import {
 } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
 import { payeeById } from '../identity/parties.ts'
+import { staffIssuer } from '../identity/staff.ts'
 import { createMerchant } from './merchants.ts'
 import { createOrder, findOrder, type ManualCapture, orderOut } from './orders.ts'
 import {
@@ -124,15 +125,18 @@ const merchantEndpoint = endpoint({
     name: text(100),
     alias: z.string().regex(/^[a-z0-9][a-z0-9_.]{1,31}$/),
     subject: text(64).describe('The subject of the tokens that act for the merchant'),
+    issuer: text(200).optional().describe('Of those tokens; the first configured unless told'),
     fees: FeeScheduleIn,
   }),
   answers: { 201: MerchantOut },
-  refusals: ['alias_taken', 'merchant_subject_exists', 'currency_unknown'],
-  handle: (context, { body: { fees, ...merchant }, claim }) => {
+  refusals: ['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'],
+  handle: (context, { body: { fees, subject, issuer, ...merchant }, caller, claim }) => {
     if (!isCurrency(fees.currency)) throw new ServiceError('currency_unknown')
     const { percent, fixed, tax_percent: taxPercent, currency } = fees
     const schedule = { percent, fixed: BigInt(fixed), taxPercent, currency }
-    return createMerchant(context, { ...merchant, fees: schedule }, claim)
+    const staff = { issuer: staffIssuer(context.config, issuer), subject }
+    const by = caller.subject
+    return createMerchant(context, { ...merchant, staff, by, fees: schedule }, claim)
   },
 })
 
@@ -195,7 +199,7 @@ const orderEndpoints = [
       const { reference, description, expires_in_s: expiresIn_s } = body
       const terms = { reference, description, expiresIn_s, manual: manualOf(body) }
       const order = { ...terms, money: moneyOf(body) }
-      return createOrder(context, { id, name }, order, claim)
+      return createOrder(context, { id, name: name ?? '' }, order, claim)
     },
   }),
   endpoint({

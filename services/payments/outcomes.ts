@@ -7,7 +7,7 @@ import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { findOrder } from '../merchants/orders.ts'
 import { changePayment } from './changes.ts'
-import { authorized, findPayment, later, type Payment, showPayments } from './payment.ts'
+import { authorized, findPayment, later, type Payment, findStored } from './payment.ts'
 import { transfersOf } from './pay.ts'
 
 /** Top-ups and withdrawals: the bank's movement is all there is. */
@@ -94,7 +94,7 @@ async function recordReturn(
   payment: Payment,
   reason: string | undefined,
 ): Promise<void> {
-  const [shown] = await showPayments(context, [payment], trx)
+  const [shown] = await findStored(trx, [payment])
   const data = { ...shown, reason: reason ?? null }
   const object = publicId('pay', payment.id)
   await recordEvent(trx, { type: 'instruction.returned', object, data, at: context.now() })

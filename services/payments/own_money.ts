@@ -1,24 +1,24 @@
 /** A person moves money of their own between their bank account and their wallet. */
 import type { Direction } from '../../adapters/adapter.ts'
 import {
-  type Claim,
   type Money,
   newId,
   newUnitId,
   type Outcome,
+  type Use,
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import { bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import { personOwner, walletOf } from '../books/chart.ts'
-import { clear } from '../clearance/clear.ts'
+import { type Asking, clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
 import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
-import { NOT_HELD, noPrice, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, noPrice, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
 
 export interface OwnMoneyRequest {
   readonly money: Money
@@ -37,18 +37,18 @@ export async function moveOwnMoney(
   kind: keyof typeof DIRECTIONS,
   person: Person,
   { money, bankAccount, approval: given }: OwnMoneyRequest,
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   const { id: source, bank } = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
   refuseCurrency(context, bank, money)
   const facts = { ...moneyFacts(money), source: idFact('bac', source) }
-  const { approval } = await clear(context, {
-    ...{ rail: kind, payer: person.id, payee: null, money, given },
+  const { approval, uses } = await clear(context, {
+    ...{ rail: kind, payer: person.id, payee: null, money, given, standing },
     act: { action: kind, person: person.id, facts, key },
   })
 
   const owner = await walletOf(context, person.id, money.currency)
-  const payment = newPayment(context, kind, person, money, source)
+  const payment = newPayment(context, kind, person, money, { source, uses })
   const at = payment.createdAt
   const prepared = await prepareInstruction(
     context,
@@ -58,10 +58,9 @@ export async function moveOwnMoney(
     },
     at,
   )
-  const shown = { payer: { ...person, kind: 'person' as const }, payee: null, feeLines: [] }
-  const body = paymentOut(payment, shown)
+  const body = paymentOut(payment, { feeLines: [] })
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at, claim, evidence: approval.evidence },
+    ...{ id: payment.transfer, at, claim, uses, evidence: approval.evidence },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
@@ -79,13 +78,21 @@ function newPayment(
   kind: 'top_up' | 'withdrawal',
   person: Person,
   { amount, currency }: Money,
-  bankAccount: Uuid,
+  { source, uses }: { readonly source: Uuid; readonly uses: readonly Use[] },
 ): Payment {
   const now = context.now()
   const { lines: _none, ...price } = noPrice(amount)
   return {
     ...{ id: newId(), kind, state: 'processing', payer: person.id, payee: null, order: null },
-    ...{ bankAccount, feeSchedule: null, transfer: newUnitId(), amount, currency, ...price },
+    ...{
+      bankAccount: source,
+      quotas: quotasOf(uses),
+      feeSchedule: null,
+      transfer: newUnitId(),
+      amount,
+      currency,
+      ...price,
+    },
     ...{ note: null, failure: null, createdAt: now, changedAt: now, ...NOT_HELD },
   }
 }

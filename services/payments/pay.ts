@@ -7,7 +7,6 @@ import {
   type Claim,
   type CompanionRows,
   type Conclusion,
-  LedgerError,
   type Money,
   newId,
   newUnitId,
@@ -26,55 +25,31 @@ import {
   walletOf,
 } from '../books/chart.ts'
 import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
-import { type Clearance, clear } from '../clearance/clear.ts'
+import { type Asking, type Clearance, clear } from '../clearance/clear.ts'
 import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
-import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
-import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { publicId } from '../ids.ts'
 import { type Act, idFact, moneyFacts } from '../identity/acts.ts'
-import type { ApprovalBody } from '../identity/approvals.ts'
-import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
-import { priceOf, type Price } from '../merchants/fees.ts'
-import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import type { Person } from '../identity/parties.ts'
+import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
   later,
-  noPrice,
   NOT_HELD,
+  quotasOf,
   type Payment,
   paymentOut,
   paymentRow,
 } from './payment.ts'
-
-export interface PaymentRequest {
-  /** '@alias' or a public id; may be left out where an order says it. */
-  readonly payee: string | undefined
-  readonly money: Money
-  /** A linked bank account to pay from; the wallet where none is named. */
-  readonly source: Uuid | undefined
-  readonly order: Uuid | undefined
-  readonly note: string | undefined
-  readonly approval: ApprovalBody | undefined
-}
-
-/** Whom the money is for, and at what price. */
-interface Purpose {
-  readonly kind: 'person' | 'order'
-  readonly payee: Payee
-  readonly price: Price
-  readonly feeSchedule: Uuid | null
-  readonly order: Uuid | null
-  /** Undefined where paying is all there is. */
-  readonly manual: ManualCapture | undefined
-}
+import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
 
 /** All that is decided before any money is looked at. */
 interface Agreed extends Purpose {
   readonly payer: Person
   readonly money: Money
-  readonly note: string | null
+  /** Seals the note of the payment, if there is one. */
+  readonly note: NoteSealer
   /** The bank account to pay from; the wallet where there is none. */
   readonly source: BankAccount | undefined
   readonly clearance: Clearance
@@ -89,15 +64,16 @@ export async function pay(
   context: Context,
   payer: Person,
   request: PaymentRequest,
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, standing }: Asking,
 ): Promise<Outcome> {
-  const { money, note = null } = request
+  const { money } = request
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
-    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval },
+    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval, standing },
   })
+  const note = await noteSealer(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
@@ -124,51 +100,6 @@ const actOf = (
 function railOf({ kind }: Purpose, source: BankAccount | undefined): Rail {
   if (source !== undefined) return 'bank'
   return kind === 'person' ? 'wallet' : 'order'
-}
-
-const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
-  request.order === undefined
-    ? payPerson(context, payer, request)
-    : payOrder(context, request.order, request)
-
-async function payPerson(
-  context: Context,
-  payer: Person,
-  request: PaymentRequest,
-): Promise<Purpose> {
-  const payee = await findNamedPayee(context, request.payee)
-  if (payee === undefined) throw new ServiceError('payee_not_found')
-  if (payee.kind === 'merchant') throw new ServiceError('order_required')
-  if (payee.id === payer.id) throw new LedgerError('same_account')
-  const price = noPrice(request.money.amount)
-  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
-}
-
-async function findNamedPayee(context: Context, name: string | undefined) {
-  if (name === undefined) return undefined
-  if (name.startsWith('@')) return payeeByAlias(context, name.slice(1))
-  if (isPublicId('per', name)) return findPayee(context, 'person', uuidOf(name))
-  if (isPublicId('mer', name)) return findPayee(context, 'merchant', uuidOf(name))
-  return undefined
-}
-
-async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Promise<Purpose> {
-  const order = await findOrder(context, id)
-  if (order === undefined) throw new ServiceError('not_found')
-  const { money } = request
-  const payee = await payeeById(context, 'merchant', order.merchant)
-  const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
-  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
-  if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
-  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
-  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
-  const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
-  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  const { manual } = order
-  const full = priceOf(schedule, money)
-  // Nothing is charged before it is captured, and then by this schedule.
-  const price = manual === undefined ? full : noPrice(0n)
-  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
 }
 
 async function sourceOf(context: Context, payer: Person, { source, money }: PaymentRequest) {
@@ -218,7 +149,8 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const { fee, tax } = price
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
-  const { evidence } = agreed.clearance.approval
+  const { uses, approval } = agreed.clearance
+  const { evidence } = approval
   const unit = { id: payment.transfer, at: payment.createdAt, claim, evidence }
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
@@ -227,8 +159,7 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
-    ...unit,
-    transfers,
+    ...{ ...unit, transfers, uses },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
   })
 }
@@ -240,8 +171,8 @@ async function payFromBank(
   source: BankAccount,
 ): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
-  const { payer, money, claim } = agreed
-  const { evidence } = agreed.clearance.approval
+  const { payer, money, claim, clearance } = agreed
+  const { uses, approval } = clearance
   const owner = await walletOf(context, payer.id, money.currency)
   const prepared = await prepareInstruction(
     context,
@@ -253,23 +184,24 @@ async function payFromBank(
   )
   const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at: payment.createdAt, claim, evidence },
+    ...{ id: payment.transfer, at: payment.createdAt, claim, uses, evidence: approval.evidence },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }
 
 function newPayment(
   context: Context,
-  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual }: Agreed,
+  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const now = context.now()
+  const [id, now] = [newId(), context.now()]
   return {
-    ...{ id: newId(), kind, state, payer: payer.id, payee: payee.id, order },
+    ...{ id, kind, state, payer: payer.id, payee: payee.id, order },
     ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note, failure: null, createdAt: now, changedAt: now },
+    ...{ note: note(id), failure: null, createdAt: now, changedAt: now },
+    quotas: quotasOf(clearance.uses),
     ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
   }
 }
@@ -277,11 +209,10 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payer, payee, price, clearance }: Agreed,
+  { kind, payee, price, clearance }: Agreed,
   more: CompanionRows,
 ): Conclusion {
-  const shown = { payer: { ...payer, kind: 'person' as const }, payee, feeLines: price.lines }
-  const body = paymentOut(payment, shown)
+  const body = paymentOut(payment, { feeLines: price.lines })
   const merchant = kind === 'order' ? payee.id : undefined
   const rows = {
     payments: [paymentRow(payment, clearance.approval)],

@@ -1,11 +1,10 @@
 /** A payment: what somebody asked for, how it stands, and how the API shows it. */
 import type { Knex } from 'knex'
-import type { CompanionRow, Currency, UnitId, Uuid } from '../../ledger/index.ts'
-import type { Context } from '../context.ts'
+import type { CompanionRow, Currency, UnitId, Use, Uuid } from '../../ledger/index.ts'
 import { publicId } from '../ids.ts'
 import { type Approval, approvalColumns } from '../identity/approvals.ts'
-import { type Payee, payeeById } from '../identity/parties.ts'
 import type { FeeLine, Price } from '../merchants/fees.ts'
+import { storedNote } from '../privacy/shown.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
@@ -29,7 +28,8 @@ export interface Payment {
   readonly tax: bigint
   readonly net: bigint
   readonly currency: Currency
-  readonly note: string | null
+  /** Under the payer's key. */
+  readonly note: Buffer | null
   readonly failure: string | null
   readonly createdAt: Date
   readonly changedAt: Date
@@ -40,6 +40,8 @@ export interface Payment {
   readonly authorizedAt: Date | null
   readonly captureBefore: Date | null
   readonly reversedAt: Date | null
+  /** What it used up of what the payer may spend: given back where it comes to nothing. */
+  readonly quotas: readonly Uuid[]
 }
 
 /** Paying is all there is: nothing is held first. */
@@ -51,6 +53,8 @@ export const NOT_HELD = {
 export const authorized = (hold: UnitId, at: Date, captureBefore: Date) => ({
   ...{ state: 'authorized' as const, hold, authorizedAt: at, captureBefore, changedAt: at },
 })
+
+export const quotasOf = (uses: readonly Use[]): Uuid[] => uses.map(({ quota }) => quota)
 
 export const later = (at: Date, by_s: number): Date => new Date(at.getTime() + by_s * 1000)
 
@@ -73,7 +77,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     tax: payment.tax.toString(),
     net: payment.net.toString(),
     currency: payment.currency,
-    note: payment.note,
+    note_sealed: payment.note && `\\x${payment.note.toString('hex')}`,
     ...approvalColumns(approval),
     failure: payment.failure,
     created_at: payment.createdAt,
@@ -82,6 +86,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     hold_id: payment.hold,
     authorized_at: payment.authorizedAt,
     capture_before: payment.captureBefore,
+    quotas: payment.quotas.length === 0 ? null : `{${payment.quotas.join()}}`,
   }
 }
 
@@ -100,7 +105,7 @@ interface Row {
   readonly tax: bigint
   readonly net: bigint
   readonly currency: Currency
-  readonly note: string | null
+  readonly note_sealed: Buffer | null
   readonly failure: string | null
   readonly created_at: Date
   readonly changed_at: Date
@@ -109,6 +114,7 @@ interface Row {
   readonly authorized_at: Date | null
   readonly capture_before: Date | null
   readonly reversed_at: Date | null
+  readonly quotas: readonly Uuid[] | null
 }
 
 const fromRow = (row: Row): Payment => ({
@@ -126,7 +132,7 @@ const fromRow = (row: Row): Payment => ({
   tax: row.tax,
   net: row.net,
   currency: row.currency,
-  note: row.note,
+  note: row.note_sealed,
   failure: row.failure,
   createdAt: row.created_at,
   changedAt: row.changed_at,
@@ -135,6 +141,7 @@ const fromRow = (row: Row): Payment => ({
   authorizedAt: row.authorized_at,
   captureBefore: row.capture_before,
   reversedAt: row.reversed_at,
+  quotas: row.quotas ?? [],
 })
 
 /** A party may see a payment: its payer and its payee, be it a person or a merchant. */
@@ -182,30 +189,25 @@ async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
 }
 
 export interface Shown {
-  readonly payer: Payee
-  readonly payee: Payee | null
   readonly feeLines: readonly FeeLine[]
   readonly captures?: readonly Capture[]
 }
 
-/** A party as the other one sees it once there is a payment between them. */
-const partyOut = ({ kind, id, alias, name }: Payee) => ({
-  id: publicId(kind === 'person' ? 'per' : 'mer', id),
-  alias,
-  name,
-})
-
-export const paymentOut = (payment: Payment, { payer, payee, feeLines, captures = [] }: Shown) => ({
+/**
+ * The payment as it is stored in answers and in the log: parties by their ids, the note sealed.
+ * `showPeople` makes of it what the API shows.
+ */
+export const paymentOut = (payment: Payment, { feeLines, captures = [] }: Shown) => ({
   id: publicId('pay', payment.id),
   kind: payment.kind,
   state: payment.state,
   amount: payment.amount.toString(),
   currency: payment.currency,
-  payer: partyOut(payer),
-  payee: payee === null ? null : partyOut(payee),
+  payer: { id: publicId('per', payment.payer) },
+  payee: payeeOf(payment),
   order: payment.order === null ? null : publicId('ord', payment.order),
   bank_account: payment.bankAccount === null ? null : publicId('bac', payment.bankAccount),
-  note: payment.note,
+  note: payment.note && storedNote(payment.payer, payment.id, payment.note),
   fee: payment.fee.toString(),
   tax: payment.tax.toString(),
   net: payment.net.toString(),
@@ -220,6 +222,9 @@ export const paymentOut = (payment: Payment, { payer, payee, feeLines, captures 
   timeline: timelineOf(payment, captures),
   created_at: payment.createdAt.toISOString(),
 })
+
+const payeeOf = ({ kind, payee }: Payment) =>
+  payee === null ? null : { id: publicId(kind === 'order' ? 'mer' : 'per', payee) }
 
 /** A payment is created and, at once or later, ends; it never goes back. */
 function timelineOf(payment: Payment, captures: readonly Capture[]) {
@@ -236,29 +241,15 @@ function timelineOf(payment: Payment, captures: readonly Capture[]) {
   return steps.flatMap(([name, at]) => (at === null ? [] : [{ state: name, at: at.toISOString() }]))
 }
 
-/** The payments as the API shows them, with their parties and fee lines. */
-export async function showPayments(context: Context, payments: readonly Payment[], db: Knex) {
-  const lines = await feeLinesOf(
-    db,
-    payments.map((payment) => payment.id),
-  )
-  const held = payments.filter(({ captured }) => captured !== null)
-  const captures = await capturesOf(
-    db,
-    held.map((payment) => payment.id),
-  )
-  return Promise.all(
-    payments.map(async (payment) => {
-      const payer = await payeeById(context, 'person', payment.payer)
-      const kind = payment.kind === 'order' ? 'merchant' : 'person'
-      const payee = payment.payee === null ? null : await payeeById(context, kind, payment.payee)
-      const feeLines = lines.get(payment.id) ?? []
-      return paymentOut(payment, {
-        payer,
-        payee,
-        feeLines,
-        captures: captures.get(payment.id) ?? [],
-      })
+/** The payments as `paymentOut` says, with their fee lines and captures. */
+export async function findStored(db: Knex, payments: readonly Payment[]) {
+  const idsOf = (some: readonly Payment[]) => some.map((payment) => payment.id)
+  const lines = await feeLinesOf(db, idsOf(payments))
+  const captures = await capturesOf(db, idsOf(payments.filter(({ captured }) => captured !== null)))
+  return payments.map((payment) =>
+    paymentOut(payment, {
+      feeLines: lines.get(payment.id) ?? [],
+      captures: captures.get(payment.id) ?? [],
     }),
   )
 }

@@ -16,11 +16,12 @@ import {
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
+import { showPeople } from '../privacy/shown.ts'
 import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
-import { findPayment, findPayments, showPayments } from './payment.ts'
+import { findPayment, findPayments, findStored } from './payment.ts'
 
 const PayeeName = z
   .string()
@@ -52,7 +53,7 @@ const OwnMoney = z.strictObject({
 const Party = z.strictObject({
   id: z.string().regex(/^(per|mer)_/),
   alias: z.string().nullable(),
-  name: z.string(),
+  name: z.string().nullable().describe('Null once the person is erased'),
 })
 
 const FeeLine = z.strictObject({
@@ -118,9 +119,10 @@ const partyOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
 const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: string) =>
   endpoint({
     ...{ method: 'POST', path, summary, tag: 'Payments', scopes: ['person'] },
-    idempotency: 'required',
+    ...{ idempotency: 'required', rate: 'money' },
     body: OwnMoney,
     answers: { 202: PaymentOut },
+    shown: showPeople,
     refusals: [
       ...APPROVAL_REFUSALS,
       ...BANK_REFUSALS,
@@ -133,7 +135,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
         kind,
         caller.person,
         { money: moneyOf(body), bankAccount: body.bank_account, approval: body.approval },
-        { claim: claimed(claim), key: idempotencyKey },
+        { claim: claimed(claim), key: idempotencyKey, standing: caller.standing },
       ),
   })
 
@@ -150,6 +152,7 @@ const holdEndpoints = [
       final: z.boolean().optional().describe('Whether what it leaves goes back to the payer'),
     }),
     answers: { 200: PaymentOut },
+    shown: showPeople,
     refusals: [
       ...(['not_found', 'payment_not_authorized', 'partial_capture_not_allowed'] as const),
       ...(['amount_exceeds_hold', 'hold_expired', 'hold_resolved', 'fee_exceeds_amount'] as const),
@@ -167,6 +170,7 @@ const holdEndpoints = [
     summary: 'Give back what is still held',
     params: z.strictObject({ id: idIn('pay') }),
     answers: { 200: PaymentOut },
+    shown: showPeople,
     refusals: ['not_found', 'payment_not_authorized', 'hold_resolved', 'account_closed'],
     handle: (context, { caller, params, claim }) => {
       const merchant = caller.scope === 'merchant' ? caller.merchant : undefined
@@ -179,6 +183,7 @@ const holdEndpoints = [
     idempotency: 'required',
     params: z.strictObject({ id: idIn('pay') }),
     answers: { 200: PaymentOut },
+    shown: showPeople,
     refusals: ['not_found', 'payment_is_held', 'payment_not_cancelable', ...BOOKS_REFUSALS],
     handle: (context, { caller, params, claim }) =>
       cancel(context, caller.person.id, params.id, claimed(claim)),
@@ -188,9 +193,10 @@ const holdEndpoints = [
 export const paymentEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/payments', summary: 'Pay a person or an order' },
-    ...{ tag: 'Payments', scopes: ['person'], idempotency: 'required' },
+    ...{ tag: 'Payments', scopes: ['person'], idempotency: 'required', rate: 'money' },
     body: NewPayment,
     answers: { 201: PaymentOut, 202: PaymentOut },
+    shown: showPeople,
     statusOf,
     refusals: [
       ...APPROVAL_REFUSALS,
@@ -204,7 +210,8 @@ export const paymentEndpoints = [
     handle: (context, { caller, body, claim, idempotencyKey }) => {
       const { payee, source, order, note, approval } = body
       const request = { payee, money: moneyOf(body), source, order, note, approval }
-      return pay(context, caller.person, request, { claim: claimed(claim), key: idempotencyKey })
+      const asking = { claim: claimed(claim), key: idempotencyKey, standing: caller.standing }
+      return pay(context, caller.person, request, asking)
     },
   }),
   endpoint({
@@ -212,11 +219,11 @@ export const paymentEndpoints = [
     ...{ tag: 'Payments', scopes: ['person', 'merchant'] },
     query: pageQuery('pay'),
     answers: { 200: listOf(PaymentOut) },
+    shown: showPeople,
     refusals: [],
-    handle: async (context, { caller, query: { limit, cursor } }) => {
-      const { db } = context
+    handle: async ({ db }, { caller, query: { limit, cursor } }) => {
       const found = await findPayments(db, { party: partyOf(caller), before: cursor, limit })
-      return { status: 200, body: page(await showPayments(context, found, db), limit) }
+      return { status: 200, body: page(await findStored(db, found), limit) }
     },
   }),
   endpoint({
@@ -224,6 +231,7 @@ export const paymentEndpoints = [
     ...{ tag: 'Payments', scopes: ['person', 'merchant', 'chat', 'operator'] },
     params: z.strictObject({ id: idIn('pay') }),
     answers: { 200: PaymentOut },
+    shown: showPeople,
     refusals: ['not_found'],
     handle: async (context, { caller, params }) => {
       const party = 'subject' in caller ? undefined : partyOf(caller)
@@ -238,6 +246,6 @@ export const paymentEndpoints = [
 async function showPayment(context: Context, id: string, party: string | undefined) {
   const payment = await findPayment(context.db, id, party)
   if (payment === undefined) throw new ServiceError('not_found')
-  const [shown] = await showPayments(context, [payment], context.db)
-  return shown
+  const [stored] = await findStored(context.db, [payment])
+  return stored
 }

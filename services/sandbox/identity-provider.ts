@@ -18,6 +18,8 @@ import {
 } from 'jose'
 import getRawBody from 'raw-body'
 import { z } from 'zod'
+import { PROOF_ALGORITHMS, readProof } from '../identity/dpop.ts'
+import { GRANTS } from '../identity/scopes.ts'
 
 export interface IdentityProviderOptions {
   /** 0 for any free one. */
@@ -40,7 +42,9 @@ const TOKEN_AGE_S = 300
 const BODY_LIMIT = '4kb'
 const ALGORITHM = 'ES256'
 
-const SCOPES: readonly string[] = ['person', 'merchant', 'operator', 'chat']
+const PROOF_AGE_MAX_S = 60
+
+const SCOPES: readonly string[] = Object.keys(GRANTS)
 
 const TokenRequest = z.strictObject({
   sub: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/),
@@ -109,6 +113,7 @@ const configuration = ({ issuer, url }: Provider) => ({
   jwks_uri: `${url}/.well-known/jwks.json`,
   token_endpoint: `${url}/token`,
   scopes_supported: SCOPES,
+  dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
   response_types_supported: ['token'],
   subject_types_supported: ['public'],
   id_token_signing_alg_values_supported: [ALGORITHM],
@@ -116,9 +121,21 @@ const configuration = ({ issuer, url }: Provider) => ({
 
 async function tokenReply(provider: Provider, request: IncomingMessage): Promise<Reply> {
   const parsed = TokenRequest.safeParse(await jsonOf(request))
-  if (parsed.success) return { status: 200, json: await tokenFor(provider, parsed.data) }
+  if (parsed.success) {
+    const proof = request.headers['dpop']
+    const boundTo = proof === undefined ? undefined : await holderOf(provider, String(proof))
+    return boundTo === null
+      ? { status: 400, json: { error: 'invalid_dpop_proof' } }
+      : { status: 200, json: await tokenFor(provider, parsed.data, boundTo) }
+  }
   const isScope = parsed.error.issues.every(({ path }) => path[0] === 'scope')
   return { status: 400, json: { error: isScope ? 'invalid_scope' : 'invalid_request' } }
+}
+
+/** The key that the token is to be bound to; null when the proof shows no such key. */
+async function holderOf({ url }: Provider, proof: string): Promise<string | null> {
+  const asked = { method: 'POST', url: `${url}/token`, now: new Date(), ageMax_s: PROOF_AGE_MAX_S }
+  return (await readProof(proof, asked))?.thumbprint ?? null
 }
 
 /** Undefined for what is no JSON, too long, or cut short: no token request either way. */
@@ -131,13 +148,18 @@ async function jsonOf(request: IncomingMessage): Promise<unknown> {
 }
 
 /** An access token by RFC 9068, and the answer around it by RFC 6749. */
-async function tokenFor({ issuer, audience, key, people }: Provider, { sub, scope }: TokenRequest) {
+async function tokenFor(
+  { issuer, audience, key, people }: Provider,
+  { sub, scope }: TokenRequest,
+  boundTo: string | undefined,
+) {
   const person = people.get(sub) ?? { alias: sub.toLowerCase(), name: sub.toLowerCase() }
   const claims = {
     client_id: 'sandbox',
     scope: scope.join(' '),
     preferred_username: person.alias,
     name: person.name,
+    ...(boundTo !== undefined && { cnf: { jkt: boundTo } }),
   }
   const token = await new SignJWT(claims)
     .setProtectedHeader({ alg: ALGORITHM, typ: 'at+jwt', kid: key.kid })
@@ -148,7 +170,8 @@ async function tokenFor({ issuer, audience, key, people }: Provider, { sub, scop
     .setIssuedAt()
     .setExpirationTime(`${TOKEN_AGE_S}s`)
     .sign(key.privateKey)
-  return { access_token: token, token_type: 'Bearer', expires_in: TOKEN_AGE_S }
+  const token_type = boundTo === undefined ? 'Bearer' : 'DPoP'
+  return { access_token: token, token_type, expires_in: TOKEN_AGE_S }
 }
 
 async function keyIn(file: string): Promise<SigningKey> {

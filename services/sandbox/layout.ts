@@ -2,7 +2,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
+import type { VaultKeys } from '../vault/vault.ts'
 import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
 
 export interface Layout {
@@ -10,6 +12,8 @@ export interface Layout {
   readonly apiUrl: string
   readonly tokenUrl: string
   readonly dataDir: string
+  /** What seals at rest: migrations need it too. */
+  readonly vaultKeys: VaultKeys
   readonly processes: (urlOf: (role: string) => string) => readonly ProcessPlan[]
 }
 
@@ -35,13 +39,18 @@ export async function layOut(
   }))
   const apiUrl = local(PORT)
   const tokenUrl = `${local(identityPort)}/token`
+  const issuer = {
+    ...{ issuer: local(identityPort), audience: AUDIENCE },
+    jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
+  }
   const shared = {
     NODE_ENV: 'development',
-    ...{ TOKEN_ISSUER: local(identityPort), TOKEN_AUDIENCE: AUDIENCE },
-    ...{ JWKS_URL: `${local(identityPort)}/.well-known/jwks.json`, PIN_PEPPER: secrets.pepper },
+    TOKEN_ISSUERS: JSON.stringify([issuer]),
+    ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
     ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
     ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
+    ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
@@ -52,7 +61,7 @@ export async function layOut(
   const script = (path: string) => new URL(path, import.meta.url)
   return {
     ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
-    ...{ apiUrl, tokenUrl, dataDir },
+    ...{ apiUrl, tokenUrl, dataDir, vaultKeys: readVaultKeys(shared) },
     processes: (urlOf) => [
       { name: 'sandbox', script: script('./main.ts'), env: sandbox },
       {
@@ -72,9 +81,16 @@ interface Secrets {
   readonly banks: Readonly<Record<string, string>>
   /** An Ed25519 private key, PKCS8 in base64. */
   readonly sealKey: string
+  /** DATA_KEYS as the environment carries them. */
+  readonly dataKeys: string
+  readonly blindIndexKey: string
   /** A P-256 private key, PKCS8 in base64. */
   readonly pinKey: string
 }
+
+const SECRETS: readonly (keyof Secrets)[] = [
+  ...(['pepper', 'banks', 'sealKey', 'pinKey', 'dataKeys', 'blindIndexKey'] as const),
+]
 
 /**
  * Made at the first start and kept: without the pepper no PIN could ever be checked again. What an
@@ -83,11 +99,13 @@ interface Secrets {
 async function readSecrets(file: string): Promise<Secrets> {
   const known = await readFile(file, 'utf8').catch(() => '{}')
   const given: Partial<Secrets> = JSON.parse(known)
+  if (SECRETS.every((name) => given[name] !== undefined)) return given as Secrets
   const secret = () => randomBytes(32).toString('base64')
   const banks = Object.fromEntries(BANKS.map(({ name }) => [name, `whsec_${secret()}`]))
+  const dataKeys = JSON.stringify([{ kid: 'first', key: secret() }])
   const [sealKey, pinKey] = [newSealKey(), newPinKey()]
-  const secrets = { pepper: secret(), banks, sealKey, pinKey, ...given }
-  if (Object.keys(secrets).every((name) => name in given)) return secrets
+  const fresh = { pepper: secret(), banks, sealKey, pinKey, dataKeys }
+  const secrets = { ...fresh, blindIndexKey: secret(), ...given }
   await writeFile(`${file}.new`, JSON.stringify(secrets, null, 2), { mode: 0o600 })
   await rename(`${file}.new`, file)
   return secrets

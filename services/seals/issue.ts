@@ -9,7 +9,8 @@ import {
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { findPayment, showPayments } from '../payments/payment.ts'
+import { findPayment, findStored } from '../payments/payment.ts'
+import { showPeople } from '../privacy/shown.ts'
 import { digestOf, type Receipt } from './receipt.ts'
 
 /** Sealing is about a second behind. */
@@ -27,7 +28,7 @@ export async function issueReceipt(
   const { db, config, sealKeys } = context
   const payment = await findPayment(db, id, party)
   if (payment === undefined) throw new ServiceError('not_found')
-  const [shown] = await showPayments(context, [payment], db)
+  const [stored] = await findStored(db, [payment])
   const transfers = await findFamily(db, payment.transfer, payment.id)
   const found = await positionsOf(
     db,
@@ -38,13 +39,13 @@ export async function issueReceipt(
   const isSealed = positions.length > 0 && positions.length === transfers.length
   const query = { covering, order: 'asc', limit: 1 } as const
   const [checkpoint] = isSealed ? await findCheckpoints(db, config.SEAL_ORIGIN, query) : []
-  if (shown === undefined || checkpoint === undefined || sealKeys.sign === undefined) {
+  if (stored === undefined || checkpoint === undefined || sealKeys.sign === undefined) {
     throw new ServiceError('not_sealed_yet', { retryAfter_s: RETRY_AFTER_S })
   }
   const paths = await inclusionProofs(db, positions, checkpoint.head.size)
   const unsigned = {
     version: 1 as const,
-    payment: shown,
+    payment: await shownPayment(context, stored),
     transfers: transfers.map((sealed, nth) => ({
       position: positions[nth] ?? 0,
       sealed,
@@ -53,6 +54,10 @@ export async function issueReceipt(
     checkpoint: checkpoint.signature ?? '',
   }
   return { ...unsigned, signature: await sealKeys.sign('florin-receipt', digestOf(unsigned)) }
+}
+
+async function shownPayment(context: Context, stored: object): Promise<Receipt['payment']> {
+  return JSON.parse(await showPeople(context, JSON.stringify(stored)))
 }
 
 /** A head as it is published: anybody may keep it, and ask later whether it still holds. */

@@ -92,8 +92,13 @@ function startApi(
   const env = {
     ...{ NODE_ENV: 'development', LOG_LEVEL: 'warn', PORT: `${port}`, REDIS_URL: '' },
     ...{ DATABASE_URL: database.urlOf('florin_api'), PIN_PEPPER: secret },
-    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, NO_PIN_LIMIT: '1000000' },
-    ...{ JWKS_URL: `${identityUrl}/.well-known/jwks.json` },
+    TOKEN_ISSUERS: JSON.stringify([
+      { issuer: ISSUER, audience: AUDIENCE, jwks_url: `${identityUrl}/.well-known/jwks.json` },
+    ]),
+    ...{ NO_PIN_LIMIT: '1000000', BLIND_INDEX_KEY: secret },
+    DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
+    // Few people pay very often here: each is counted, and none is refused.
+    ...{ RATE_MONEY_PER_MINUTE: '1000000', RATE_MONEY_PER_DAY: '1000000' },
     BANKS: JSON.stringify([{ ...bank, secret: `whsec_${secret}`, currencies: ['EUR'] }]),
   }
   return startChild({

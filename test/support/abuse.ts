@@ -30,7 +30,7 @@ const WATCHED = {
   fx_rates: "concat_ws('|', id, rate)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
-  bank_accounts: "concat_ws('|', id, owner, number, deleted_at)",
+  bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   events: "concat_ws('|', id, type)",
 } as const
 

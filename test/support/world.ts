@@ -108,12 +108,29 @@ function configOf(told: {
   return readConfig({
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
-    ...{ TOKEN_ISSUER: ISSUER, TOKEN_AUDIENCE: AUDIENCE, JWKS_URL: told.jwksUrl },
+    TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
+    ...GENEROUS_RATES,
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
-    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey() },
+    ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
     PIN_JWE_KEY: newPinKey(),
   })
+}
+
+const base64 = (byte: number) => Buffer.alloc(32, byte).toString('base64')
+
+/** What seals at rest. */
+export const KEYS = {
+  DATA_KEYS: JSON.stringify([{ kid: 'test', key: base64(2) }]),
+  BLIND_INDEX_KEY: base64(3),
+}
+
+/** Tests ask more often than people do; those about rates have a process of their own. */
+const GENEROUS_RATES = {
+  ...{ RATE_MONEY_PER_MINUTE: '1000000', RATE_MONEY_PER_DAY: '1000000' },
+  ...{ RATE_LOOKUPS_PER_MINUTE: '1000000', RATE_SECURITY_PER_MINUTE: '1000000' },
+  ...{ RATE_ANONYMOUS_PER_MINUTE: '1000000', RATE_CALLBACKS_PER_SECOND: '1000000' },
+  ...{ SPRAY_FAILURES_PER_ADDRESS_HOUR: '1000000', SPRAY_FAILURES_GLOBAL_MINUTE: '10000000' },
 }
 
 function newSealKey(): string {

@@ -1,0 +1,193 @@
+/**
+ * What somebody may use up in a day, a week and a month: one row each, locked with the accounts of
+ * the group and moved in its transaction, so that a crowd of payments can use no more than one.
+ */
+import type { Knex } from 'knex'
+import type { Connection } from './database.ts'
+import type { Uuid } from './ids.ts'
+import { bigintsOf, placesOf, uuidsOf } from './wire/binary.ts'
+
+const PERIODS = ['day', 'week', 'month'] as const
+export type Period = (typeof PERIODS)[number]
+
+/** Numbers of the periods in which something happens; each later than the one before it. */
+export type Calendar = Readonly<Record<Period, bigint>>
+
+/** The most that is allowed; left out, any. */
+export interface Ceiling {
+  /** Minor units. */
+  readonly amount?: bigint | undefined
+  readonly count?: bigint | undefined
+}
+
+/** What a unit uses up. It is refused as a whole, with `code`, where that is too much. */
+export interface Use {
+  /** Opened before: see `openQuota`. */
+  readonly quota: Uuid
+  /** Minor units. */
+  readonly amount: bigint
+  readonly at: Calendar
+  /** `once` is for this use alone. */
+  readonly ceilings: Readonly<Partial<Record<Period | 'once', Ceiling>>>
+  readonly code: 'limit_exceeded' | 'allowance_exceeded'
+}
+
+interface Used {
+  readonly period: bigint
+  readonly amount: bigint
+  readonly count: bigint
+}
+
+export type Quota = { readonly id: Uuid } & Readonly<Record<Period, Used>>
+
+/** How the quota stands after `use`, or undefined where a ceiling is in the way. Pure. */
+export function afterUse(quota: Quota, use: Use): Quota | undefined {
+  const { amount, ceilings, at } = use
+  if (isAbove({ amount, count: 1n }, ceilings.once)) return undefined
+  const after = moved(quota, at, (used) => ({
+    amount: used.amount + amount,
+    count: used.count + 1n,
+  }))
+  return PERIODS.some((period) => isAbove(after[period], ceilings[period])) ? undefined : after
+}
+
+const isAbove = ({ amount, count }: Omit<Used, 'period'>, ceiling: Ceiling | undefined) =>
+  (ceiling?.amount !== undefined && amount > ceiling.amount) ||
+  (ceiling?.count !== undefined && count > ceiling.count)
+
+const NOTHING = { amount: 0n, count: 0n }
+
+/** A new period begins with nothing. Whose clock is behind uses up what is newer. */
+function moved(
+  quota: Quota,
+  at: Calendar,
+  change: (used: Omit<Used, 'period'>) => Omit<Used, 'period'>,
+): Quota {
+  const period = (name: Period): Used => {
+    const used = quota[name]
+    if (at[name] > used.period) return { period: at[name], ...change(NOTHING) }
+    return { period: used.period, ...change(used) }
+  }
+  return { id: quota.id, day: period('day'), week: period('week'), month: period('month') }
+}
+
+/** How the quota stands once what was used at `at` is given back; what is over stays over. Pure. */
+function afterReturn(quota: Quota, { amount, count, at }: Return): Quota {
+  const period = (name: Period): Used => {
+    const used = quota[name]
+    if (used.period !== at[name]) return used
+    return { ...used, amount: used.amount - amount, count: used.count - count }
+  }
+  return { id: quota.id, day: period('day'), week: period('week'), month: period('month') }
+}
+
+/** What was used and came to nothing. */
+export interface Return {
+  readonly quota: Uuid
+  readonly amount: bigint
+  readonly count: 0n | 1n
+  /** When it was used. */
+  readonly at: Calendar
+}
+
+/** Makes the row, if it is not there. In no transaction that holds locks. */
+export async function openQuota(db: Knex, id: Uuid): Promise<void> {
+  await db('quotas').insert({ id }).onConflict('id').ignore()
+}
+
+/** Those of the quotas that were ever opened, by id, as they stand. */
+export async function findQuotas(
+  db: Knex,
+  ids: readonly Uuid[],
+): Promise<ReadonlyMap<Uuid, Quota>> {
+  const rows: Row[] = await db('quotas').whereIn('id', ids)
+  return new Map(rows.map((row) => [row.id, fromRow(row)]))
+}
+
+export interface LockedQuotas {
+  readonly quotas: ReadonlyMap<Uuid, Quota>
+  /** Where they lie, for as long as they are locked. */
+  readonly quotaPlaces: ReadonlyMap<Uuid, string>
+}
+
+const LOCK_QUOTAS = `
+  SELECT ctid, * FROM quotas WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`
+
+/** Locks them in id order, always after the accounts, so that nobody can deadlock. */
+export async function lockQuotas(
+  connection: Connection,
+  ids: readonly Uuid[],
+): Promise<LockedQuotas> {
+  if (ids.length === 0) return { quotas: new Map(), quotaPlaces: new Map() }
+  const values = [uuidsOf(ids)]
+  const found = await connection.query({ name: 'lock_quotas', text: LOCK_QUOTAS, values })
+  const rows = found.rows as (Row & { readonly ctid: string })[]
+  return {
+    quotas: new Map(rows.map((row) => [row.id, fromRow(row)])),
+    quotaPlaces: new Map(rows.map((row) => [row.id, row.ctid])),
+  }
+}
+
+const UPDATE_QUOTAS = `
+  UPDATE quotas q
+     SET day = n.day, day_amount = n.day_amount, day_count = n.day_count,
+         week = n.week, week_amount = n.week_amount, week_count = n.week_count,
+         month = n.month, month_amount = n.month_amount, month_count = n.month_count
+    FROM unnest($1::tid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+      AS n (place, day, day_amount, day_count, week, week_amount, week_count,
+            month, month_amount, month_count)
+   WHERE q.ctid = n.place`
+
+/** Writes them where they are locked. */
+export const updateQuotas =
+  (quotas: readonly Quota[], places: LockedQuotas['quotaPlaces']) => (connection: Connection) =>
+    connection.query({
+      name: 'update_quotas',
+      text: UPDATE_QUOTAS,
+      values: [
+        placesOf(quotas.map(({ id }) => places.get(id) ?? '')),
+        ...PERIODS.flatMap((period) => [
+          bigintsOf(quotas.map((quota) => quota[period].period)),
+          bigintsOf(quotas.map((quota) => quota[period].amount)),
+          bigintsOf(quotas.map((quota) => quota[period].count)),
+        ]),
+      ],
+    })
+
+/**
+ * Gives back what was used and came to nothing, in the transaction in which it does, behind its
+ * transfers: accounts are locked before quotas.
+ */
+export async function returnUses(
+  trx: Knex.Transaction,
+  returned: readonly Return[],
+): Promise<void> {
+  if (returned.length === 0) return
+  const connection = (await trx.client.acquireConnection()) as Connection
+  const ids = returned.map(({ quota }) => quota)
+  const { quotas, quotaPlaces } = await lockQuotas(connection, ids)
+  const after = new Map(quotas)
+  for (const one of returned) {
+    const quota = after.get(one.quota)
+    if (quota !== undefined) after.set(one.quota, afterReturn(quota, one))
+  }
+  await updateQuotas([...after.values()], quotaPlaces)(connection)
+}
+
+type Row = { readonly id: Uuid } & Readonly<
+  Record<Period | `${Period}_amount` | `${Period}_count`, bigint>
+>
+
+const usedIn = (row: Row, period: Period): Used => ({
+  period: row[period],
+  amount: row[`${period}_amount`],
+  count: row[`${period}_count`],
+})
+
+const fromRow = (row: Row): Quota => ({
+  id: row.id,
+  day: usedIn(row, 'day'),
+  week: usedIn(row, 'week'),
+  month: usedIn(row, 'month'),
+})

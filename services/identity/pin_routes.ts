@@ -1,0 +1,98 @@
+/** A person's PIN over HTTP. It is never in an answer, a log or a stored request. */
+import { z } from 'zod'
+import { ServiceError } from '../errors.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { idIn } from '../ids.ts'
+import { ApprovalBody, approve, Pin } from './approvals.ts'
+import { findPayee } from './parties.ts'
+import { checkPin } from './pin_attempts.ts'
+import { clearPin, pinStateOf, resetPin, setPin } from './pins.ts'
+
+const CHECKED = [
+  ...(['approval_refused', 'pin_locked', 'pin_not_set', 'pin_reset_required'] as const),
+] as const
+
+const PinOut = z
+  .strictObject({
+    state: z
+      .enum(['unset', 'set', 'locked', 'reset_required'])
+      .describe('`reset_required`: wrong too often; only a reset helps'),
+    changed_at: z.string().nullable(),
+    locked_until: z.string().nullable(),
+  })
+  .meta({ id: 'Pin' })
+
+export const pinEndpoints = [
+  endpoint({
+    ...{ method: 'GET', path: '/v1/pin', summary: 'Whether a PIN is set, and how it stands' },
+    ...{ tag: 'Identity', scopes: ['person'] },
+    answers: { 200: PinOut },
+    refusals: [],
+    handle: async (context, { caller }) => {
+      const { state, changedAt, lockedUntil } = await pinStateOf(context, caller.person.id)
+      const moments = {
+        changed_at: changedAt?.toISOString() ?? null,
+        locked_until: lockedUntil?.toISOString() ?? null,
+      }
+      return { status: 200, body: { state, ...moments } }
+    },
+  }),
+  endpoint({
+    ...{ method: 'PUT', path: '/v1/pin', tag: 'Identity', scopes: ['person'], rate: 'security' },
+    summary: 'Set the PIN, or change it with the current one',
+    body: z.strictObject({ pin: Pin, current_pin: Pin.optional() }),
+    answers: { 204: null },
+    refusals: [...CHECKED, 'weak_pin', 'pin_already_set'],
+    handle: async (context, { caller, body }) => {
+      const { pin, current_pin: current } = body
+      await setPin(context, caller.person.id, { pin, current, known: caller.known })
+      return { status: 204 }
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/pin/verify', tag: 'Identity', scopes: ['person'] },
+    ...{ summary: 'Whether a PIN is right; counted like any other', rate: 'security' },
+    body: z.strictObject({ pin: Pin }),
+    answers: { 204: null },
+    refusals: CHECKED,
+    handle: async (context, { caller, body }) => {
+      await checkPin(context, caller.person.id, body.pin)
+      return { status: 204 }
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/pin/reset', tag: 'Identity', scopes: ['person'] },
+    ...{ summary: 'Set a new PIN without the old one, by another factor', rate: 'security' },
+    body: z.strictObject({ pin: Pin, approval: ApprovalBody }),
+    answers: { 204: null },
+    refusals: [...CHECKED, 'approval_required', 'weak_pin'],
+    handle: async (context, { caller, body, idempotencyKey }) => {
+      const { id } = caller.person
+      refuseOwnProof(body.approval)
+      const act = { action: 'pin_reset', person: id, facts: {}, key: idempotencyKey } as const
+      await approve(context, act, body.approval, { approval: true, stepUp: false })
+      await resetPin(context, id, { pin: body.pin, known: caller.known })
+      return { status: 204 }
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/people/:id/pin/reset', tag: 'Operators' },
+    ...{ summary: 'Take a PIN away, so that the person sets a new one', scopes: ['operator'] },
+    params: z.strictObject({ id: idIn('per') }),
+    answers: { 204: null },
+    refusals: ['not_found', 'pin_not_set'],
+    handle: async (context, { params }) => {
+      const person = await findPayee(context, 'person', params.id)
+      if (person === undefined) throw new ServiceError('not_found')
+      await clearPin(context, params.id)
+      return { status: 204 }
+    },
+  }),
+]
+
+/** What is to be replaced cannot prove that it may be. */
+function refuseOwnProof(approval: object): void {
+  const isPin = Object.keys(approval).some((name) => name === 'pin' || name === 'pin_jwe')
+  if (!isPin) return
+  throw new ServiceError('approval_required', { detail: 'approval: give a factor that is no PIN' })
+}

@@ -1,0 +1,58 @@
+/** Ending sessions: from a moment on, tokens of before are worth nothing, in every process. */
+import type { Knex } from 'knex'
+import type { Uuid } from '../../ledger/index.ts'
+
+interface Issued {
+  /** Seconds since 1970. */
+  readonly issuedAt: number
+  readonly jti: string
+}
+
+/**
+ * Whether a token was issued too early. Tokens count whole seconds: one of the very second of the
+ * revocation may be either, and is refused.
+ * @param kept the one token that stays good.
+ */
+export function isRevoked(
+  { issuedAt, jti }: Issued,
+  before: Date | null,
+  kept: string | null,
+): boolean {
+  return before !== null && jti !== kept && Math.floor(issuedAt) * 1000 <= before.getTime()
+}
+
+/**
+ * Ends a person's sessions: tokens issued up to `at` are refused for every write, but the one with
+ * the id `keptJti`. Call it in the transaction that changes what they were trusted for. Of two that
+ * race the later one decides.
+ */
+export async function endSessions(
+  trx: Knex,
+  person: Uuid,
+  at: Date,
+  keptJti: string | null,
+): Promise<void> {
+  await trx('people')
+    .where({ id: person })
+    .where(
+      (either) => void either.whereNull('tokens_valid_from').orWhere('tokens_valid_from', '<=', at),
+    )
+    .update({ tokens_valid_from: at, kept_token: keptJti })
+}
+
+/** The same for any subject, in every role it has, that of a person included. */
+export async function revokeSubject(
+  trx: Knex.Transaction,
+  { issuer, subject }: { readonly issuer: string; readonly subject: string },
+  { at, by }: { readonly at: Date; readonly by: string },
+): Promise<void> {
+  await trx.raw(
+    `INSERT INTO revocations (issuer, subject, revoked_before, revoked_by) VALUES (?, ?, ?, ?)
+     ON CONFLICT (issuer, subject) DO UPDATE
+        SET revoked_before = excluded.revoked_before, revoked_by = excluded.revoked_by
+      WHERE revocations.revoked_before < excluded.revoked_before`,
+    [issuer, subject, at, by],
+  )
+  const person = await trx('people').where({ issuer, subject }).first('id')
+  if (person !== undefined) await endSessions(trx, person.id, at, null)
+}

@@ -1,0 +1,99 @@
+/** What a payment uses up: one quota for each group of rules that count the same payments. */
+import { createHash } from 'node:crypto'
+import {
+  type Calendar,
+  type Ceiling,
+  openQuota,
+  type Period,
+  type Return,
+  type Use,
+  type Uuid,
+} from '../../ledger/index.ts'
+import type { Facts } from '../clearance/facts.ts'
+import type { Context } from '../context.ts'
+import { binds, type LimitRule } from './rules.ts'
+
+/** What the payment uses up under the rules in force; nothing where none binds it. */
+export async function usesOf(context: Context, facts: Facts): Promise<Use[]> {
+  const { limits, config } = context
+  const inForce = await limits.at(facts.at)
+  const binding = inForce.filter((rule) => binds(rule, facts, config.REDUCED_LIMITS_S))
+  if (binding.length === 0) return []
+  const at = context.calendar(facts.at)
+  const uses = [...ceilingsOf(binding, facts)].map(async ([counted, ceilings]) => ({
+    ...{ quota: await quotaOf(context, counted), amount: facts.money.amount, at, ceilings },
+    code: 'limit_exceeded' as const,
+  }))
+  return Promise.all(uses)
+}
+
+/** What a payment without an approval uses up of what may go without one in a day. */
+export async function allowanceOf(context: Context, { payer, money, at }: Facts): Promise<Use> {
+  const amount = BigInt(context.config.NO_PIN_DAY_LIMIT)
+  return {
+    quota: await quotaOf(context, `unapproved ${payer.id} ${money.currency}`),
+    ...{ amount: money.amount, at: context.calendar(at), ceilings: { day: { amount } } },
+    code: 'allowance_exceeded',
+  }
+}
+
+type Ceilings = Partial<Record<Period | 'once', Ceiling>>
+
+/** By what they count: the strictest ceiling of each period. Pure. */
+function ceilingsOf(
+  rules: readonly LimitRule[],
+  { payer, payee }: Facts,
+): ReadonlyMap<string, Ceilings> {
+  const all = new Map<string, Ceilings>()
+  for (const rule of rules) {
+    const { period, amountMax, countMax } = rule
+    const counted = countedBy(rule, payer.id, payee?.id)
+    const ceilings = all.get(counted) ?? {}
+    const name = period === 'payment' ? 'once' : period
+    const { amount, count } = ceilings[name] ?? {}
+    ceilings[name] = { amount: stricter(amount, amountMax), count: stricter(count, countMax) }
+    all.set(counted, ceilings)
+  }
+  return all
+}
+
+/** Names what the rule counts. Rules that count the same share a quota. Pure. */
+export function countedBy(
+  { scope, currency, rails }: LimitRule,
+  payer: Uuid,
+  payee: Uuid | undefined,
+): string {
+  const whom = scope === 'payee' ? ` to ${payee}` : ''
+  return `${payer}${whom} ${currency ?? '*'} ${rails?.toSorted().join() ?? '*'}`
+}
+
+function stricter(one: bigint | undefined, other: bigint | null): bigint | undefined {
+  if (other === null) return one
+  return one === undefined || other < one ? other : one
+}
+
+/** The quota's id, known to be in the database. */
+const quotaOf = ({ db, memory }: Context, counted: string): Promise<Uuid> =>
+  memory.recall(`quota ${counted}`, async () => {
+    const id = quotaId(counted)
+    await openQuota(db, id)
+    return id
+  })
+
+/** Two that count the same are the same, in whatever process. */
+export function quotaId(counted: string): Uuid {
+  const hex = createHash('sha256').update(counted).digest('hex')
+  return hex.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+/**
+ * What goes back when a payment has come to less than it was to be. Pure.
+ * @param quotas what it used up, when it was made.
+ * @param rest what it did not come to, in minor units.
+ */
+export const returnsOf = (
+  quotas: readonly Uuid[],
+  rest: { readonly amount: bigint; readonly isAll: boolean },
+  at: Calendar,
+): Return[] =>
+  quotas.map((quota) => ({ quota, amount: rest.amount, count: rest.isAll ? 1n : 0n, at }))

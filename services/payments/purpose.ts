@@ -1,0 +1,78 @@
+/** Whom a payment is for and at what price: a person, or a merchant's order. */
+import { LedgerError, type Money, type Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { isPublicId, uuidOf } from '../ids.ts'
+import type { ApprovalBody } from '../identity/approvals.ts'
+import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
+import { priceOf, type Price } from '../merchants/fees.ts'
+import { scheduleAt } from '../merchants/merchants.ts'
+import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import { noPrice } from './payment.ts'
+
+export interface PaymentRequest {
+  /** '@alias' or a public id; may be left out where an order says it. */
+  readonly payee: string | undefined
+  readonly money: Money
+  /** A linked bank account to pay from; the wallet where none is named. */
+  readonly source: Uuid | undefined
+  readonly order: Uuid | undefined
+  readonly note: string | undefined
+  readonly approval: ApprovalBody | undefined
+}
+
+/** Whom the money is for, and at what price. */
+export interface Purpose {
+  readonly kind: 'person' | 'order'
+  readonly payee: Payee
+  readonly price: Price
+  readonly feeSchedule: Uuid | null
+  readonly order: Uuid | null
+  /** Undefined where paying is all there is. */
+  readonly manual: ManualCapture | undefined
+}
+
+export const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
+  request.order === undefined
+    ? payPerson(context, payer, request)
+    : payOrder(context, request.order, request)
+
+async function payPerson(
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+): Promise<Purpose> {
+  const payee = await findNamedPayee(context, request.payee)
+  if (payee === undefined) throw new ServiceError('payee_not_found')
+  if (payee.kind === 'merchant') throw new ServiceError('order_required')
+  if (payee.id === payer.id) throw new LedgerError('same_account')
+  const price = noPrice(request.money.amount)
+  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
+}
+
+async function findNamedPayee(context: Context, name: string | undefined) {
+  if (name === undefined) return undefined
+  if (name.startsWith('@')) return payeeByAlias(context, name.slice(1))
+  if (isPublicId('per', name)) return findPayee(context, 'person', uuidOf(name))
+  if (isPublicId('mer', name)) return findPayee(context, 'merchant', uuidOf(name))
+  return undefined
+}
+
+async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Promise<Purpose> {
+  const order = await findOrder(context, id)
+  if (order === undefined) throw new ServiceError('not_found')
+  const { money } = request
+  const payee = await payeeById(context, 'merchant', order.merchant)
+  const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
+  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
+  if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
+  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
+  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
+  const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
+  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
+  const { manual } = order
+  const full = priceOf(schedule, money)
+  // Nothing is charged before it is captured, and then by this schedule.
+  const price = manual === undefined ? full : noPrice(0n)
+  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
+}

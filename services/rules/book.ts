@@ -1,0 +1,78 @@
+/**
+ * Rules that are dated data, kept in memory: each request asks them, and nobody waits for a query.
+ */
+
+/** When a rule binds: from a moment on, until another; null until it is ended. */
+export interface Dated {
+  readonly validFrom: Date
+  readonly validTo: Date | null
+}
+
+export interface RuleBook<R extends Dated> {
+  /**
+   * The rules in force at a moment, in the order in which they were loaded. What other processes
+   * changed is known here after `age_ms` at the latest.
+   * @throws whatever `load` throws, once what is known is too old: better no answer than an old one.
+   */
+  readonly at: (moment: Date) => Promise<readonly R[]>
+  /** Forgets what was read. Call it after the commit of a change: from then on it is in force. */
+  readonly changed: () => void
+}
+
+interface RuleBookOptions {
+  /** For how long what was read may be used; with 0, only those who ask meanwhile share it. */
+  readonly age_ms: number
+}
+
+interface Read<R> {
+  readonly rules: readonly R[]
+  /** When the reading began: whatever was committed later may be missing. */
+  readonly began_ms: number
+}
+
+/** @param load gives the rules in force and those of the future, and no more than it can bear. */
+export function openRuleBook<R extends Dated>(
+  load: () => Promise<readonly R[]>,
+  { age_ms }: RuleBookOptions,
+): RuleBook<R> {
+  let read: Read<R> | undefined
+  let reading: Promise<Read<R>> | undefined
+
+  async function start(): Promise<Read<R>> {
+    const began_ms = performance.now()
+    return { rules: await load(), began_ms }
+  }
+
+  /** One at a time; what was begun before a change is never kept. */
+  function refresh(): Promise<Read<R>> {
+    if (reading !== undefined) return reading
+    const ours = start()
+    reading = ours
+    const done = (fresh: Read<R> | undefined) => {
+      if (reading !== ours) return
+      reading = undefined
+      read = fresh ?? read
+    }
+    void ours.then(done, () => done(undefined))
+    return ours
+  }
+
+  async function current(): Promise<Read<R>> {
+    const age = read === undefined ? age_ms : performance.now() - read.began_ms
+    if (read === undefined || age >= age_ms) return refresh()
+    // Read ahead of need, so that nobody has to wait for it. A failure is told when it matters.
+    if (age >= age_ms / 2) refresh().catch(() => {})
+    return read
+  }
+
+  return {
+    at: async (moment) => (await current()).rules.filter((rule) => isInForce(rule, moment)),
+    changed() {
+      read = undefined
+      reading = undefined
+    },
+  }
+}
+
+const isInForce = ({ validFrom, validTo }: Dated, moment: Date): boolean =>
+  validFrom <= moment && (validTo === null || moment < validTo)

@@ -1,0 +1,163 @@
+/** Ended sessions: a token that is still alive writes nothing any more, in any process. */
+import { expect } from 'chai'
+import { setTimeout as pause } from 'node:timers/promises'
+import { newId } from '../ledger/index.ts'
+import { publicId } from '../services/ids.ts'
+import { endSessions, isRevoked } from '../services/identity/revocations.ts'
+import { expectProblem, quiet, send, unchanged } from './support/abuse.ts'
+import { inSeconds, type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
+import { call, newSubject, type Who } from './support/api.ts'
+import { newRate } from './support/exchange.ts'
+import { merchant, OPERATOR, payment, person, type Person, PIN } from './support/people.ts'
+import { world } from './support/world.ts'
+
+const CHAT: Who = { sub: 'chat', scope: 'chat' }
+
+describe('a person’s sessions', () => {
+  let second: SecondApi
+  let ada: Person
+  let ben: Person
+  before(quiet)
+  withSecondApi((api) => (second = api))
+  beforeEach(async () => {
+    ;[ada, ben] = await Promise.all([person(1_000n), person()])
+  })
+
+  const token = (who: Person, claims: object = {}) =>
+    second.mint({ claims: { sub: who.sub, ...claims } })
+  const use = (jwt: string, path: string, body?: object) =>
+    send(undefined, body === undefined ? 'GET' : 'POST', path, {
+      ...{ apiUrl: second.apiUrl, headers: { authorization: `Bearer ${jwt}` } },
+      ...(body !== undefined && { bytes: JSON.stringify(body) }),
+    })
+  const pay = (jwt: string) => use(jwt, '/v1/payments', payment(ben, '10'))
+
+  it('end for writes at once, in every process, all of them', async () => {
+    const [one, other] = [await token(ada), await token(ada)]
+    expect((await pay(one)).status).to.equal(201)
+    const ended = await use(other, '/v1/sessions/revoke', { keep_this: false })
+    expect(ended.status, ended.text).to.equal(204)
+    await unchanged(async () => {
+      for (const jwt of [one, other]) expectProblem(await pay(jwt), 401, 'invalid_token')
+      const body = payment(ben, '10')
+      const elsewhere = await call(ada, 'POST', '/v1/payments', { body })
+      expectProblem(elsewhere, 401, 'invalid_token')
+    })
+    // Reading may go on until the token ends, at most five minutes.
+    expect((await use(one, '/v1/accounts')).status).to.equal(200)
+  })
+
+  it('end but the one that says so', async () => {
+    const [one, mine] = [await token(ada), await token(ada)]
+    expect((await use(mine, '/v1/sessions/revoke', { keep_this: true })).status).to.equal(204)
+    expectProblem(await pay(one), 401, 'invalid_token')
+    expect((await pay(mine)).status).to.equal(201)
+    expect((await use(mine, '/v1/sessions/revoke', { keep_this: false })).status).to.equal(204)
+    expectProblem(await pay(mine), 401, 'invalid_token')
+  })
+
+  it('begin again with a token of the next second', async () => {
+    const mine = await token(ada)
+    await use(mine, '/v1/sessions/revoke', { keep_this: false })
+    await pause(1_000 - (Date.now() % 1000) + 20)
+    expectProblem(await pay(await token(ada, { iat: inSeconds(-1) })), 401, 'invalid_token')
+    expect((await pay(await token(ada))).status).to.equal(201)
+  })
+
+  it('are ended by the chat app and by operators, and by nobody else', async () => {
+    for (const by of [CHAT, OPERATOR]) {
+      const them = await person(100n)
+      const jwt = await token(them)
+      const path = `/v1/people/${publicId('per', them.id)}/sessions/revoke`
+      expectProblem(await call(ada, 'POST', path), 403, 'forbidden')
+      expect((await call(by, 'POST', path)).status).to.equal(204)
+      expectProblem(await pay(jwt), 401, 'invalid_token')
+    }
+    const nobody = `/v1/people/${publicId('per', newId())}/sessions/revoke`
+    expectProblem(await call(CHAT, 'POST', nobody), 404, 'not_found')
+  })
+
+  it('end by the latest word, whichever is written last', async () => {
+    const { owner, api } = await world()
+    const [early, late] = [new Date(Date.now() - 60_000), new Date(Date.now() - 30_000)]
+    await endSessions(owner, ada.id, late, 'late')
+    await endSessions(owner, ada.id, early, 'early')
+    const standing = await api.standings(ada.id)
+    expect(standing).to.deep.include({ tokensValidFrom: late, keptToken: 'late' })
+  })
+
+  it('of one person are no matter of another’s', async () => {
+    await use(await token(ada), '/v1/sessions/revoke', { keep_this: false })
+    const jwt = await token(ben)
+    const body = { pin: '274952', current_pin: PIN }
+    const options = { apiUrl: second.apiUrl, headers: { authorization: `Bearer ${jwt}` } }
+    const bytes = JSON.stringify(body)
+    const changed = await send(undefined, 'PUT', '/v1/pin', { ...options, bytes })
+    expect(changed.status, changed.text).to.equal(204)
+  })
+})
+
+describe('the tokens of staff and operators', () => {
+  const revoke = (subject: string, issuer?: string) =>
+    call(OPERATOR, 'POST', '/v1/revocations', { body: { subject, ...(issuer && { issuer }) } })
+  const write = (who: Who) =>
+    who.scope === 'merchant'
+      ? call(who, 'POST', '/v1/settlements', { body: {} })
+      : call(who, 'POST', '/v1/fx_rates', { body: newRate('EUR', 'RWF', '1500') })
+
+  it('are revoked by an operator: at once for writes', async () => {
+    const [shop, oscar] = [await merchant(), { sub: newSubject('o'), scope: 'operator' }]
+    expect((await write(shop)).status).to.equal(400)
+    expect((await write(oscar)).status).to.equal(201)
+    for (const who of [shop, oscar]) {
+      expect((await revoke(who.sub)).status).to.equal(204)
+      expectProblem(await write(who), 401, 'invalid_token')
+    }
+  })
+
+  it('of another issuer are others', async () => {
+    const oscar = { sub: newSubject('o'), scope: 'operator' }
+    expect((await revoke(oscar.sub, 'https://other.example')).status).to.equal(204)
+    expect((await write(oscar)).status).to.equal(201)
+  })
+
+  it('end with those of the person of that subject', async () => {
+    const ada = await person()
+    expect((await revoke(ada.sub)).status).to.equal(204)
+    const again = await call(ada, 'PUT', '/v1/pin', { body: { pin: '274952' } })
+    expectProblem(again, 401, 'invalid_token')
+  })
+
+  it('end with the staff member, for reading too', async () => {
+    const shop = await merchant()
+    const till = { sub: newSubject('m'), scope: 'merchant' }
+    const body = { subject: till.sub }
+    const added = await call(shop, 'POST', '/v1/staff', { body })
+    expect((await call(till, 'GET', '/v1/payments')).status).to.equal(200)
+    expect((await call(shop, 'DELETE', `/v1/staff/${added.body.id}`)).status).to.equal(204)
+    expectProblem(await call(till, 'GET', '/v1/payments'), 403, 'forbidden')
+    const gone = await call(shop, 'DELETE', `/v1/staff/${added.body.id}`)
+    expectProblem(gone, 404, 'not_found')
+  })
+})
+
+describe('a token of the second of the revocation', () => {
+  const before = new Date('2026-03-01T12:00:00.500Z')
+  const second = before.getTime() / 1000 - 0.5
+  const CASES = [
+    [second - 1, 'a', null, true],
+    [second, 'a', null, true],
+    [second + 0.9, 'a', null, true],
+    [second, 'a', 'a', false],
+    [second + 1, 'a', null, false],
+  ] as const
+  for (const [issuedAt, jti, kept, expected] of CASES) {
+    const [when, is] = [`${issuedAt - second} s after it began`, expected ? 'is' : 'is not']
+    it(`issued ${when}${kept === null ? '' : ' and kept'} ${is} revoked`, () => {
+      expect(isRevoked({ issuedAt, jti }, before, kept)).to.equal(expected)
+    })
+  }
+  it('is nothing special where nothing was revoked', () => {
+    expect(isRevoked({ issuedAt: second, jti: 'a' }, null, null)).to.equal(false)
+  })
+})
