@@ -223,6 +223,8 @@ describe('a body', () => {
     'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
     'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
     'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
+    'POST /v1/devices': [ada, newDevice()],
+    'PUT /v1/me': [ada, { no_pin_limit: '1' }],
     'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
     'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],
@@ -232,6 +234,10 @@ describe('a body', () => {
     'POST /v1/pin/verify': [ben, { pin: PIN }],
     'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
+  const newDevice = () => {
+    const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+    return { name: 'A phone', key, possession: 'a.b.c', approval: { pin: PIN } }
+  }
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }
     return { name: 'Shop', alias: 'abuse.shop', subject: 'abuse.shop', fees }

@@ -1,6 +1,6 @@
 /**
- * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by their
- * PIN, in the clear or encrypted by their phone, or by what their phone signs.
+ * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by
+ * their PIN, in the clear or encrypted by their phone, or by what their phone signs.
  */
 import { z } from 'zod'
 import type { CompanionRow, Uuid } from '../../ledger/index.ts'

@@ -32,6 +32,7 @@ const WATCHED = {
   reviews: "concat_ws('|', id, state)",
   people: "concat_ws('|', id, tier, country)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
+  devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   totp: "concat_ws('|', person_id, confirmed_at)",
   totp_enrolments: "concat_ws('|', person_id, expires_at)",
