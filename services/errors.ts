@@ -1,6 +1,7 @@
 /** Why the business refuses. One closed union with the ledger's and the banks' codes. */
 import type { BankErrorCode } from '../adapters/adapter.ts'
 import type { LedgerErrorCode } from '../ledger/index.ts'
+import type { Noted } from './security/kinds.ts'
 
 /** Named constraints of services/migrations that a request can break. */
 export const CONSTRAINT_CODES = [
@@ -70,6 +71,7 @@ export type ServiceErrorCode =
   | 'possession_not_proven'
   | 'proposal_decided'
   | 'proposal_expired'
+  | 'proposer_revoked'
   | 'quote_expired'
   | 'rate_not_available'
   | 'request_timeout'
@@ -114,13 +116,16 @@ export class ServiceError extends Error {
   /** When it is worth trying again. */
   readonly retryAfter_s: number | undefined
   readonly more: More
+  /** What it is to the security log, where the code does not say it. Clients do not see it. */
+  readonly noted: Noted | undefined
 
-  constructor(code: ServiceErrorCode, { detail, retryAfter_s, more = {} }: Told = {}) {
+  constructor(code: ServiceErrorCode, { detail, retryAfter_s, more = {}, noted }: Told = {}) {
     super(detail ?? code)
     this.code = code
     this.detail = detail
     this.retryAfter_s = retryAfter_s
     this.more = more
+    this.noted = noted
   }
 }
 
@@ -128,4 +133,5 @@ interface Told {
   readonly detail?: string
   readonly retryAfter_s?: number
   readonly more?: More
+  readonly noted?: Noted
 }

@@ -65,5 +65,6 @@ export const COMPANIONS = {
     ...['id', 'payment_id', 'assessment_id', 'state', 'hold_id', 'evidence', 'due_at'],
     'created_at',
   ],
+  security_log: ['id', 'at', 'kind', 'actor', 'subject', 'request_id', 'address', 'detail'],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

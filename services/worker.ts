@@ -1,7 +1,9 @@
 /** The process that talks to banks. Any number of them may run beside each other. */
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
+import type { Logger } from 'pino'
 import { sweep } from './banking/sweep.ts'
+import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
@@ -15,39 +17,53 @@ import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
 
-const FORGET_EVERY_MS = 600_000
-/** Several workers look at the same part at the same time; one of them finds something. */
-const PURGE_EVERY_MS = 60_000
+const MINUTE_MS = 60_000
+
+interface Repeated {
+  readonly what: string
+  readonly every_ms: number
+  /** As much as is due, and bounded: what is left waits for the next time. */
+  readonly work: () => Promise<unknown>
+}
+
+/** What every worker does again and again. Several may do the same at a time. */
+function repeatedOf(context: Context): readonly Repeated[] {
+  const { config, db, now } = context
+  const sealing = openSealing(context)
+  const [often, days] = [config.SWEEP_EVERY_MS, config.CLAIM_DAYS]
+  // Several workers look at the same part at the same time; one of them finds something.
+  const turn = () => Math.floor(now().getTime() / MINUTE_MS)
+  return [
+    { what: 'sweep', every_ms: often, work: () => sweep(context) },
+    { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
+    { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
+    { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
+    { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },
+    { what: 'used nonces', every_ms: often, work: () => purgeNonces(context) },
+    { what: 'wrong PINs', every_ms: 10 * MINUTE_MS, work: () => forgetFailures(context) },
+    { what: 'claims', every_ms: MINUTE_MS, work: () => purgeClaims(db, { days, turn: turn() }) },
+  ]
+}
+
+/** Never twice at the same time. @returns what ends it, when what is running is done. */
+function repeat(log: Logger, { what, every_ms, work }: Repeated): () => Promise<void> {
+  let working: Promise<unknown> | undefined
+  const timer = every(() => {
+    working ??= work()
+      .catch((error: unknown) => log.warn({ err: error }, what))
+      .finally(() => (working = undefined))
+  }, every_ms)
+  return async () => {
+    clearInterval(timer)
+    await working
+  }
+}
 
 await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
 
-  const repeat = (what: string, work: () => Promise<unknown>, every_ms: number) => {
-    let working: Promise<unknown> | undefined
-    const timer = every(() => {
-      working ??= work()
-        .catch((error: unknown) => log.warn({ err: error }, what))
-        .finally(() => (working = undefined))
-    }, every_ms)
-    return async () => {
-      clearInterval(timer)
-      await working
-    }
-  }
-  const sealing = openSealing(context)
-  const days = config.CLAIM_DAYS
-  const turnAt = () => Math.floor(context.now().getTime() / PURGE_EVERY_MS)
-  const repeated = [
-    repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
-    repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
-    repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
-    repeat('forget', () => forgetFailures(context), FORGET_EVERY_MS),
-    repeat('nonces', () => purgeNonces(context), config.SWEEP_EVERY_MS),
-    repeat('review expiry', () => expireReviews(context), config.SWEEP_EVERY_MS),
-    repeat('seal', sealing.run, config.SEAL_EVERY_MS),
-    repeat('purge', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
-  ]
+  const repeated = repeatedOf(context).map((job) => repeat(log, job))
 
   // Probes and metrics only.
   const server = openServer(context, {

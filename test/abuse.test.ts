@@ -179,7 +179,7 @@ const SPOILT = [
 /** The kinds of ids in paths, where it is no payment's. */
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
-  ...{ proposals: 'prp', step_up_rules: 'sur' },
+  ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 const nobodys = (path: string) =>
@@ -209,7 +209,10 @@ describe('a body', () => {
     'POST /v1/limit_rules': [OPERATOR, { scope: 'payer', period: 'day', count_max: 1, tier: 'x' }],
     'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
     'POST /v1/step_up_rules': [OPERATOR, { kind: 'amount', tier: 'x' }],
-    'POST /v1/step_up_rules/:id/end': [OPERATOR, { valid_to: CLOSING.through }],
+    'POST /v1/step_up_rules/:id/end': [OPERATOR, { valid_to: CLOSING.through, ...WHY }],
+    'POST /v1/risk_rules/:id/end': [OPERATOR, WHY],
+    'POST /v1/people/:id/erasure': [OPERATOR, WHY],
+    'POST /v1/people/:id/pin/reset': [OPERATOR, WHY],
     'POST /v1/totp': [ada, { approval: { pin: PIN } }],
     'POST /v1/totp/confirm': [ada, { code: '123456' }],
     'POST /v1/totp/recovery_codes': [ada, { approval: { pin: PIN, totp: '123456' } }],
@@ -219,7 +222,7 @@ describe('a body', () => {
     'POST /v1/risk_rules': [OPERATOR, newRule({})],
     'POST /v1/reviews/:id/release': [OPERATOR, WHY],
     'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
-    'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE' }],
+    'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
     'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
     'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
     'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],

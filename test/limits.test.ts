@@ -16,6 +16,7 @@ import {
   person,
   PIN,
 } from './support/people.ts'
+import { endRule } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 /** A tier that only this test's people are of, so that its limits bind nobody else. */
@@ -99,7 +100,7 @@ describe('a limit', () => {
     expect(await usedOf(ada)).to.deep.equal({ amount: '0', count: 0 })
     const key = newKey()
     expectProblem(await pay(ada, ben, '2001', {}, key), 422, 'limit_exceeded')
-    await endRule(rule.id)
+    expect((await endRule(`/v1/limit_rules/${rule.id}`)).status).to.equal(200)
     const again = await pay(ada, ben, '2001', {}, key)
     expectProblem(again, 422, 'limit_exceeded')
     expect(again.headers.get('idempotent-replayed')).to.equal('true')
@@ -132,12 +133,9 @@ describe('a limit', () => {
     expect((await pay(ada, ben, '100')).status).to.equal(201)
     const now = await limit(tier, { amount_max: '0' })
     expectProblem(await pay(ada, ben, '100'), 422, 'limit_exceeded')
-    await endRule(now.id)
+    expect((await endRule(`/v1/limit_rules/${now.id}`)).status).to.equal(200)
     expect((await pay(ada, ben, '100')).status).to.equal(201)
-    const again = await call(OPERATOR, 'POST', `/v1/limit_rules/${now.id}/end`, {
-      body: { reason: 'Twice' },
-    })
-    expectProblem(again, 404, 'not_found')
+    expectProblem(await endRule(`/v1/limit_rules/${now.id}`), 404, 'not_found')
   })
 
   it('is reduced for a while after a factor was changed', async () => {
@@ -156,12 +154,6 @@ describe('a limit', () => {
     expect((await pay(ada, ben, '101')).status).to.equal(201)
   })
 })
-
-const endRule = async (id: string) => {
-  const body = { reason: 'A test' }
-  const answer = await call(OPERATOR, 'POST', `/v1/limit_rules/${id}/end`, { body })
-  expect(answer.status, answer.text).to.equal(200)
-}
 
 describe('what was used up of a limit', () => {
   it('comes back when the bank refuses', async () => {
@@ -290,9 +282,7 @@ describe('rules of limits', () => {
       })
       expectProblem(unheard, 422, 'currency_unknown')
       const nobody = publicId('lim', uuidOf(made.id).replace(/^./, '1'))
-      const end = { body: { reason: 'None' } }
-      const lost = await call(OPERATOR, 'POST', `/v1/limit_rules/${nobody}/end`, end)
-      expectProblem(lost, 404, 'not_found')
+      expectProblem(await endRule(`/v1/limit_rules/${nobody}`), 404, 'not_found')
     })
   })
 })

@@ -7,10 +7,11 @@ import { isWeakPin } from '../services/identity/weak_pins.ts'
 import { expectProblem, send, times } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey } from './support/api.ts'
-import { OPERATOR, type Person, person, PIN } from './support/people.ts'
+import { type Person, person, PIN } from './support/people.ts'
 import { phone } from './support/phones.ts'
 import { rowOf, stateOf, unlock, verify, verifyAt, wrong } from './support/pins.ts'
 import { codeAt, enrolled } from './support/totp.ts'
+import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const NOTHING = { phoneNumber: undefined, birthdate: undefined }
@@ -160,7 +161,8 @@ describe('a change of PIN', () => {
     const { owner } = await world()
     await owner('pins').where({ person_id: ada.id }).update({ failures: 10, failed: 5 })
     const path = `/v1/people/${publicId('per', ada.id)}/pin/reset`
-    expect((await call(OPERATOR, 'POST', path)).status).to.equal(204)
+    const body = { reason: 'They forgot it' }
+    expect((await together(path, { body })).body).to.include({ id: publicId('per', ada.id) })
     expect((await stateOf(ada)).state).to.equal('unset')
     const changedAt = await securityChangedAt(ada)
     // Whoever was signed in is not any more: it may not have been her.
@@ -218,11 +220,12 @@ describe('a change of PIN', () => {
 
   it('is done by nobody for somebody who is not there or has none', async () => {
     const nobody = `/v1/people/${publicId('per', newId())}/pin/reset`
-    expectProblem(await call(OPERATOR, 'POST', nobody), 404, 'not_found')
+    const asked = { body: { reason: 'They forgot it' } }
+    expectProblem(await together(nobody, asked), 404, 'not_found')
     const ada = await person(0n, { withPin: false })
     const path = `/v1/people/${publicId('per', ada.id)}/pin/reset`
-    expectProblem(await call(OPERATOR, 'POST', path), 403, 'pin_not_set')
-    expectProblem(await call(ada, 'POST', path), 403, 'forbidden')
+    expectProblem(await together(path, asked), 403, 'pin_not_set')
+    expectProblem(await call(ada, 'POST', path, asked), 403, 'forbidden')
   })
 
   it('without the old one is not proved by the old one', async () => {

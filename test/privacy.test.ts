@@ -22,6 +22,7 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const NOTE = 'Zweiundvierzig Äpfel'
@@ -208,8 +209,10 @@ describe('erasure', () => {
     const ada = await person()
     const { body } = await call(ada, 'GET', '/v1/me/export')
     const path = `/v1/people/${body.id}/erasure`
-    expect((await call(OPERATOR, 'POST', path)).status).to.equal(204)
-    expectProblem(await call(OPERATOR, 'POST', path), 404, 'not_found')
+    const asked = { body: { reason: 'They asked for it' } }
+    const done = await together(path, asked)
+    expect([done.status, done.body.id], done.text).to.deep.equal([200, body.id])
+    expectProblem(await together(path, asked), 404, 'not_found')
   })
 
   it('is heard of elsewhere at once for writes, for names within PERSON_MEMORY_S', async () => {

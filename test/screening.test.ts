@@ -9,6 +9,7 @@ import { type ListCheck } from '../services/risk/lists.ts'
 import { expectProblem, unchanged } from './support/abuse.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { linkedAccount, merchant, OPERATOR, order, payment, person } from './support/people.ts'
+import { endRule, together } from './support/proposals.ts'
 import { assessmentsOf, knownAs, newRule, rule, tiered } from './support/risk.ts'
 import { reviewOf } from './support/reviews.ts'
 import { world } from './support/world.ts'
@@ -57,7 +58,7 @@ describe('a payment that a rule refuses', () => {
     ])
     expect(kept.idempotency_key).to.equal(key)
     expect(JSON.stringify(kept)).not.to.contain(ada.sub)
-    const ended = await call(OPERATOR, 'POST', `/v1/risk_rules/${made.id}/end`)
+    const ended = await endRule(`/v1/risk_rules/${made.id}`)
     expect(ended.status, ended.text).to.equal(200)
     expect((await call(ada, 'POST', '/v1/payments', { body, key })).status).to.equal(201)
   })
@@ -130,7 +131,7 @@ describe('a rule at work', () => {
     const body = () => payment(ben, '1000')
     const first = await rule({ tier, kind: 'new_payee', parameters: {}, currency: null })
     expectProblem(await call(ada, 'POST', '/v1/payments', { body: body() }), 403, 'payment_refused')
-    await call(OPERATOR, 'POST', `/v1/risk_rules/${first.id}/end`)
+    await endRule(`/v1/risk_rules/${first.id}`)
     expect((await call(ada, 'POST', '/v1/payments', { body: body() })).status).to.equal(201)
     await rule({ tier, kind: 'new_payee', parameters: {}, currency: null })
     expect((await call(ada, 'POST', '/v1/payments', { body: body() })).status).to.equal(201)
@@ -199,11 +200,11 @@ describe('a rule at work', () => {
       (await assess(api, await factsOf(ada, { at: new Date(at) }), newKey())).verdict
     expect(await judged(from.getTime() - 1)).to.equal('allow')
     expect(await judged(from.getTime())).to.equal('refuse')
-    const ended = await call(OPERATOR, 'POST', `/v1/risk_rules/${made.id}/end`)
+    const ended = await endRule(`/v1/risk_rules/${made.id}`)
     expect(ended.body).to.include({ valid_to: made.valid_from, ended_by: OPERATOR.sub })
     expect(await judged(from.getTime())).to.equal('allow')
-    const again = await call(OPERATOR, 'POST', `/v1/risk_rules/${made.id}/end`)
-    expect(again.text).to.equal(ended.text)
+    const again = await endRule(`/v1/risk_rules/${made.id}`)
+    expectProblem(again, 404, 'not_found')
   })
 
   it('costs payments that it is not about nothing: not one statement', async () => {
@@ -240,11 +241,11 @@ describe('operators', () => {
     const listed = async (query: string) =>
       (await call(OPERATOR, 'GET', `/v1/risk_rules?limit=5${query}`)).body.data
     expect((await listed(''))[0]).to.deep.equal(made)
-    await call(OPERATOR, 'POST', `/v1/risk_rules/${made.id}/end`)
+    await endRule(`/v1/risk_rules/${made.id}`)
     expect((await listed('')).map(({ id }: { id: string }) => id)).not.to.include(made.id)
     expect((await listed('&state=all'))[0]).to.include({ id: made.id, ended_by: OPERATOR.sub })
     const nothing = publicId('rsk', newId())
-    expectProblem(await call(OPERATOR, 'POST', `/v1/risk_rules/${nothing}/end`), 404, 'not_found')
+    expectProblem(await endRule(`/v1/risk_rules/${nothing}`), 404, 'not_found')
   })
 
   it('cannot write a rule that could never be meant', async () => {
@@ -289,8 +290,8 @@ describe('operators', () => {
       for (const answer of answers) expectProblem(answer, 403, 'forbidden')
     }
     const nobody = `/v1/people/${publicId('per', newId())}`
-    const body = { tier: 'vip' }
-    expectProblem(await call(OPERATOR, 'PUT', nobody, { body }), 404, 'not_found')
+    const body = { tier: 'vip', reason: 'A test' }
+    expectProblem(await together(nobody, { method: 'PUT', body }), 404, 'not_found')
     const empty = await knownAs(ada, {})
     expectProblem(empty, 400, 'invalid_request')
   })

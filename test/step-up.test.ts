@@ -16,6 +16,7 @@ import {
   walletBalance,
 } from './support/people.ts'
 import { enrolment, paymentOf, payBy, phone } from './support/phones.ts'
+import { endRule } from './support/proposals.ts'
 import { agreed, codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
@@ -212,15 +213,15 @@ describe('a step-up rule', () => {
         'amount',
       ])
     })
-    const ended = await call(OPERATOR, 'POST', `/v1/step_up_rules/${future}/end`, { body: {} })
-    expect(ended.body.valid_to, 'it never begins').to.equal(ended.body.valid_from)
+    const never = await endRule(`/v1/step_up_rules/${future}`)
+    expect(never.body.valid_to, 'it never begins').to.equal(never.body.valid_from)
 
     const today = await rule({ ...LARGE, tier })
     expect((await pay(ada, ben, '5000', withPin)).status).to.equal(403)
-    const path = `/v1/step_up_rules/${today}/end`
-    expect((await call(OPERATOR, 'POST', path, { body: {} })).status).to.equal(200)
+    const path = `/v1/step_up_rules/${today}`
+    expect((await endRule(path)).status).to.equal(200)
     expect((await pay(ada, ben, '5000', withPin)).status).to.equal(201)
-    expectProblem(await call(OPERATOR, 'POST', path, { body: {} }), 404, 'not_found')
+    expectProblem(await endRule(path), 404, 'not_found')
   })
 
   it('binds in every process, in this one at once and elsewhere within its age', async () => {
@@ -253,7 +254,7 @@ describe('a step-up rule', () => {
     const ada = await person()
     expect((await call(ada, 'POST', '/v1/step_up_rules', { body: LARGE })).status).to.equal(403)
     const id = await rule({ ...LARGE, tier: 'nobody' })
-    await call(OPERATOR, 'POST', `/v1/step_up_rules/${id}/end`, { body: {} })
+    await endRule(`/v1/step_up_rules/${id}`)
     const { body } = await call(OPERATOR, 'GET', '/v1/step_up_rules?limit=1')
     expect(body.data).to.have.length(1)
     expect(body.data[0]).to.include({ id, amount_from: '5000', created_by: OPERATOR.sub })

@@ -13,6 +13,7 @@ import {
 import type { Context } from '../context.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 
 /** For its owner. */
 export const accountOut = (account: AccountBalances) => ({
@@ -61,28 +62,29 @@ export const describe = (context: Context, id: AccountId, occasion: Occasion, to
 
 /** The change and its event, or neither. */
 async function changed(
-  { db, now }: Context,
+  context: Context,
   type: EventType,
   occasion: Occasion,
   change: (trx: Knex.Transaction) => Promise<AccountBalances>,
 ): Promise<LedgerAccount> {
-  return db.transaction(async (trx) => {
+  return context.db.transaction(async (trx) => {
     const account = ledgerAccountOut(await change(trx))
     const data = { account, ...occasion }
-    await recordEvent(trx, { type, object: account.id, data, at: now() })
+    await recordEvent(trx, { type, object: account.id, data, at: context.now() })
+    await recordAction(trx, context, type, account.id)
     return account
   })
 }
 
 /** Closes the account's period; nothing of it changes any more. */
 export async function closeBooksThrough(
-  { db, now }: Context,
+  context: Context,
   account: AccountBalances,
   through: Date,
   occasion: Occasion,
 ) {
-  return db.transaction(async (trx) => {
-    const at = now()
+  return context.db.transaction(async (trx) => {
+    const at = context.now()
     const { balance } = await closePeriod(trx, account.id, through, at)
     const period = {
       account: publicId('acc', account.id),
@@ -92,6 +94,17 @@ export async function closeBooksThrough(
     }
     const data = { period, ...occasion }
     await recordEvent(trx, { type: 'account.period_closed', object: period.account, data, at })
+    await recordAction(trx, context, 'account.period_closed', period.account)
     return period
   })
+}
+
+function recordAction(
+  trx: Knex.Transaction,
+  context: Context,
+  action: EventType,
+  subject: string,
+): Promise<void> {
+  const entry = { kind: 'manual_action', subject, detail: { action } } as const
+  return recordSecurity({ ...context, db: trx }, entry)
 }

@@ -15,6 +15,7 @@ import {
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
+import { securityCompanion } from '../security/log.ts'
 
 export interface NewFxRate {
   readonly base: Currency
@@ -47,11 +48,16 @@ export async function postRate(
   const at = context.now()
   if (rate.observedAt > at) throw new LedgerError('effective_in_future')
   const posted: FxRate = { ...rate, id: newId(), postedBy, createdAt: at }
+  const action = {
+    ...{ kind: 'manual_action' as const, subject: publicId('fxr', posted.id) },
+    detail: { action: 'fx_rate.posted' },
+  }
   return context.group.submit({
     ...{ id: newUnitId(), at, transfers: [], ...(claim && { claim }) },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
-      return { rows: { fx_rates: [toRow(posted)] }, answer: JSON.stringify(rateOut(posted)) }
+      const rows = { fx_rates: [toRow(posted)], security_log: [securityCompanion(context, action)] }
+      return { rows, answer: JSON.stringify(rateOut(posted)) }
     },
   })
 }

@@ -104,7 +104,7 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly tokensOnly?: true
   /**
    * Whether it waits for a second operator: then `handle` runs when the proposal is approved, as
-   * its proposer, and must answer its claim, so that it cannot be done twice.
+   * its proposer, and must store its answer under its claim, so that it cannot be done twice.
    */
   readonly secondPerson?: boolean | ((caller: CallerOf<S>) => boolean)
   /** Refuses what could not be done anyway, before a second operator is asked. */

@@ -46,6 +46,12 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`).join(',')}}`
 }
 
+/** The claim of a call that must have one. */
+export function claimed(claim: Claim | undefined): Claim {
+  if (claim === undefined) throw new ServiceError('idempotency_key_missing')
+  return claim
+}
+
 interface Running {
   readonly fingerprint: Buffer
   readonly outcome: Promise<unknown>

@@ -98,6 +98,7 @@ export const PROBLEMS = {
   posting_not_allowed: [422, 'The chart of accounts does not allow this posting'],
   proposal_decided: [409, 'The proposal is decided, or is being carried out'],
   proposal_expired: [409, 'The proposal has run out; it may be made again'],
+  proposer_revoked: [409, 'Whoever proposed it may not do it any more'],
   quote_already_used: [409, 'The quote was used'],
   quote_expired: [422, 'The quote is no longer good'],
   rate_not_available: [422, 'We have no rate of this pair that is new enough'],

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
-import { FAILURES } from '../security/kinds.ts'
+import { notedOf } from '../security/failures.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
 import { readBytes, readJson } from './body.ts'
@@ -95,21 +95,23 @@ const refuseMethod: Koa.Middleware = (ctx) => {
 
 /** What the edge knows of a request before and beside its endpoint. */
 interface RequestState {
-  readonly origin: Origin
-  /** Who asks, as far as that is known yet. */
-  actor: string | undefined
+  origin: Origin
 }
 
 const stateOf = (ctx: Koa.Context) => ctx.state as RequestState
 const routeOf = (ctx: Koa.Context) => String(ctx['_matchedRoute'] ?? 'none')
 
 /** Attempts to do what is not allowed leave a row in the security log, whoever refused them. */
-async function recordRefusal(context: Context, ctx: Koa.Context, { code }: Problem): Promise<void> {
-  const kind = FAILURES[code]
-  if (kind === undefined) return
-  const { origin, actor } = stateOf(ctx)
+async function recordRefusal(
+  context: Context,
+  ctx: Koa.Context,
+  error: unknown,
+  { code }: Problem,
+): Promise<void> {
+  const noted = notedOf(error, code)
+  if (noted === undefined) return
   const detail = { code, method: ctx.method, route: routeOf(ctx) }
-  await recordFailure({ ...context, origin }, { kind, actor, detail })
+  await recordFailure({ ...context, origin: stateOf(ctx).origin }, { ...noted, detail })
 }
 
 /** Gives each request an id, answers what was thrown, and measures. */
@@ -120,7 +122,7 @@ function outermost(context: Context): Koa.Middleware {
     const requestId = v7()
     const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
     const origin = { requestId, address }
-    ctx.state = { origin, actor: undefined } satisfies RequestState
+    ctx.state = { origin } satisfies RequestState
     ctx.set('X-Request-Id', requestId)
     ctx.set('Cache-Control', 'no-store')
     try {
@@ -128,7 +130,7 @@ function outermost(context: Context): Koa.Middleware {
     } catch (error) {
       const problem = problemOfError(error)
       if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
-      if (problem !== undefined) await recordRefusal(context, ctx, problem)
+      if (problem !== undefined) await recordRefusal(context, ctx, error, problem)
       renderProblem(ctx, problem ?? problemOf('internal'))
     }
     const duration_s = (performance.now() - started) / 1000
@@ -171,9 +173,9 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     const credential = await strangers.verified({ address, shown: shown.authorization }, () =>
       context.credentials.verify(shown, context.now()),
     )
-    state.actor = bearerOf(credential)
+    state.origin = { ...state.origin, actor: bearerOf(credential) }
     const caller = await callerOf(context, credential, endpoint)
-    state.actor = actorOf(caller)
+    state.origin = { ...state.origin, actor: actorOf(caller) }
     const params = parseParams(endpoint.params, ctx['params'])
     const given = { params: ctx['params'], query: { ...ctx.query } }
     const query = parse(endpoint.query, given.query)

@@ -9,6 +9,8 @@ import type { Config } from '../config.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId, suffixOf, uuidOf } from '../ids.ts'
 import { openLoader } from '../loader.ts'
+import type { SecurityKind } from '../security/kinds.ts'
+import { recordSecurity, type Recorder } from '../security/log.ts'
 import { type Grant, type Rights, rightsOf } from './scopes.ts'
 
 export interface ApiKey {
@@ -33,13 +35,14 @@ interface SecretRow extends ApiKeyRow {
   readonly secret_hash: Buffer
   readonly previous_hash: Buffer | null
   readonly previous_until: Date | null
+  readonly revoked_at: Date | null
 }
 
 const COLUMNS = [
   ...['id', 'merchant_id', 'name', 'scopes', 'created_by', 'created_at', 'expires_at'],
   'last_used_at',
 ] as const
-const SECRETS = ['secret_hash', 'previous_hash', 'previous_until'] as const
+const SECRETS = ['secret_hash', 'previous_hash', 'previous_until', 'revoked_at'] as const
 
 /** As it stands after `Bearer `: which key, and 256 random bits. */
 const VALUE = /^florin_([0-7][0-9a-hjkmnp-tv-z]{25})_([A-Za-z0-9_-]{43})$/
@@ -64,7 +67,6 @@ export function openApiKeys(db: Knex, onError: (error: unknown) => void): ApiKey
   const rowOf = openLoader<Uuid, SecretRow>(async (ids) => {
     const rows: SecretRow[] = await db('api_keys')
       .whereIn('id', ids)
-      .whereNull('revoked_at')
       .select([...COLUMNS, ...SECRETS])
     return new Map(rows.map((row) => [row.id, row]))
   })
@@ -86,9 +88,12 @@ export function openApiKeys(db: Knex, onError: (error: unknown) => void): ApiKey
       const hash = hashOf(secret)
       const isNow = timingSafeEqual(hash, row?.secret_hash ?? NOBODYS)
       const wasBefore = timingSafeEqual(hash, row?.previous_hash ?? NOBODYS)
-      const isGood = isNow || (wasBefore && now < (row?.previous_until ?? now))
-      if (row === undefined || !isGood || now >= row.expires_at) {
-        throw new ServiceError('invalid_token')
+      if (row === undefined || !(isNow || wasBefore)) throw new ServiceError('invalid_token')
+      const isRotatedOut = !isNow && now >= (row.previous_until ?? now)
+      if (isRotatedOut || row.revoked_at !== null || now >= row.expires_at) {
+        // Somebody holds a secret that nobody ought to have any more.
+        const noted = { kind: 'api_key_refused', subject: publicId('key', row.id) } as const
+        throw new ServiceError('invalid_token', { noted })
       }
       noteUse(row.id, now)
       const merchant = row.merchant_id ?? undefined
@@ -102,12 +107,13 @@ const hashOf = (secret: string) => createHash('sha256').update(secret).digest()
 const newSecret = () => randomBytes(SECRET_BYTES).toString('base64url')
 const valueOf = (id: Uuid, secret: string) => `florin_${suffixOf(id)}_${secret}`
 
-/** As much of a context as keys need, which are part of one. */
-interface Desk {
-  readonly db: Knex
+/** As much of a context as changing keys takes. */
+interface Desk extends Recorder {
   readonly config: Config
-  readonly now: () => Date
 }
+
+const record = (trx: Knex, desk: Desk, kind: SecurityKind, id: Uuid) =>
+  recordSecurity({ ...desk, db: trx }, { kind, subject: publicId('key', id) })
 
 export interface NewApiKey {
   /** Undefined for the chat app's servers. */
@@ -144,6 +150,7 @@ export async function createApiKey(desk: Desk, key: NewApiKey): Promise<Issued> 
         expires_at: endOf(desk, created_at),
       })
       .returning(COLUMNS)
+    await record(trx, desk, 'api_key_created', id)
     return { row, value: valueOf(id, secret) }
   })
 }
@@ -176,29 +183,34 @@ export async function rotateApiKey(desk: Desk, id: Uuid, whose: Owner): Promise<
   const { db, config } = desk
   const [secret, now] = [newSecret(), desk.now()]
   const until = new Date(now.getTime() + config.API_KEY_OVERLAP_S * 1000)
-  const [row] = await db('api_keys')
-    .where({ id, ...whose })
-    .whereNull('revoked_at')
-    .where('expires_at', '>', now)
-    .update({
-      ...{ previous_hash: db.ref('secret_hash'), secret_hash: hashOf(secret) },
-      previous_until: db.raw('least(expires_at, ?::timestamptz)', [until]),
-      expires_at: endOf(desk, now),
-    })
-    .returning(COLUMNS)
-  if (row === undefined) throw new ServiceError('not_found')
-  return { row, value: valueOf(id, secret) }
+  return db.transaction(async (trx) => {
+    const [row] = await trx('api_keys')
+      .where({ id, ...whose })
+      .whereNull('revoked_at')
+      .where('expires_at', '>', now)
+      .update({
+        ...{ previous_hash: trx.ref('secret_hash'), secret_hash: hashOf(secret) },
+        previous_until: trx.raw('least(expires_at, ?::timestamptz)', [until]),
+        expires_at: endOf(desk, now),
+      })
+      .returning(COLUMNS)
+    if (row === undefined) throw new ServiceError('not_found')
+    await record(trx, desk, 'api_key_rotated', id)
+    return { row, value: valueOf(id, secret) }
+  })
 }
 
 /** @throws {ServiceError} `not_found` also for a key that was revoked before. */
 export async function revokeApiKey(desk: Desk, id: Uuid, whose: Owner): Promise<void> {
   const revoked_at = desk.now()
-  const count = await desk
-    .db('api_keys')
-    .where({ id, ...whose })
-    .whereNull('revoked_at')
-    .update({ revoked_at })
-  if (count === 0) throw new ServiceError('not_found')
+  await desk.db.transaction(async (trx) => {
+    const count = await trx('api_keys')
+      .where({ id, ...whose })
+      .whereNull('revoked_at')
+      .update({ revoked_at })
+    if (count === 0) throw new ServiceError('not_found')
+    await record(trx, desk, 'api_key_revoked', id)
+  })
 }
 
 export const apiKeyOut = (row: ApiKeyRow) => ({

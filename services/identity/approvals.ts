@@ -161,10 +161,13 @@ async function showDevice(
   device: BoundDevice | undefined,
 ): Promise<Shown> {
   const signed = readJws(jws, 'florin-approval+jws')
+  const person = publicId('per', act.person)
   const isTheirs = device?.person === act.person && device.alg === signed?.alg
   // One answer for every device that may not: which ones there are is nobody's business.
   if (signed === undefined || !isTheirs || !(await isSignedBy(device.key, signed))) {
-    throw new ServiceError('approval_refused')
+    throw new ServiceError('approval_refused', {
+      noted: { kind: 'device_refused', subject: person },
+    })
   }
   refuseOther(act, signed.digest)
   refuseOld(context, signed.at)

@@ -46,7 +46,8 @@ export async function bindDevice(
   const device = { id: newId(), name, alg: algorithmOf(jwk), thumbprint, createdAt: at }
   return answerOnce(context.db, claim, async (trx) => {
     // First of all: it locks the person, so that two cannot both be the last that may be bound.
-    await securityChanged(trx, person, { type: 'person.device_bound', at })
+    const subject = publicId('dev', device.id)
+    await securityChanged(trx, context, person, { type: 'person.device_bound', at, subject })
     if ((await countDevices(trx, person)) >= context.config.DEVICES_MAX) {
       throw new ServiceError('too_many_devices')
     }
@@ -91,7 +92,8 @@ export async function revokeDevice(context: Context, person: Uuid, id: Uuid): Pr
   const at = context.now()
   await context.db.transaction(async (trx) => {
     // Locks the person: of two devices that are revoked at the same time one is the last.
-    await securityChanged(trx, person, { type: 'person.device_revoked', at })
+    const subject = publicId('dev', id)
+    await securityChanged(trx, context, person, { type: 'person.device_revoked', at, subject })
     const revoked = await trx('devices')
       .where({ id, person_id: person })
       .whereNull('revoked_at')

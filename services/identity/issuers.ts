@@ -68,3 +68,6 @@ export function nameOf(
 ): string {
   return issuer === first.issuer ? subject : `${issuer} ${subject}`
 }
+
+/** The subject of such a name, whichever issuer was the first when it was written down. */
+export const subjectIn = (name: string): string => name.slice(name.lastIndexOf(' ') + 1)

@@ -9,6 +9,7 @@ import { allFactors, type ApprovalBody, approve } from './approvals.ts'
 import { hasTotp } from '../totp/check.ts'
 import { countDevices } from './devices.ts'
 import type { Person } from './parties.ts'
+import { recordSecurity } from '../security/log.ts'
 
 export const PIN_STATES = ['none', 'set', 'locked'] as const
 
@@ -48,15 +49,18 @@ function pinState({ hash, locked_until: until }: Row, now: Date): (typeof PIN_ST
  * a stolen token worth more takes more than a token.
  */
 export async function lowerNoPinLimit(
-  { db, config }: Context,
+  context: Context,
   person: Uuid,
   limit: bigint,
 ): Promise<boolean> {
-  const lowered = await db('people')
-    .where({ id: person })
-    .whereRaw('coalesce(no_pin_limit, ?) >= ?', [config.NO_PIN_LIMIT, limit.toString()])
-    .update({ no_pin_limit: limit.toString() })
-  return lowered > 0
+  return context.db.transaction(async (trx) => {
+    const lowered = await trx('people')
+      .where({ id: person })
+      .whereRaw('coalesce(no_pin_limit, ?) >= ?', [context.config.NO_PIN_LIMIT, limit.toString()])
+      .update({ no_pin_limit: limit.toString() })
+    if (lowered > 0) await recordLimit(trx, context, person, limit)
+    return lowered > 0
+  })
 }
 
 /**
@@ -75,6 +79,17 @@ export async function setNoPinLimit(
   await approve(context, act, approval, await allFactors(context, person.id))
   return answerOnce(context.db, claim, async (trx) => {
     await trx('people').where({ id: person.id }).update({ no_pin_limit: facts.limit })
+    await recordLimit(trx, context, person.id, limit)
     return JSON.stringify(await showMe(context, person, trx))
   })
+}
+
+async function recordLimit(
+  trx: Knex.Transaction,
+  context: Context,
+  person: Uuid,
+  limit: bigint,
+): Promise<void> {
+  const entry = { subject: publicId('per', person), detail: { limit: limit.toString() } }
+  await recordSecurity({ ...context, db: trx }, { kind: 'no_pin_limit_changed', ...entry })
 }

@@ -1,10 +1,14 @@
 /** What operators know of people and merchants: how well, and from where. */
 import { z } from 'zod'
-import type { Uuid } from '../../ledger/index.ts'
+import { answerOnce, type Claim, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
+import { text } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
+import { refuseErased } from '../privacy/erasure.ts'
+import { recordSecurity } from '../security/log.ts'
 
 const TAG = 'Risk'
 
@@ -31,17 +35,41 @@ const changes = {
   country: Country.nullable().optional().describe('Null: not known'),
 }
 
-async function changed(
-  { db }: Context,
-  table: 'people' | 'merchants',
+interface Change {
+  readonly tier?: string | undefined
+  readonly country?: string | null | undefined
+}
+
+/** Once for the claim. */
+async function changePerson(
+  context: Context,
   id: Uuid,
-  change: { readonly tier?: string | undefined; readonly country?: string | null | undefined },
-) {
-  const given = Object.entries(change).filter(([, value]) => value !== undefined)
-  const columns = table === 'people' ? ['id', 'tier', 'country'] : ['id', 'country']
-  const [row] = await db(table).where({ id }).update(Object.fromEntries(given)).returning(columns)
-  if (row === undefined) throw new ServiceError('not_found')
-  return row
+  { tier, country }: Change,
+  claim: Claim,
+): Promise<Outcome> {
+  const change = { ...(tier !== undefined && { tier }), ...(country !== undefined && { country }) }
+  return answerOnce(context.db, claim, async (trx) => {
+    const [row] = await trx('people')
+      .where({ id, erased_at: null })
+      .update(change)
+      .returning(['tier', 'country'])
+    if (row === undefined) throw new ServiceError('not_found')
+    const subject = publicId('per', id)
+    const kind = tier === undefined ? 'manual_action' : 'tier_changed'
+    const detail = tier === undefined ? { action: 'person.country' } : { tier }
+    await recordSecurity({ ...context, db: trx }, { kind, subject, detail })
+    return JSON.stringify({ id: subject, tier: row.tier, country: row.country })
+  })
+}
+
+async function changeMerchant(context: Context, id: Uuid, country: string | null) {
+  await context.db.transaction(async (trx) => {
+    const changed = await trx('merchants').where({ id }).update({ country })
+    if (changed === 0) throw new ServiceError('not_found')
+    const entry = { subject: publicId('mer', id), detail: { action: 'merchant.country' } }
+    await recordSecurity({ ...context, db: trx }, { kind: 'manual_action', ...entry })
+  })
+  return { id: publicId('mer', id), country }
 }
 
 export const peopleEndpoints = [
@@ -49,15 +77,18 @@ export const peopleEndpoints = [
     ...{ method: 'PUT', path: '/v1/people/:id', tag: TAG, scopes: ['operator'] },
     summary: 'Say how well a person is known, and from which country they are',
     params: z.strictObject({ id: idIn('per') }),
+    ...{ idempotency: 'required', secondPerson: true },
     body: z
-      .strictObject(changes)
-      .refine((body) => Object.keys(body).length > 0, 'says nothing that would change'),
+      .strictObject({ ...changes, reason: text(140) })
+      .refine(
+        ({ tier, country }) => tier !== undefined || country !== undefined,
+        'says nothing that would change',
+      ),
     answers: { 200: PersonOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body }) => {
-      const { id, tier, country } = await changed(context, 'people', params.id, body)
-      return { status: 200, body: { id: publicId('per', id), tier, country } }
-    },
+    check: ({ db }, { params }) => refuseErased(db, params.id),
+    handle: (context, { params, body, claim }) =>
+      changePerson(context, params.id, body, claimed(claim)),
   }),
   endpoint({
     ...{ method: 'PUT', path: '/v1/merchants/:id', tag: TAG, scopes: ['operator'] },
@@ -66,9 +97,9 @@ export const peopleEndpoints = [
     body: z.strictObject({ country: Country.nullable().describe('Null: not known') }),
     answers: { 200: MerchantCountryOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body }) => {
-      const { id, country } = await changed(context, 'merchants', params.id, body)
-      return { status: 200, body: { id: publicId('mer', id), country } }
-    },
+    handle: async (context, { params, body: { country } }) => ({
+      status: 200,
+      body: await changeMerchant(context, params.id, country),
+    }),
   }),
 ]

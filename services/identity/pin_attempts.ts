@@ -1,12 +1,11 @@
 /** Whether a PIN is right. An attempt is counted before it is looked at, and forgiven if it was. */
-import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import type { PinHash, Place } from './hashes.ts'
+import { tellOf } from './standing.ts'
 
 /** How many wrong PINs there may be. */
 export interface PinRules {
@@ -140,15 +139,12 @@ async function refusal(
   { attemptsMax, failuresMax }: PinRules,
 ): Promise<ServiceError> {
   const left = Math.min(attemptsMax - failed, failuresMax - failures)
-  if (left <= 0) await context.db.transaction((trx) => tellOfLock(trx, context, person))
+  if (left <= 0) {
+    const change = { type: 'person.pin_locked', at: context.now() } as const
+    await context.db.transaction((trx) => tellOf(trx, context, person, change))
+  }
   return new ServiceError('approval_refused', {
+    noted: { kind: 'pin_refused', subject: publicId('per', person) },
     ...(left <= WARNED_LEFT && { more: { attempts_left: Math.max(0, left) } }),
   })
-}
-
-/** Somebody tries to get in: the person should know. */
-async function tellOfLock(trx: Knex.Transaction, { now }: Context, person: Uuid): Promise<void> {
-  const [object, at] = [publicId('per', person), now()]
-  const data = { id: object, at: at.toISOString() }
-  await recordEvent(trx, { type: 'person.pin_locked', object, data, at })
 }

@@ -96,7 +96,12 @@ async function recordFailure({ db, now }: Here, name: string): Promise<void> {
 /** What is older than a day is over for good. */
 const FORGOTTEN_AFTER_MS = 24 * 60 * MINUTE_MS
 
-export async function forgetFailures({ db, now }: Context): Promise<void> {
+/** One run removes so many at most; the next goes on. */
+const FORGOTTEN_MAX = 10_000
+
+/** @returns how many were forgotten. */
+export async function forgetFailures({ db, now }: Pick<Context, 'db' | 'now'>): Promise<number> {
   const before = new Date(now().getTime() - FORGOTTEN_AFTER_MS)
-  await db('pin_failures').where('minute', '<', before).delete()
+  const old = db('pin_failures').where('minute', '<', before).limit(FORGOTTEN_MAX)
+  return db('pin_failures').whereIn(['address', 'minute'], old.select('address', 'minute')).delete()
 }

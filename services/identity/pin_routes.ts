@@ -4,7 +4,9 @@ import { ServiceError } from '../errors.ts'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { type CallerOf, endpoint } from '../http/endpoint.ts'
-import { idIn } from '../ids.ts'
+import { claimed } from '../http/idempotency.ts'
+import { text, Timestamp } from '../http/schemas.ts'
+import { idIn, idOut } from '../ids.ts'
 import { useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
 import { APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
@@ -84,15 +86,22 @@ export const pinEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/people/:id/pin/reset', tag: 'Operators' },
     ...{ summary: 'Take a PIN away, so that the person sets a new one', scopes: ['operator'] },
+    ...{ idempotency: 'required', secondPerson: true },
     params: z.strictObject({ id: idIn('per') }),
-    answers: { 204: null },
+    body: z.strictObject({ reason: text(140) }),
+    answers: {
+      200: z
+        .strictObject({ id: idOut('per'), taken_away_at: Timestamp })
+        .meta({ id: 'PinTakenAway' }),
+    },
     refusals: ['not_found', 'pin_not_set'],
-    handle: async (context, { params }) => {
+    async check(context, { params }) {
       const person = await findPayee(context, 'person', params.id)
       if (person === undefined) throw new ServiceError('not_found')
-      await clearPin(context, params.id)
-      return { status: 204 }
+      const { state } = await pinStateOf(context, params.id)
+      if (state === 'unset') throw new ServiceError('pin_not_set')
     },
+    handle: (context, { params, claim }) => clearPin(context, params.id, claimed(claim)),
   }),
 ]
 

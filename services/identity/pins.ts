@@ -1,8 +1,10 @@
 /** A person's PIN: set, changed, taken away, and how it stands. */
 import type { Knex } from 'knex'
-import type { Uuid } from '../../ledger/index.ts'
+import { answerOnce, type Claim, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './pin_attempts.ts'
 import { endSessions } from './revocations.ts'
@@ -40,13 +42,22 @@ export async function setPin(
   }
   const hash = await context.hashes.hash(pin)
   const row = { ...columnsOf(hash), changed_at: context.now() }
-  const inserted = await context
-    .db('pins')
-    .insert({ person_id: person, ...row })
-    .onConflict('person_id')
-    .ignore()
-    .returning('person_id')
-  if (inserted.length === 0) await fillCleared(context, holder, row)
+  if (!(await insertFirst(context, person, row))) await fillCleared(context, holder, row)
+}
+
+/** False where there is or was one. */
+async function insertFirst(context: Context, person: Uuid, row: object): Promise<boolean> {
+  return context.db.transaction(async (trx) => {
+    const inserted = await trx('pins')
+      .insert({ person_id: person, ...row })
+      .onConflict('person_id')
+      .ignore()
+      .returning('person_id')
+    if (inserted.length === 0) return false
+    const subject = publicId('per', person)
+    await recordSecurity({ ...context, db: trx }, { kind: 'pin_set', subject })
+    return true
+  })
 }
 
 /** A PIN in the place of one that was taken away. */
@@ -55,7 +66,8 @@ async function fillCleared(context: Context, holder: PinHolder, row: object): Pr
   await context.db.transaction(async (trx) => {
     const filled = await trx('pins').where({ person_id: person }).whereNull('hash').update(row)
     if (filled === 0) throw new ServiceError('pin_already_set')
-    await changed(trx, holder, 'person.pin_changed', context.now())
+    const at = context.now()
+    await changed(trx, context, holder, { type: 'person.pin_changed', at, kind: 'pin_set' })
   })
 }
 
@@ -68,46 +80,51 @@ export async function resetPin(context: Context, holder: PinHolder, asked: NewPi
 async function replacePin(
   context: Context,
   holder: PinHolder,
-  { pin, type }: { readonly pin: string; readonly type: SecurityChange },
+  { pin, type }: { readonly pin: string; readonly type: SecurityChange['type'] },
 ): Promise<void> {
   const hash = await context.hashes.hash(pin)
-  await forget(context, holder, type, { ...columnsOf(hash), changed_at: context.now() })
+  const at = context.now()
+  const row = { ...columnsOf(hash), changed_at: at }
+  await context.db.transaction((trx) => forget(trx, context, holder, row, { type, at }))
 }
 
 /**
- * Takes a PIN away, so that the person sets a new one.
+ * Takes a PIN away, so that the person sets a new one: once for the claim.
  * @throws {ServiceError} `pin_not_set`.
  */
-export async function clearPin(context: Context, person: Uuid): Promise<void> {
-  await forget(context, { person, jti: null }, 'person.pin_reset', { hash: null, pepper_kid: null })
+export async function clearPin(context: Context, person: Uuid, claim: Claim): Promise<Outcome> {
+  const nothing = { hash: null, pepper_kid: null }
+  const change = { type: 'person.pin_reset', at: context.now(), kind: 'pin_taken_away' } as const
+  return answerOnce(context.db, claim, async (trx) => {
+    await forget(trx, context, { person, jti: null }, nothing, change)
+    return JSON.stringify({ id: publicId('per', person), taken_away_at: change.at.toISOString() })
+  })
 }
 
 /** Wrong PINs were guesses at another one: with it they are forgotten. */
 async function forget(
+  trx: Knex.Transaction,
   context: Context,
   holder: PinHolder,
-  type: SecurityChange,
   row: object,
+  change: SecurityChange,
 ): Promise<void> {
-  const at = context.now()
-  await context.db.transaction(async (trx: Knex.Transaction) => {
-    const updated = await trx('pins')
-      .where({ person_id: holder.person })
-      .update({ ...row, failed: 0, failures: 0, locked_until: null })
-    if (updated === 0) throw new ServiceError('pin_not_set')
-    await changed(trx, holder, type, at)
-  })
+  const updated = await trx('pins')
+    .where({ person_id: holder.person })
+    .update({ ...row, failed: 0, failures: 0, locked_until: null })
+  if (updated === 0) throw new ServiceError('pin_not_set')
+  await changed(trx, context, holder, change)
 }
 
 /** The person is told, limits are reduced for a while, and other sessions end. */
 async function changed(
   trx: Knex.Transaction,
+  context: Context,
   { person, jti }: PinHolder,
-  type: SecurityChange,
-  at: Date,
+  change: SecurityChange,
 ): Promise<void> {
-  await securityChanged(trx, person, { type, at })
-  await endSessions(trx, person, at, jti)
+  await securityChanged(trx, context, person, change)
+  await endSessions(trx, person, change.at, jti)
 }
 
 const columnsOf = ({ hash, kid }: PinHash) => ({ hash, pepper_kid: kid })

@@ -1,13 +1,24 @@
 /** Ending sessions over HTTP: one's own, a person's, anybody's. Good for writes at once. */
 import { z } from 'zod'
+import type { Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { text } from '../http/schemas.ts'
-import { idIn } from '../ids.ts'
+import { idIn, publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 import { findPayee } from './parties.ts'
 import { endSessions, revokeSubject } from './revocations.ts'
 
 const TAG = 'Identity'
+
+function revoke(context: Context, person: Uuid, kept: string | null): Promise<void> {
+  return context.db.transaction(async (trx) => {
+    await endSessions(trx, person, context.now(), kept)
+    const subject = publicId('per', person)
+    await recordSecurity({ ...context, db: trx }, { kind: 'sessions_revoked', subject })
+  })
+}
 
 export const sessionEndpoints = [
   endpoint({
@@ -18,8 +29,8 @@ export const sessionEndpoints = [
     }),
     answers: { 204: null },
     refusals: [],
-    handle: async ({ db, now }, { caller: { person, session }, body }) => {
-      await endSessions(db, person.id, now(), body.keep_this ? session.jti : null)
+    handle: async (context, { caller: { person, session }, body }) => {
+      await revoke(context, person.id, body.keep_this ? session.jti : null)
       return { status: 204 }
     },
   }),
@@ -33,7 +44,7 @@ export const sessionEndpoints = [
     handle: async (context, { params }) => {
       const person = await findPayee(context, 'person', params.id)
       if (person === undefined) throw new ServiceError('not_found')
-      await endSessions(context.db, person.id, context.now(), null)
+      await revoke(context, person.id, null)
       return { status: 204 }
     },
   }),
@@ -46,10 +57,14 @@ export const sessionEndpoints = [
     }),
     answers: { 204: null },
     refusals: [],
-    handle: async ({ db, now, config }, { caller, body }) => {
-      const { issuer = config.TOKEN_ISSUERS[0].issuer, subject } = body
-      const when = { at: now(), by: caller.subject }
-      await db.transaction((trx) => revokeSubject(trx, { issuer, subject }, when))
+    handle: async (context, { caller, body }) => {
+      const { issuer = context.config.TOKEN_ISSUERS[0].issuer, subject } = body
+      const when = { at: context.now(), by: caller.subject }
+      await context.db.transaction(async (trx) => {
+        await revokeSubject(trx, { issuer, subject }, when)
+        const entry = { kind: 'sessions_revoked', subject: `token ${issuer} ${subject}` } as const
+        await recordSecurity({ ...context, db: trx }, entry)
+      })
       return { status: 204 }
     },
   }),

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 import type { Right } from './scopes.ts'
 
 export interface StaffMember {
@@ -74,6 +75,11 @@ export async function addStaff(
       .ignore()
       .returning(COLUMNS)
     if (row === undefined) throw new ServiceError('merchant_subject_exists')
+    const entry = {
+      subject: publicId('stf', row.id),
+      detail: { merchant: publicId('mer', merchant) },
+    }
+    await recordSecurity({ ...context, db: trx }, { kind: 'staff_added', ...entry })
     return row
   })
 }
@@ -91,14 +97,18 @@ export async function staffOf(db: Knex, merchant: Uuid): Promise<StaffRow[]> {
  * @throws {ServiceError} `not_found` also for who was removed before.
  */
 export async function removeStaff(
-  { db, now }: Context,
+  context: Context,
   id: Uuid,
   whose: { readonly merchant_id?: Uuid },
 ): Promise<void> {
-  const count = await db('merchant_staff')
-    .where({ id, ...whose, removed_at: null })
-    .update({ removed_at: now() })
-  if (count === 0) throw new ServiceError('not_found')
+  await context.db.transaction(async (trx) => {
+    const count = await trx('merchant_staff')
+      .where({ id, ...whose, removed_at: null })
+      .update({ removed_at: context.now() })
+    if (count === 0) throw new ServiceError('not_found')
+    const subject = publicId('stf', id)
+    await recordSecurity({ ...context, db: trx }, { kind: 'staff_removed', subject })
+  })
 }
 
 export const staffOut = ({ TOKEN_ISSUERS: [first] }: Config, row: StaffRow) => ({

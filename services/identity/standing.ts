@@ -3,6 +3,8 @@ import type { Knex } from 'knex'
 import type { Question, Uuid } from '../../ledger/index.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import type { SecurityKind } from '../security/kinds.ts'
+import { recordSecurity, type Recorder } from '../security/log.ts'
 
 export interface Standing {
   /** How well we know the person (KYC); limits depend on it. */
@@ -44,18 +46,53 @@ const fromRow = (row: Row): Standing => ({
 })
 
 /** What changed about a person's factors, as the notice to them says it. */
-export type SecurityChange = Extract<EventType, `person.${string}`>
+type SecurityEvent = Exclude<Extract<EventType, `person.${string}`>, 'person.erased'>
+
+/** What each of these is to the security log, unless whoever changes something says it closer. */
+const KINDS = {
+  'person.device_bound': 'device_bound',
+  'person.device_revoked': 'device_revoked',
+  'person.pin_changed': 'pin_changed',
+  'person.pin_locked': 'pin_locked',
+  'person.pin_reset': 'pin_reset',
+  'person.recovery_code_used': 'recovery_code_used',
+  'person.recovery_codes_renewed': 'recovery_codes_created',
+  'person.totp_enrolled': 'totp_enrolled',
+  'person.totp_locked': 'totp_locked',
+  'person.totp_removed': 'totp_removed',
+} as const satisfies Record<SecurityEvent, SecurityKind>
+
+export interface SecurityChange {
+  readonly type: SecurityEvent
+  readonly at: Date
+  /** What the security log calls it, where that is not what the person is told. */
+  readonly kind?: SecurityKind
+  /** What of the person it is about, by the id that the API shows; the person, where left out. */
+  readonly subject?: string
+}
 
 /**
  * Notes that a factor was changed, added or removed: from now on limits are reduced for a while,
- * and the person is told. Call it in the transaction of the change.
+ * the person is told, and the security log says so. Call it in the transaction of the change.
  */
 export async function securityChanged(
   trx: Knex.Transaction,
+  recorder: Recorder,
   person: Uuid,
-  { type, at }: { readonly type: SecurityChange; readonly at: Date },
+  change: SecurityChange,
 ): Promise<void> {
-  await trx('people').where({ id: person }).update({ security_changed_at: at })
+  await trx('people').where({ id: person }).update({ security_changed_at: change.at })
+  await tellOf(trx, recorder, person, change)
+}
+
+/** Tells the person, and the security log. */
+export async function tellOf(
+  trx: Knex.Transaction,
+  recorder: Recorder,
+  person: Uuid,
+  { type, at, kind = KINDS[type], subject }: SecurityChange,
+): Promise<void> {
   const object = publicId('per', person)
   await recordEvent(trx, { type, object, data: { id: object, at: at.toISOString() }, at })
+  await recordSecurity({ ...recorder, db: trx }, { kind, subject: subject ?? object })
 }

@@ -3,11 +3,13 @@ import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
-import { idIn, idOut, publicId } from '../ids.ts'
-import { addRule, endRule } from './changes.ts'
+import { claimed } from '../http/idempotency.ts'
+import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
+import { idIn, idOut } from '../ids.ts'
+import { addRule, endRule, refuseEnded } from './changes.ts'
 import { type Left, limitsOf } from './left.ts'
-import { findRules, type LimitRule } from './rules.ts'
+import { findRules } from './rules.ts'
+import { ruleOut, termsOut } from './shown.ts'
 
 const TAG = 'Limits'
 
@@ -57,20 +59,6 @@ const RuleOut = z
     created_by: z.string(),
   })
   .meta({ id: 'LimitRule' })
-
-const ruleOut = (rule: LimitRule) => ({
-  ...{ id: publicId('lim', rule.id), ...termsOut(rule) },
-  valid_from: rule.validFrom.toISOString(),
-  valid_to: rule.validTo?.toISOString() ?? null,
-  created_by: rule.createdBy,
-})
-
-const termsOut = (rule: LimitRule) => ({
-  ...{ scope: rule.scope, period: rule.period, currency: rule.currency },
-  amount_max: rule.amountMax?.toString() ?? null,
-  count_max: rule.countMax === null ? null : Number(rule.countMax),
-  ...{ tier: rule.tier, rails: rule.rails, after_change: rule.afterChange },
-})
 
 const LimitOut = z
   .strictObject({
@@ -134,18 +122,18 @@ export const limitEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/limit_rules/:id/end', tag: TAG, scopes: ['operator'] },
     summary: 'End a limit: from then on people may spend more',
+    ...{ idempotency: 'required', secondPerson: true },
     params: z.strictObject({ id: idIn('lim') }),
     body: z.strictObject({
       valid_to: z.iso.datetime().optional().describe('Now, where left out or past'),
-      reason: z.string().min(1).max(140),
+      reason: text(140),
     }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body: { valid_to } }) => {
+    check: (context, { params }) => refuseEnded(context, params.id),
+    handle: (context, { params, body: { valid_to }, claim }) => {
       const end = valid_to === undefined ? undefined : new Date(valid_to)
-      const ended = await endRule(context, params.id, end)
-      if (ended === undefined) throw new ServiceError('not_found')
-      return { status: 200, body: ruleOut(ended) }
+      return endRule(context, params.id, end, claimed(claim))
     },
   }),
 ]

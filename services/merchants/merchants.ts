@@ -13,6 +13,7 @@ import { ServiceError } from '../errors.ts'
 import { refused } from '../answers.ts'
 import { publicId } from '../ids.ts'
 import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
+import { securityCompanion } from '../security/log.ts'
 import type { FeeSchedule } from './fees.ts'
 
 export interface NewMerchant {
@@ -44,6 +45,10 @@ export async function createMerchant(
   const { issuer, subject } = staff
   await refuseTakenSubject(context, staff)
   const schedule = scheduleRow(newId(), id, fees, now)
+  const taken = {
+    ...{ kind: 'manual_action' as const, subject: publicId('mer', id) },
+    detail: { action: 'merchant.created' },
+  }
   const body = {
     ...{ id: publicId('mer', id), name, alias, subject },
     fee_schedule: scheduleOut({ ...fees, id: schedule.id }),
@@ -58,6 +63,7 @@ export async function createMerchant(
         merchant_staff: [{ merchant_id: id, issuer, subject, created_by: by, created_at: now }],
         aliases: [{ alias, merchant_id: id }],
         fee_schedules: [schedule],
+        security_log: [securityCompanion(context, taken)],
       }
       return { rows, answer: JSON.stringify(body) }
     },
@@ -89,11 +95,15 @@ export async function createFeeSchedule(
     merchant: publicId('mer', merchant),
     valid_from: row.valid_from.toISOString(),
   }
+  const created = { kind: 'fee_schedule_created', subject: publicId('fee', row.id) } as const
   return context.group.submit({
     ...{ id: newUnitId(), at: now, transfers: [], claim },
     conclude: (verdict) =>
       verdict.accepted
-        ? { rows: { fee_schedules: [row] }, answer: JSON.stringify(body) }
+        ? {
+            rows: { fee_schedules: [row], security_log: [securityCompanion(context, created)] },
+            answer: JSON.stringify(body),
+          }
         : refused(verdict),
   })
 }

@@ -19,6 +19,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { findOrder } from '../merchants/orders.ts'
+import { recordSecurity } from '../security/log.ts'
 import { type Change, changePayment } from './changes.ts'
 import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
 import { decideReview, endReview, findReview, type Review } from './reviews.ts'
@@ -26,7 +27,7 @@ import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 /** What an operator says. */
 export interface Decision {
   readonly operator: string
-  readonly reason: string | undefined
+  readonly reason: string
 }
 
 /**
@@ -49,10 +50,11 @@ export async function release(
       const evidence = review.evidence ?? undefined
       await createTransfers(trx, { id: unit, at, transfers, evidence })
       if (prepared !== undefined) await trx('instructions').insert(prepared.instruction)
-      const decided = { decided_by: operator, ...(reason !== undefined && { reason }) }
+      const decided = { decided_by: operator, reason }
       await decideReview(trx, payment.id, at, { state: 'released', ...decided })
       const moved = { ...change, transfer: unit, releasedAt: at, changedAt: at }
       await changePayment(context, trx, locked, moved, [`payment.${change.state}`])
+      await recordDecision(trx, context, 'review_released', id)
       return showReview(trx, id)
     }),
   )
@@ -67,7 +69,7 @@ export async function release(
 export async function refuse(
   context: Context,
   id: Uuid,
-  { operator, reason }: Decision & { readonly reason: string },
+  { operator, reason }: Decision,
   claim: Claim,
 ): Promise<Outcome> {
   const { payment } = await reviewed(context.db, id)
@@ -75,9 +77,24 @@ export async function refuse(
     answerOf(async () => {
       const locked = await lockReviewed(trx, payment.id)
       await endReview(context, trx, locked, { how: 'refused', by: operator, reason })
+      await recordDecision(trx, context, 'review_refused', id)
       return showReview(trx, id)
     }),
   )
+}
+
+function recordDecision(
+  trx: Knex.Transaction,
+  context: Context,
+  kind: 'review_released' | 'review_refused',
+  id: Uuid,
+): Promise<void> {
+  return recordSecurity({ ...context, db: trx }, { kind, subject: publicId('rev', id) })
+}
+
+/** @throws {ServiceError} `not_found`, or `payment_not_in_review` when it is decided. */
+export async function refuseReviewed(db: Knex, id: Uuid): Promise<void> {
+  await reviewed(db, id)
 }
 
 async function reviewed(db: Knex, id: Uuid) {

@@ -1,12 +1,12 @@
 /** Payments that wait for an operator, over HTTP. */
 import { z } from 'zod'
-import type { Claim } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
 import { listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { showPeople } from '../privacy/shown.ts'
-import { refuse, release, showReviews } from './decisions.ts'
+import { refuse, refuseReviewed, release, showReviews } from './decisions.ts'
 import { findReview, findReviews, REVIEW_STATES } from './reviews.ts'
 import { PaymentOut } from './routes.ts'
 
@@ -28,11 +28,6 @@ const ReviewOut = z
     created_at: Timestamp,
   })
   .meta({ id: 'Review' })
-
-function claimed(claim: Claim | undefined): Claim {
-  if (claim === undefined) throw new ServiceError('idempotency_key_missing')
-  return claim
-}
 
 export const reviewEndpoints = [
   endpoint({
@@ -64,8 +59,9 @@ export const reviewEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/reviews/:id/release', tag: TAG, scopes: ['operator'] },
     ...{ summary: 'Let the payment go on as it was asked for', idempotency: 'required' },
+    secondPerson: true,
     params: Id,
-    body: z.strictObject({ reason: text(200).optional() }),
+    body: z.strictObject({ reason: text(200) }),
     answers: { 200: ReviewOut },
     shown: showPeople,
     refusals: [
@@ -73,6 +69,7 @@ export const reviewEndpoints = [
       ...(['account_closed', 'account_frozen', 'hold_expired', 'hold_resolved'] as const),
       ...(['insufficient_funds', 'total_too_large'] as const),
     ],
+    check: ({ db }, { params }) => refuseReviewed(db, params.id),
     handle: (context, { caller, params, body: { reason }, claim }) =>
       release(context, params.id, { operator: caller.subject, reason }, claimed(claim)),
   }),

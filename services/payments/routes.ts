@@ -1,9 +1,9 @@
 /** Payments, top-ups and withdrawals over HTTP. */
 import { z } from 'zod'
-import type { Claim } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
 import {
   Amount,
   CurrencyCode,
@@ -107,10 +107,6 @@ const statusOf = ({ state }: { readonly state?: string }) =>
   state === 'processing' || state === 'review' ? 202 : 201
 
 /** The endpoint demands a key, so there is a claim. */
-function claimed(claim: Claim | undefined): Claim {
-  if (claim === undefined) throw new ServiceError('idempotency_key_missing')
-  return claim
-}
 
 const partyOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
   caller.scope === 'person' ? caller.person.id : caller.merchant

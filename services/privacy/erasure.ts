@@ -4,12 +4,21 @@
  * know a person by an id alone, so every seal, proof and receipt holds as before.
  */
 import type { Knex } from 'knex'
-import { closeAccount, findAccounts, LedgerError, type Uuid } from '../../ledger/index.ts'
+import {
+  answerOnce,
+  type Claim,
+  closeAccount,
+  findAccounts,
+  LedgerError,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { forgetPerson } from '../identity/parties.ts'
+import { recordSecurity } from '../security/log.ts'
 
 interface Destroyed {
   readonly table: string
@@ -61,30 +70,60 @@ export const DESTROYED: readonly Destroyed[] = [
  * @throws {ServiceError} `not_found` for nobody, or who is erased already.
  * @throws {LedgerError} `account_not_empty` while they have money, holds or a bank at work.
  */
-export async function erase(
+export async function erase(context: Context, person: Uuid): Promise<void> {
+  const at = context.now()
+  forgetPerson(context, await context.db.transaction((trx) => destroy(trx, context, person, at)))
+}
+
+/** The same when operators say so: once for the claim. */
+export async function eraseFor(
   context: Context,
   person: Uuid,
-  operator: string | null = null,
-): Promise<void> {
+  operator: string,
+  claim: Claim,
+): Promise<Outcome> {
   const at = context.now()
-  const known = await context.db.transaction(async (trx) => {
-    const found = await trx('people').where({ id: person, erased_at: null }).forUpdate().first()
-    if (found === undefined) throw new ServiceError('not_found')
-    const named = await trx('aliases').where({ person_id: person }).first('alias')
-    const owner = publicId('per', person)
-    await refuseOpen(trx, owner)
-    await closeAll(trx, owner, at)
-    for (const { table, by, as, becomes } of DESTROYED) {
-      const whose = as === 'uuid' ? person : owner
-      await trx(table)
-        .where({ [by]: whose })
-        .update(becomes(person, at))
-    }
-    const data = { id: owner, operator, at: at.toISOString() }
-    await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
-    return { ...found, alias: named?.alias ?? null }
+  let known: Known | undefined
+  const outcome = await answerOnce(context.db, claim, async (trx) => {
+    known = await destroy(trx, context, person, at, operator)
+    return JSON.stringify({ id: publicId('per', person), erased_at: at.toISOString() })
   })
-  forgetPerson(context, known)
+  if (known !== undefined) forgetPerson(context, known)
+  return outcome
+}
+
+/** @throws {ServiceError} `not_found` for nobody, or who is erased already. */
+export async function refuseErased(db: Knex, person: Uuid): Promise<void> {
+  const found = await db('people').where({ id: person, erased_at: null }).first('id')
+  if (found === undefined) throw new ServiceError('not_found')
+}
+
+type Known = Parameters<typeof forgetPerson>[1]
+
+/** @returns what processes may remember of the person. */
+async function destroy(
+  trx: Knex.Transaction,
+  context: Context,
+  person: Uuid,
+  at: Date,
+  operator: string | null = null,
+): Promise<Known> {
+  const found = await trx('people').where({ id: person, erased_at: null }).forUpdate().first()
+  if (found === undefined) throw new ServiceError('not_found')
+  const named = await trx('aliases').where({ person_id: person }).first('alias')
+  const owner = publicId('per', person)
+  await refuseOpen(trx, owner)
+  await closeAll(trx, owner, at)
+  for (const { table, by, as, becomes } of DESTROYED) {
+    const whose = as === 'uuid' ? person : owner
+    await trx(table)
+      .where({ [by]: whose })
+      .update(becomes(person, at))
+  }
+  const data = { id: owner, operator, at: at.toISOString() }
+  await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
+  await recordSecurity({ ...context, db: trx }, { kind: 'person_erased', subject: owner })
+  return { ...found, alias: named?.alias ?? null }
 }
 
 /** A bank that was told something must hear of nobody else, and is not to be answered by nobody. */

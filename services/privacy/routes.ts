@@ -3,10 +3,12 @@ import { z } from 'zod'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { endpoint, type Streamed } from '../http/endpoint.ts'
-import { Timestamp } from '../http/schemas.ts'
+import { claimed } from '../http/idempotency.ts'
+import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
 import { APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
-import { erase } from './erasure.ts'
+import { recordSecurity } from '../security/log.ts'
+import { erase, eraseFor, refuseErased } from './erasure.ts'
 import { exportOf } from './export.ts'
 
 const Export = z
@@ -28,7 +30,9 @@ const Export = z
 
 async function exported(context: Context, person: Uuid): Promise<Streamed> {
   const stream = await exportOf(context, person)
-  const fileName = `${publicId('per', person)}.json`
+  const subject = publicId('per', person)
+  await recordSecurity(context, { kind: 'person_exported', subject })
+  const fileName = `${subject}.json`
   return { status: 200, contentType: 'application/json', fileName, stream }
 }
 
@@ -65,12 +69,15 @@ export const privacyEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/people/:id/erasure', tag: 'Privacy', scopes: ['operator'] },
     summary: 'Have everything forgotten that names a person',
+    ...{ idempotency: 'required', secondPerson: true },
     params: z.strictObject({ id: idIn('per') }),
-    answers: { 204: null },
-    refusals: ['not_found', 'account_not_empty'],
-    handle: async (context, { caller, params }) => {
-      await erase(context, params.id, caller.subject)
-      return { status: 204 }
+    body: z.strictObject({ reason: text(140) }),
+    answers: {
+      200: z.strictObject({ id: idOut('per'), erased_at: Timestamp }).meta({ id: 'Erasure' }),
     },
+    refusals: ['not_found', 'account_not_empty'],
+    check: ({ db }, { params }) => refuseErased(db, params.id),
+    handle: (context, { caller, params, claim }) =>
+      eraseFor(context, params.id, caller.subject, claimed(claim)),
   }),
 ]

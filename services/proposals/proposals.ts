@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { CallerOf, Sent } from '../http/endpoint.ts'
 import { publicId } from '../ids.ts'
+import { subjectIn } from '../identity/issuers.ts'
 import { recordSecurity } from '../security/log.ts'
 
 export type Operator = CallerOf<'operator'>
@@ -197,8 +198,8 @@ const decision = (state: 'approved' | 'refused', by: Operator, at: Date) => ({
   ...{ state, decided_issuer: by.session.issuer, decided_by: by.subject, decided_at: at },
 })
 
-const isSame = ({ proposed_issuer, proposed_by }: Proposal, { session, subject }: Operator) =>
-  proposed_issuer === session.issuer && proposed_by === subject
+const isSame = ({ proposed_issuer, proposed_by }: Proposal, { session }: Operator) =>
+  proposed_issuer === session.issuer && subjectIn(proposed_by) === session.subject
 
 const entryOf = (
   kind: 'proposal_made' | 'proposal_approved' | 'proposal_refused' | 'proposal_failed',

@@ -1,10 +1,11 @@
 /** Risk rules over HTTP. */
 import { z } from 'zod'
 import { endpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { type RuleKind, RULE_KINDS, SCHEMAS } from './kinds.ts'
-import { createRule, endRule, findRules, type NewRule } from './rules.ts'
+import { createRule, endRule, findRules, type NewRule, refuseEnded } from './rules.ts'
 import { VERDICTS } from './verdict.ts'
 
 const TAG = 'Risk'
@@ -115,13 +116,13 @@ export const riskEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/risk_rules/:id/end', tag: TAG, scopes: ['operator'] },
-    summary: 'End a rule, for good',
+    ...{ summary: 'End a rule, for good', idempotency: 'required', secondPerson: true },
     params: z.strictObject({ id: idIn('rsk') }),
+    body: z.strictObject({ reason: text(140) }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    handle: async (context, { caller, params }) => ({
-      status: 200,
-      body: await endRule(context, params.id, caller.subject),
-    }),
+    check: (context, { params }) => refuseEnded(context, params.id),
+    handle: (context, { caller, params, claim }) =>
+      endRule(context, params.id, caller.subject, claimed(claim)),
   }),
 ]

@@ -1,10 +1,18 @@
 /** Operators write risk rules and end them; nobody changes one. */
 import type { Knex } from 'knex'
-import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
+import {
+  answerOnce,
+  type Claim,
+  newId,
+  newUnitId,
+  type Outcome,
+  type Uuid,
+} from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
+import { recordSecurity, securityCompanion } from '../security/log.ts'
 import { ruleFrom, ruleRow, RULES_MAX } from './rows.ts'
 import type { Rule } from './verdict.ts'
 
@@ -35,11 +43,16 @@ export async function createRule(
   await refuseTooMany(context)
   const dated = { validFrom, validTo: null, createdBy, endedBy: null, createdAt: at }
   const made = { ...rule, ...dated, id: newId() } as Rule
+  const added = { kind: 'risk_rule_added', subject: publicId('rsk', made.id) } as const
   const outcome = await context.group.submit({
     ...{ id: newUnitId(), at, transfers: [], ...(claim && { claim }) },
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
-      return { rows: { risk_rules: [ruleRow(made)] }, answer: JSON.stringify(ruleOut(made)) }
+      const rows = {
+        risk_rules: [ruleRow(made)],
+        security_log: [securityCompanion(context, added)],
+      }
+      return { rows, answer: JSON.stringify(ruleOut(made)) }
     },
   })
   context.screen.rules.changed()
@@ -55,17 +68,35 @@ async function refuseTooMany({ db, now }: Context): Promise<void> {
 const binding = (query: Knex.QueryBuilder, at: Date) =>
   query.where((either) => void either.whereNull('valid_to').orWhere('valid_to', '>', at))
 
-/** Ends it now; a rule that has not begun never binds. One that is ended stays as it ended. */
-export async function endRule(context: Context, id: Uuid, endedBy: string) {
-  const { db, now } = context
-  const at = now()
-  await db('risk_rules')
-    .where({ id, valid_to: null })
-    .update({ valid_to: db.raw('greatest(valid_from, ?)', [at]), ended_by: endedBy })
+/**
+ * Ends it now, once for the claim; a rule that has not begun never binds.
+ * @throws {ServiceError} `not_found` where there is none that could still end.
+ */
+export async function endRule(
+  context: Context,
+  id: Uuid,
+  endedBy: string,
+  claim: Claim,
+): Promise<Outcome> {
+  const at = context.now()
+  const outcome = await answerOnce(context.db, claim, async (trx) => {
+    const [ended] = await trx('risk_rules')
+      .where({ id, valid_to: null })
+      .update({ valid_to: trx.raw('greatest(valid_from, ?)', [at]), ended_by: endedBy })
+      .returning('*')
+    if (ended === undefined) throw new ServiceError('not_found')
+    const subject = publicId('rsk', id)
+    await recordSecurity({ ...context, db: trx }, { kind: 'risk_rule_ended', subject })
+    return JSON.stringify(ruleOut(ruleFrom(ended)))
+  })
   context.screen.rules.changed()
-  const row = await db('risk_rules').where({ id }).first()
-  if (row === undefined) throw new ServiceError('not_found')
-  return ruleOut(ruleFrom(row))
+  return outcome
+}
+
+/** @throws {ServiceError} `not_found` where there is none that could still end. */
+export async function refuseEnded({ db }: Context, id: Uuid): Promise<void> {
+  const open = await db('risk_rules').where({ id, valid_to: null }).first('id')
+  if (open === undefined) throw new ServiceError('not_found')
 }
 
 /** Newest first; those in force at `at` or later, or all. */

@@ -1,22 +1,26 @@
 /** What the security log knows of. */
-import type { ErrorCode } from '../errors.ts'
 
 export const SECURITY_KINDS = [
   'api_key_created',
+  'api_key_refused',
   'api_key_revoked',
   'api_key_rotated',
+  'approval_expired',
+  'approval_mismatch',
   'approval_refused',
+  'approval_used',
   'auth_failed',
   'callback_refused',
+  'data_keys_rotated',
   'device_bound',
+  'device_refused',
   'device_revoked',
   'fee_schedule_created',
   'forbidden',
-  'key_rotated',
-  'limit_changed',
+  'limit_rule_added',
+  'limit_rule_ended',
   'manual_action',
-  'payment_held',
-  'payment_released',
+  'no_pin_limit_changed',
   'person_erased',
   'person_exported',
   'pin_changed',
@@ -24,6 +28,7 @@ export const SECURITY_KINDS = [
   'pin_refused',
   'pin_reset',
   'pin_set',
+  'pin_taken_away',
   'proposal_approved',
   'proposal_failed',
   'proposal_made',
@@ -31,24 +36,27 @@ export const SECURITY_KINDS = [
   'rate_limited',
   'recovery_code_used',
   'recovery_codes_created',
+  'review_refused',
+  'review_released',
+  'risk_rule_added',
+  'risk_rule_ended',
   'sessions_revoked',
+  'staff_added',
+  'staff_removed',
+  'step_up_rule_added',
+  'step_up_rule_ended',
+  'tier_changed',
   'totp_enrolled',
+  'totp_locked',
+  'totp_refused',
   'totp_removed',
 ] as const
 
 export type SecurityKind = (typeof SECURITY_KINDS)[number]
 
-/**
- * The refusals that leave a row wherever they are thrown. The edge writes it, with who asked, for
- * what and from where; nobody else needs to.
- */
-export const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
-  approval_refused: 'approval_refused',
-  bad_signature: 'callback_refused',
-  callback_expired: 'callback_refused',
-  cross_bank_callback: 'callback_refused',
-  forbidden: 'forbidden',
-  invalid_token: 'auth_failed',
-  pin_locked: 'pin_locked',
-  second_person_required: 'forbidden',
+/** What a refusal is to the security log, where its code alone does not say it. */
+export interface Noted {
+  readonly kind: SecurityKind
+  /** Whom or what it was tried on, by the id that the API shows. */
+  readonly subject?: string
 }

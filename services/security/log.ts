@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type { Logger } from 'pino'
-import { newId, type Uuid } from '../../ledger/index.ts'
+import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
 import type { SecurityKind } from './kinds.ts'
 import { type Watch, WINDOW_MS } from './watch.ts'
 
@@ -11,6 +11,10 @@ export interface Origin {
   readonly requestId: Uuid
   /** Where it came from, in clear: never written down or logged. */
   readonly address: string
+  /** Who asks, as far as that is known yet: `per_…`, `mer_…` or `operator <subject>`. */
+  readonly actor?: string
+  /** The operator who agreed, where two have to. */
+  readonly approvedBy?: string
 }
 
 /** What of the context it takes to write a row. `db` may be a transaction. */
@@ -22,9 +26,15 @@ export interface Recorder {
   readonly origin?: Origin
 }
 
+/** A command line has no requests, and so no addresses to hide. */
+type Writer = Pick<Recorder, 'db'> & Scribe
+type Scribe =
+  | Pick<Recorder, 'now' | 'watch' | 'origin'>
+  | { readonly now: () => Date; readonly origin?: undefined }
+
 export interface SecurityEntry {
   readonly kind: SecurityKind
-  /** `per_…`, `mer_…` or `operator <subject>`; left out when nobody is known. */
+  /** Whoever asks, where it is left out; nobody, where no request is answered. */
   readonly actor?: string | undefined
   /** Whom or what it was done to, by the id that the API shows. */
   readonly subject?: string | undefined
@@ -36,8 +46,8 @@ export interface SecurityEntry {
  * Writes a row for what somebody did. Inside a transaction, give `{ ...context, db: trx }`: then
  * what cannot be written down does not happen.
  */
-export async function recordSecurity(recorder: Recorder, entry: SecurityEntry): Promise<void> {
-  await recorder.db('security_log').insert(rowOf(recorder, entry))
+export async function recordSecurity(writer: Writer, entry: SecurityEntry): Promise<void> {
+  await writer.db('security_log').insert(securityRow(writer, entry))
 }
 
 /**
@@ -70,21 +80,30 @@ async function flushLater(recorder: Recorder): Promise<void> {
 export async function flushCounted(recorder: Recorder): Promise<void> {
   const { origin: _request, ...rest } = recorder
   const rows = rest.watch.take().map(({ kind, address, times }) => ({
-    ...rowOf(rest, { kind: kind as SecurityKind, detail: { counted: true } }),
+    ...securityRow(rest, { kind: kind as SecurityKind, detail: { counted: true } }),
     ...(address !== undefined && { address: rest.watch.hashOf(address) }),
     times,
   }))
   if (rows.length > 0) await rest.db('security_log').insert(rows)
 }
 
-function rowOf({ now, watch, origin }: Recorder, { kind, actor, subject, detail }: SecurityEntry) {
-  const { requestId, address } = origin ?? {}
+/** The row that `recordSecurity` writes. */
+function securityRow(scribe: Scribe, { kind, actor, subject, detail }: SecurityEntry) {
+  const { origin } = scribe
+  const approved = origin?.approvedBy && { approved_by: origin.approvedBy }
   return {
-    ...{ id: newId(), at: now(), kind, actor: actor ?? null, subject: subject ?? null },
-    request_id: requestId ?? null,
-    address: address === undefined ? null : watch.hashOf(address),
-    detail: JSON.stringify(detail ?? {}),
+    ...{ id: newId(), at: scribe.now(), kind, actor: actor ?? origin?.actor ?? null },
+    ...{ subject: subject ?? null, request_id: origin?.requestId ?? null },
+    address: scribe.origin === undefined ? null : scribe.watch.hashOf(scribe.origin.address),
+    detail: JSON.stringify({ ...detail, ...approved }),
   }
+}
+
+/** The same for a group, which commits it with what it tells of. */
+export function securityCompanion(scribe: Scribe, entry: SecurityEntry): CompanionRow {
+  const { address, detail, ...row } = securityRow(scribe, entry)
+  const hidden = address === null ? null : `\\x${address.toString('hex')}`
+  return { ...row, address: hidden, detail: JSON.parse(detail) }
 }
 
 export interface SecurityRow {

@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
-import { idIn, idOut, publicId } from '../ids.ts'
-import { addStepUpRule, endStepUpRule } from './changes.ts'
-import { findStepUpRules, STEP_UP_KINDS, type StepUpRule } from './rules.ts'
+import { claimed } from '../http/idempotency.ts'
+import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
+import { idIn, idOut } from '../ids.ts'
+import { addStepUpRule, endStepUpRule, refuseEnded, ruleOut } from './changes.ts'
+import { findStepUpRules, STEP_UP_KINDS } from './rules.ts'
 
 const TAG = 'Step-up'
 const YEAR_S = 31_536_000
@@ -55,13 +56,6 @@ const RuleOut = z
   })
   .meta({ id: 'StepUpRule' })
 
-const ruleOut = (rule: StepUpRule) => ({
-  ...{ id: publicId('sur', rule.id), kind: rule.kind, currency: rule.currency },
-  ...{ amount_from: rule.amountFrom.toString(), window_s: rule.window_s },
-  ...{ rails: rule.rails, tier: rule.tier, valid_from: rule.validFrom.toISOString() },
-  ...{ valid_to: rule.validTo?.toISOString() ?? null, created_by: rule.createdBy },
-})
-
 export const stepUpEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/step_up_rules', tag: TAG, scopes: ['operator'] },
@@ -94,17 +88,18 @@ export const stepUpEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/step_up_rules/:id/end', tag: TAG, scopes: ['operator'] },
     summary: 'End a rule: from then on less is asked for',
+    ...{ idempotency: 'required', secondPerson: true },
     params: z.strictObject({ id: idIn('sur') }),
     body: z.strictObject({
       valid_to: z.iso.datetime().optional().describe('Now, where left out or past'),
+      reason: text(140),
     }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body: { valid_to } }) => {
+    check: (context, { params }) => refuseEnded(context, params.id),
+    handle: (context, { params, body: { valid_to }, claim }) => {
       const end = valid_to === undefined ? undefined : new Date(valid_to)
-      const ended = await endStepUpRule(context, params.id, end)
-      if (ended === undefined) throw new ServiceError('not_found')
-      return { status: 200, body: ruleOut(ended) }
+      return endStepUpRule(context, params.id, end, claimed(claim))
     },
   }),
 ]

@@ -7,9 +7,8 @@ import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { securityChanged } from '../identity/standing.ts'
+import { securityChanged, tellOf } from '../identity/standing.ts'
 import { isTotpCode, plainCode, stepOf } from './secrets.ts'
 
 /**
@@ -31,15 +30,19 @@ export async function useSecondFactor(
   const use = kind === 'totp' ? useCode : useRecoveryCode
   const came = await use(context, person, given, totp)
   if (came === 'used') return kind
-  if (came === 'wrong' && (await countWrong(context, person))) {
-    throw new ServiceError('approval_refused')
-  }
+  if (came === 'wrong' && (await countWrong(context, person))) throw wrongCode(person)
   throw await whyStale(context, person)
 }
 
 interface Totp {
   readonly seed: Buffer
   readonly confirmed_at: Date
+}
+
+/** What nobody who has the authenticator would show. */
+export const wrongCode = (person: Uuid): ServiceError => {
+  const noted = { kind: 'totp_refused', subject: publicId('per', person) } as const
+  return new ServiceError('approval_refused', { noted })
 }
 
 /** `stale`: right once, or right when nobody may try. Neither is a guess, and is not counted. */
@@ -82,7 +85,7 @@ async function useRecoveryCode(context: Context, person: Uuid, code: string): Pr
     const used = await codes().whereNull('used_at').update({ used_at: at })
     if (used === 0) return (await codes().first('used_at')) === undefined ? 'wrong' : 'stale'
     await trx('totp').where({ person_id: person }).update({ failed: 0, locked_until: null })
-    await securityChanged(trx, person, { type: 'person.recovery_code_used', at })
+    await securityChanged(trx, context, person, { type: 'person.recovery_code_used', at })
     return 'used'
   })
 }
@@ -95,8 +98,9 @@ const isOpen = (at: Date) => (either: Knex.QueryBuilder) =>
   void either.whereNull('locked_until').orWhere('locked_until', '<=', at)
 
 /** The last wrong one that is allowed locks at once. False when it was locked before. */
-async function countWrong({ db, now, config }: Context, person: Uuid): Promise<boolean> {
-  const at = now()
+async function countWrong(context: Context, person: Uuid): Promise<boolean> {
+  const { db, config } = context
+  const at = context.now()
   const until = new Date(at.getTime() + config.TOTP_LOCK_S * 1000)
   return db.transaction(async (trx) => {
     const { rows } = await trx.raw<{ rows: { locked_until: Date | null }[] }>(
@@ -112,21 +116,16 @@ async function countWrong({ db, now, config }: Context, person: Uuid): Promise<b
     )
     const [counted] = rows
     if (counted === undefined) return false
-    if (counted.locked_until !== null) await noteLock(trx, person, at)
+    // Somebody who knows the first factor guesses at the second: the person is told.
+    const isLocked = counted.locked_until !== null
+    if (isLocked) await tellOf(trx, context, person, { type: 'person.totp_locked', at })
     return true
   })
-}
-
-/** Somebody who knows the first factor guesses at the second: the person is told. */
-async function noteLock(trx: Knex.Transaction, person: Uuid, at: Date): Promise<void> {
-  const object = publicId('per', person)
-  const data = { id: object, at: at.toISOString() }
-  await recordEvent(trx, { type: 'person.totp_locked', object, data, at })
 }
 
 async function whyStale({ db, now }: Context, person: Uuid): Promise<ServiceError> {
   const row = await db('totp').where({ person_id: person }).first('locked_until')
   const left_ms = (row?.locked_until?.getTime() ?? 0) - now().getTime()
-  if (left_ms <= 0) return new ServiceError('approval_refused')
+  if (left_ms <= 0) return wrongCode(person)
   return new ServiceError('totp_locked', { retryAfter_s: Math.ceil(left_ms / 1000) })
 }

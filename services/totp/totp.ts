@@ -7,7 +7,7 @@ import { publicId } from '../ids.ts'
 import type { Person } from '../identity/parties.ts'
 import { endSessions } from '../identity/revocations.ts'
 import { type SecurityChange, securityChanged } from '../identity/standing.ts'
-import { recoveryHash, seedPlace } from './check.ts'
+import { recoveryHash, seedPlace, wrongCode } from './check.ts'
 import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
 
 /** Who changes something, and by which token: it stays good, all others of theirs do not. */
@@ -80,7 +80,7 @@ export async function confirm(context: Context, holder: Holder, code: string): P
     await trx('totp').insert({ person_id: person, seed, ...first })
     return renewCodes(context, trx, holder, { type: 'person.totp_enrolled', at })
   })
-  if (codes === undefined) throw new ServiceError('approval_refused')
+  if (codes === undefined) throw wrongCode(person)
   return codes
 }
 
@@ -97,7 +97,7 @@ async function renewCodes(
   context: Context,
   trx: Knex.Transaction,
   holder: Holder,
-  change: Change,
+  change: SecurityChange,
 ): Promise<string[]> {
   const { person } = holder
   const codes = newRecoveryCodes()
@@ -107,22 +107,18 @@ async function renewCodes(
       ...{ person_id: person, hash: recoveryHash(context, person, code), created_at: change.at },
     })),
   )
-  await changed(trx, holder, change)
+  await changed(trx, context, holder, change)
   return codes
-}
-
-interface Change {
-  readonly type: SecurityChange
-  readonly at: Date
 }
 
 /** The person is told, limits are reduced for a while, and other sessions end. */
 async function changed(
   trx: Knex.Transaction,
+  context: Context,
   { person, jti }: Holder,
-  change: Change,
+  change: SecurityChange,
 ): Promise<void> {
-  await securityChanged(trx, person, change)
+  await securityChanged(trx, context, person, change)
   await endSessions(trx, person, change.at, jti)
 }
 
@@ -146,7 +142,7 @@ export async function remove(context: Context, holder: Holder): Promise<void> {
     if (removed === 0) throw new ServiceError('totp_not_set')
     await trx('recovery_codes').where({ person_id: person }).delete()
     await trx('totp_enrolments').where({ person_id: person }).delete()
-    await changed(trx, holder, { type: 'person.totp_removed', at })
+    await changed(trx, context, holder, { type: 'person.totp_removed', at })
   })
 }
 

@@ -4,6 +4,7 @@
  * goes on with what is left.
  */
 import type { Knex } from 'knex'
+import { recordSecurity } from '../security/log.ts'
 import { SEALED_COLUMNS, type SealedColumn } from './sealed.ts'
 import { kidOf, type Vault, VaultError } from './vault.ts'
 
@@ -45,7 +46,17 @@ export async function rotate(
       onProgress((done += rows.length), of)
     }
   }
-  return { rotated, left: await leftOf(db, vault, columns), faults }
+  const left = await leftOf(db, vault, columns)
+  await recordRotation(db, vault, rotated, sum([...left.values()]))
+  return { rotated, left, faults }
+}
+
+/** Whoever did it has the owner's password: nobody else is known. */
+async function recordRotation(db: Knex, { current }: Vault, rotated: number, left: number) {
+  const { rows } = await db.raw<{ rows: [{ at: Date }] }>('SELECT now() AS at')
+  const [{ at }] = rows
+  const entry = { actor: 'florin keys rotate', subject: current, detail: { rotated, left } }
+  await recordSecurity({ db, now: () => at }, { kind: 'data_keys_rotated', ...entry })
 }
 
 async function leftOf(db: Knex, { current }: Vault, columns: readonly SealedColumn[]) {

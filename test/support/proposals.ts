@@ -1,17 +1,29 @@
 /** What needs two operators, done by both: proposed by one and approved by another. */
-import { type Answer, type Call, call, expectDocumented, type Who } from './api.ts'
+import { type Answer, type Call, call, expectDocumented, newKey, type Who } from './api.ts'
 import { until } from './abuse.ts'
 import { OPERATOR, SECOND_OPERATOR } from './people.ts'
+
+interface Proposed extends Call {
+  readonly method?: 'POST' | 'PUT'
+}
 
 /**
  * Proposes the call and approves it. The answer is the one of the call itself, once it is carried
  * out; or why it could not be proposed.
  */
-export async function together(path: string, asked: Call, who: Who = OPERATOR): Promise<Answer> {
-  const proposed = await call(who, 'POST', path, asked)
+export async function together(
+  path: string,
+  { method = 'POST', ...asked }: Proposed,
+  who: Who = OPERATOR,
+): Promise<Answer> {
+  const proposed = await call(who, method, path, { key: newKey(), ...asked })
   if (proposed.status !== 202) return proposed
-  return carriedOut(path, await approved(proposed.body.id))
+  return carriedOut(method, path, await approved(proposed.body.id))
 }
+
+/** Ends a limit, or a rule. */
+export const endRule = (path: string, body: object = {}): Promise<Answer> =>
+  together(`${path}/end`, { body: { reason: 'A test', ...body } })
 
 /** Of a crowd that approves one proposal, all but one have to wait for what comes of it. */
 async function approved(id: string): Promise<Answer> {
@@ -26,7 +38,7 @@ export const approve = (id: string, who: Who = SECOND_OPERATOR): Promise<Answer>
   call(who, 'POST', `/v1/proposals/${id}/approve`)
 
 /** The answer of what was approved, held against what the document promises of it. */
-async function carriedOut(path: string, done: Answer): Promise<Answer> {
+async function carriedOut(method: string, path: string, done: Answer): Promise<Answer> {
   if (done.status !== 200 || done.body.result === null) {
     throw new Error(`not carried out: ${done.text}`)
   }
@@ -35,6 +47,6 @@ async function carriedOut(path: string, done: Answer): Promise<Answer> {
   const headers = new Headers(done.headers)
   headers.set('content-type', type)
   const answer = { status, headers, text: JSON.stringify(body), body }
-  await expectDocumented('POST', path, answer)
+  await expectDocumented(method, path, answer)
   return answer
 }

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { publicId } from '../../services/ids.ts'
 import { call, newSubject } from './api.ts'
 import { OPERATOR, type Person, person } from './people.ts'
+import { together } from './proposals.ts'
 import { world } from './world.ts'
 
 /** Somebody with money, in a tier of their own unless one is given. */
@@ -13,9 +14,11 @@ export async function tiered(balance: bigint, tier = newSubject('t')) {
   return { ...who, tier }
 }
 
-/** What an operator says of a person. */
+/** What two operators say of a person. */
 export const knownAs = (who: Person, body: object) =>
-  call(OPERATOR, 'PUT', `/v1/people/${publicId('per', who.id)}`, { body })
+  together(`/v1/people/${publicId('per', who.id)}`, {
+    ...{ method: 'PUT', body: { reason: 'A test', ...body } },
+  })
 
 export const newRule = (more: object) => ({
   ...{ kind: 'amount', parameters: { above: '0' }, rails: ['wallet'], currency: 'EUR' },
