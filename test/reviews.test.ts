@@ -23,6 +23,7 @@ import {
   person,
   walletBalance,
 } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { decide, reviewOf, runOut, suspect, waiting } from './support/reviews.ts'
 import { world } from './support/world.ts'
 
@@ -139,7 +140,7 @@ describe('a review', () => {
     expect((await call(shop, 'GET', `/v1/orders/${id}`)).body.state).to.equal('paid')
     expect((await call(shop, 'GET', '/v1/events')).text).to.contain(paid.id)
     const body = { payment: paid.id, reason: 'A mistake' }
-    const reversed = await call(OPERATOR, 'POST', '/v1/ledger/reversals', { body })
+    const reversed = await together('/v1/ledger/reversals', { body })
     expect(reversed.status, reversed.text).to.equal(201)
     expect(await merchantBalance(shop)).to.equal(0n)
     expect(await balances(ada)).to.deep.equal({ posted: '10000', available: '10000' })

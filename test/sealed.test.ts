@@ -105,6 +105,9 @@ describe('florin keys rotate', () => {
       const key = (await findPersonKey(onlyNew, ada.id)) ?? expect.fail('no key')
       const { name_sealed } = await db('people').where({ id: ada.id }).first()
       expect(openForPerson(key, namePlace(ada.id), name_sealed)).to.equal(ada.sub)
+      const [row, ...more] = await db('security_log').where({ kind: 'data_keys_rotated' })
+      expect([row.actor, row.subject, more]).to.deep.equal(['florin keys rotate', NEW.kid, []])
+      expect(row.detail).to.deep.equal({ rotated, left: 0 })
       expect((await rotate(db, both)).rotated).to.equal(0)
     } finally {
       await db.destroy()

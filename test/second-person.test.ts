@@ -1,29 +1,123 @@
 /** What needs a second person, and how it is done by both. */
 import { expect } from 'chai'
-import { uuidOf } from '../services/ids.ts'
-import { expectProblem } from './support/abuse.ts'
-import { call } from './support/api.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
+import { expectProblem, quiet, unchanged } from './support/abuse.ts'
+import { call, newKey, newSubject } from './support/api.ts'
 import { account, move, unit } from './support/bulk.ts'
 import { authorize, payOrder } from './support/held.ts'
-import { merchant, OPERATOR, order, person, SECOND_OPERATOR } from './support/people.ts'
+import {
+  merchant,
+  OPERATOR,
+  order,
+  type Person,
+  person,
+  SECOND_OPERATOR,
+} from './support/people.ts'
 import { approve, together } from './support/proposals.ts'
+import { suspect, waiting } from './support/reviews.ts'
+import { rule } from './support/risk.ts'
 import { world } from './support/world.ts'
 
+/** As if the process had ended between doing it and saying so. */
+async function loseResult(id: string): Promise<void> {
+  const { owner } = await world()
+  await owner('proposals')
+    .where({ id: uuidOf(id) })
+    .update({ result: null, running_until: new Date() })
+}
+
+interface Asked {
+  readonly path: string
+  readonly body?: object
+}
+
+const WHY = { reason: 'A test' }
+const idOf = (who: Person) => publicId('per', who.id)
+const bulkOf = async () => {
+  const [bank, wallet] = [await account('bank'), await account()]
+  return { mode: 'each', units: [unit([move(bank, wallet, '10')])] }
+}
+const made = async (path: string, body: object) =>
+  (await call(OPERATOR, 'POST', path, { body })).body
+
+/** Everything that takes two, each about something of its own. */
+const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
+  'POST /v1/ledger/bulk': async () => ({ path: '/v1/ledger/bulk', body: await bulkOf() }),
+  'POST /v1/ledger/reversals': async () => {
+    const done = await together('/v1/ledger/bulk', { body: await bulkOf() })
+    return { path: '/v1/ledger/reversals', body: { unit: done.body.results[0].unit, ...WHY } }
+  },
+  'POST /v1/payments/:id/void': async () => {
+    const { id } = await authorize(await person(6_000n), await merchant(), '6000')
+    return { path: `/v1/payments/${id}/void` }
+  },
+  'POST /v1/merchants/:id/fee_schedules': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
+    body: { percent: '2', fixed: '0', currency: 'EUR' },
+  }),
+  'POST /v1/limit_rules/:id/end': async () => {
+    const terms = { scope: 'payer', period: 'day', count_max: 1, tier: newSubject('t') }
+    const { id } = await made('/v1/limit_rules', terms)
+    return { path: `/v1/limit_rules/${id}/end`, body: WHY }
+  },
+  'POST /v1/step_up_rules/:id/end': async () => {
+    const { id } = await made('/v1/step_up_rules', { kind: 'amount', tier: newSubject('t') })
+    return { path: `/v1/step_up_rules/${id}/end`, body: WHY }
+  },
+  'POST /v1/risk_rules/:id/end': async () => {
+    const { id } = await rule({ tier: newSubject('t') })
+    return { path: `/v1/risk_rules/${id}/end`, body: WHY }
+  },
+  'POST /v1/reviews/:id/release': async () => {
+    const { review } = await waiting(await suspect(5_000n), '4000')
+    return { path: `/v1/reviews/${review}/release`, body: WHY }
+  },
+  'PUT /v1/people/:id': async () => ({
+    path: `/v1/people/${idOf(await person())}`,
+    body: { tier: newSubject('t'), ...WHY },
+  }),
+  'POST /v1/people/:id/pin/reset': async () => ({
+    path: `/v1/people/${idOf(await person())}/pin/reset`,
+    body: WHY,
+  }),
+  'POST /v1/people/:id/erasure': async () => ({
+    path: `/v1/people/${idOf(await person())}/erasure`,
+    body: WHY,
+  }),
+}
+
 describe('a second person', () => {
-  it('agrees to every call by which money moves by hand, and to each change of price', async () => {
+  it('agrees to every call that moves money by hand, loosens something or cannot be undone', async () => {
     const { routes } = await world()
     const asked = routes.endpoints.filter(({ secondPerson }) => secondPerson !== undefined)
-    expect(asked.map(({ method, path }) => `${method} ${path}`)).to.include.members([
-      'POST /v1/ledger/bulk',
-      'POST /v1/ledger/reversals',
-      'POST /v1/payments/:id/void',
-      'POST /v1/merchants/:id/fee_schedules',
-    ])
+    const names = asked.map(({ method, path }) => `${method} ${path}`)
+    expect(names).to.have.members(Object.keys(ACTIONS))
     for (const one of asked) {
       expect(one.idempotency, `${one.path}: its handle must answer a claim`).to.equal('required')
       expect(one.answers[202], one.path).not.to.equal(undefined)
     }
   })
+
+  for (const [name, prepare] of Object.entries(ACTIONS)) {
+    it(`agrees to ${name}: before nothing changes, and it is done once though a process ends`, async () => {
+      const { path, body } = await prepare()
+      await quiet()
+      const [method] = name.split(' ') as ['POST' | 'PUT']
+      const ask = () => call(OPERATOR, method, path, { body, key: newKey() })
+      const proposed = await unchanged(ask, { except: ['claims', 'proposals'] })
+      expect(proposed.status, proposed.text).to.equal(202)
+      expect(proposed.body.action).to.equal(name)
+      const { id } = proposed.body
+      const done = await approve(id)
+      expect(done.body.state, done.text).to.equal('approved')
+      expect(done.body.result.status, done.text).to.be.lessThan(300)
+      await quiet()
+      await loseResult(id)
+      const third = { sub: 'third', scope: 'operator' }
+      const again = await unchanged(() => approve(id, third))
+      expect(again.body.result).to.deep.equal(done.body.result)
+    })
+  }
 
   it('agrees to a release by an operator; a merchant lets go alone', async () => {
     const [ada, shop] = [await person(12_000n), await merchant()]
