@@ -1,6 +1,8 @@
 /** Proposals: made by one, decided by another, done once. */
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
+import { bookEndpoints } from '../services/books/routes.ts'
+import { ServiceError } from '../services/errors.ts'
 import { approveAndCarryOut } from '../services/proposals/carry_out.ts'
 import { findProposal } from '../services/proposals/proposals.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
@@ -10,7 +12,7 @@ import { type Answer, call, newKey, tokenOf, type Who } from './support/api.ts'
 import { account, balance, move, unit } from './support/bulk.ts'
 import { authorize } from './support/held.ts'
 import { merchant, OPERATOR, person, SECOND_OPERATOR } from './support/people.ts'
-import { approve } from './support/proposals.ts'
+import { approve, logged, otto } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const BULK = '/v1/ledger/bulk'
@@ -27,18 +29,6 @@ async function proposedBulk(key = newKey(), amount = '10') {
 const read = async (id: string) => (await call(OPERATOR, 'GET', `/v1/proposals/${id}`)).body
 const refuse = (id: string, who: Who = SECOND_OPERATOR) =>
   call(who, 'POST', `/v1/proposals/${id}/refuse`, { body: { reason: 'Not like this' } })
-const logged = async (id: string) => {
-  const { body } = await call(OPERATOR, 'GET', `/v1/security_log?subject=${id}`)
-  return body.data.map(({ kind, actor }: { kind: string; actor: string }) => `${kind} ${actor}`)
-}
-
-/** As the edge would know them. */
-const otto = {
-  ...{ scope: 'operator' as const, subject: SECOND_OPERATOR.sub },
-  session: { issuer: 'https://id.example', subject: SECOND_OPERATOR.sub, jti: 'test' },
-  rights: new Set(['read', 'write', 'approve'] as const),
-}
-
 describe('a proposal', () => {
   it('waits: nothing moves until another operator agrees, and then exactly that', async () => {
     const { id, body, wallet, answer } = await proposedBulk()
@@ -129,6 +119,40 @@ describe('a proposal', () => {
     expect(await read(id)).to.deep.include({ state: 'approved', result: null })
     expect((await approve(id)).body.result.status).to.equal(200)
     expect(await balance(wallet)).to.equal(10n)
+  })
+
+  it('ends as what was done, though another process did it and this one was refused', async () => {
+    const { id, wallet } = await proposedBulk()
+    const { api } = await world()
+    const endpoints = bookEndpoints.map((one) => ({
+      ...one,
+      async handle(...given: Parameters<typeof one.handle>) {
+        await one.handle(...given)
+        throw new ServiceError('payment_not_in_review')
+      },
+    }))
+    const done = await approveAndCarryOut(api, endpoints, uuidOf(id), otto)
+    expect([done.state, done.result?.status]).to.deep.equal(['approved', 200])
+    expect(await balance(wallet)).to.equal(10n)
+  })
+
+  it('that was refused stays refused, whoever comes later', async () => {
+    const { id, wallet } = await proposedBulk()
+    const { api, routes } = await world()
+    const endpoints = routes.endpoints.map((one) => ({
+      ...one,
+      handle: () => Promise.reject(new ServiceError('payment_settled')),
+    }))
+    const failed = await approveAndCarryOut(api, endpoints, uuidOf(id), otto)
+    expect([failed.state, failed.result?.status]).to.deep.equal(['failed', 409])
+    const { owner } = await world()
+    const lost = { state: 'approved', result: null, running_until: new Date() }
+    await owner('proposals')
+      .where({ id: uuidOf(id) })
+      .update(lost)
+    const again = await approve(id)
+    expect(again.body.result.body.code, again.text).to.equal('payment_settled')
+    expect(await balance(wallet)).to.equal(0n)
   })
 
   it('that comes again under its key is the same proposal', async () => {

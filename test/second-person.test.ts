@@ -87,7 +87,7 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
 }
 
 describe('a second person', () => {
-  it('agrees to every call that moves money by hand, loosens something or cannot be undone', async () => {
+  it('agrees to all that moves money by hand, loosens a rule or cannot be undone', async () => {
     const { routes } = await world()
     const asked = routes.endpoints.filter(({ secondPerson }) => secondPerson !== undefined)
     const names = asked.map(({ method, path }) => `${method} ${path}`)
@@ -99,7 +99,7 @@ describe('a second person', () => {
   })
 
   for (const [name, prepare] of Object.entries(ACTIONS)) {
-    it(`agrees to ${name}: before nothing changes, and it is done once though a process ends`, async () => {
+    it(`agrees to ${name}: nothing before, and once though a process ends`, async () => {
       const { path, body } = await prepare()
       await quiet()
       const [method] = name.split(' ') as ['POST' | 'PUT']

@@ -50,3 +50,16 @@ async function carriedOut(method: string, path: string, done: Answer): Promise<A
   await expectDocumented(method, path, answer)
   return answer
 }
+
+/** What the security log says of a proposal, newest first. */
+export const logged = async (id: string) => {
+  const { body } = await call(OPERATOR, 'GET', `/v1/security_log?subject=${id}`)
+  return body.data.map(({ kind, actor }: { kind: string; actor: string }) => `${kind} ${actor}`)
+}
+
+/** The second operator, as the edge would know them. */
+export const otto = {
+  ...{ scope: 'operator' as const, subject: SECOND_OPERATOR.sub },
+  session: { issuer: 'https://id.example', subject: SECOND_OPERATOR.sub, jti: 'test' },
+  rights: new Set(['read', 'write', 'approve'] as const),
+}
