@@ -7,7 +7,7 @@ import { type Calendar, connect, type Group, openGroup, type Uuid } from '../led
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
-import { type BoundDevice, openDevices } from './identity/device_keys.ts'
+import { type BoundDevice, DEVICES, openDevices } from './identity/device_keys.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openPeppers, type Peppers } from './identity/peppers.ts'
 import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
@@ -84,7 +84,7 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db, group, peppers },
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
-    devices: openDevices(db),
+    devices: openDevices((device) => group.look(DEVICES, device)),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),

@@ -6,6 +6,7 @@ export const ACTIONS = {
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
 }

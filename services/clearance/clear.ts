@@ -6,7 +6,7 @@ import type { Claim, Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
-import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
+import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import { allowanceOf, usesOf } from '../limits/uses.ts'
 import type { Facts, Rail } from './facts.ts'
@@ -43,15 +43,12 @@ export interface Clearance {
  */
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
-  const [standing, device] = await Promise.all([
-    asked.standing ?? standingOf(context, asked.payer),
-    deviceOf(context, given),
-  ])
+  const standing = asked.standing ?? (await standingOf(context, asked.payer))
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)
   const demand = { approval: !mayGoUnapproved(context, facts), stepUp: false }
-  const approval = await approve(context, act, given, demand, Promise.resolve(device))
+  const approval = await approve(context, act, given, demand)
   const isUnapproved = approval.factor === 'none'
   const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
   return { approval, uses }

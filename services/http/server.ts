@@ -10,6 +10,7 @@ import type { Context } from '../context.ts'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
 import { addressOf } from './addresses.ts'
+import { type ApprovalBody, deviceOf } from '../identity/approvals.ts'
 import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
 import { callerOf, ownerOf } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
@@ -166,11 +167,18 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const request = { caller, params, query, body, claim, idempotencyKey: key ?? '', address }
+    lookAhead(context, body)
     const work = () => handled(context, edge, endpoint, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else await render(context, ctx, endpoint, reply)
   }
+}
+
+/** Asks now, in one round trip with whether the request is known, what its approval will need. */
+function lookAhead(context: Context, body: unknown): void {
+  const { approval } = (body ?? {}) as { readonly approval?: ApprovalBody }
+  if (approval !== undefined) void deviceOf(context, approval)
 }
 
 /** Nothing else in a request says who it is from. */

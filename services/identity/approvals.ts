@@ -77,18 +77,30 @@ export interface Approval extends Shown {
   readonly idempotencyKey: string
 }
 
-/** The bound device that an approval names. Asked for early, nothing has to wait for it. */
-export async function deviceOf(
+/** By the approval of a request: what was asked for early is not asked for again. */
+const looks = new WeakMap<ApprovalBody, Promise<BoundDevice | undefined>>()
+
+/**
+ * The bound device that an approval names. Called while something else is looked up, it costs no
+ * round trip of its own later.
+ */
+export function deviceOf(
   { devices }: Context,
-  given: ApprovalBody | undefined,
+  given: ApprovalBody,
 ): Promise<BoundDevice | undefined> {
-  const kid = given?.device && readJws(given.device, 'florin-approval+jws')?.kid
-  return kid !== undefined && isPublicId('dev', kid) ? devices(uuidOf(kid)) : undefined
+  const begun = looks.get(given)
+  if (begun !== undefined) return begun
+  const kid = given.device && readJws(given.device, 'florin-approval+jws')?.kid
+  const isOne = kid !== undefined && isPublicId('dev', kid)
+  const look = isOne ? devices(uuidOf(kid)) : Promise.resolve(undefined)
+  // Whoever needs the answer is told of a failure; nobody may.
+  look.catch(() => {})
+  looks.set(given, look)
+  return look
 }
 
 /**
  * Checks the approval and binds it to what it approves.
- * @param device what `deviceOf` answers, where it was asked before.
  * @throws {ServiceError} `approval_required` and `step_up_required` for what is missing,
  *   `approval_mismatch` for what approves something else and is as good as before, and whatever
  *   checking what is given throws. None of these is stored: the same key may come again.
@@ -98,7 +110,6 @@ export async function approve(
   act: Act,
   given: ApprovalBody | undefined,
   demand: Demand,
-  device = deviceOf(context, given),
 ): Promise<Approval> {
   const digest = digestOf(act)
   const idempotencyKey = act.key
@@ -109,7 +120,7 @@ export async function approve(
       detail: 'approval: give {"pin": "..."}, {"pin_jwe": "..."} or {"device": "..."}',
     })
   }
-  const shown = await showFactor(context, act, given, await device)
+  const shown = await showFactor(context, act, given)
   const { totp } = given
   const stepUp = await checkStepUp(context, act.person, { totp, isNeeded: demand.stepUp })
   const evidence = evidenceOf({ ...shown, digest, stepUp })
@@ -118,13 +129,9 @@ export async function approve(
 
 const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const
 
-async function showFactor(
-  context: Context,
-  act: Act,
-  { pin, pin_jwe: jwe, device: jws }: ApprovalBody,
-  device: BoundDevice | undefined,
-): Promise<Shown> {
-  if (jws !== undefined) return showDevice(context, act, jws, device)
+async function showFactor(context: Context, act: Act, given: ApprovalBody): Promise<Shown> {
+  const { pin, pin_jwe: jwe, device: jws } = given
+  if (jws !== undefined) return showDevice(context, act, jws, await deviceOf(context, given))
   if (jwe !== undefined) return showEncryptedPin(context, act, jwe)
   await checkPin(context, act.person, pin ?? '')
   return { ...SHOWN_NOTHING, factor: 'pin', at: context.now() }

@@ -1,10 +1,9 @@
 /** The public keys of people's devices: what may be one, and which are bound right now. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
-import type { Knex } from 'knex'
 import { z } from 'zod'
-import type { Uuid } from '../../ledger/index.ts'
-import { type Load, openLoader } from '../loader.ts'
+import type { Question, Uuid } from '../../ledger/index.ts'
+import type { Load } from '../loader.ts'
 import type { Algorithm } from './jws.ts'
 
 const Coordinate = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
@@ -58,7 +57,7 @@ export interface BoundDevice {
   readonly key: KeyObject
 }
 
-interface Row {
+interface DeviceRow {
   readonly id: Uuid
   readonly person_id: Uuid
   readonly alg: Algorithm
@@ -66,13 +65,23 @@ interface Row {
   readonly jwk: DeviceJwk
 }
 
+/** Which devices are bound, as one statement. */
+export const DEVICES: Question<Uuid, DeviceRow> = {
+  name: 'devices',
+  text: `
+    SELECT id, person_id, alg, thumbprint, jwk
+      FROM devices WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL`,
+  values: (ids) => [ids],
+  answers: (rows) => new Map((rows as DeviceRow[]).map((row) => [row.id, row])),
+}
+
 /** Making a key ready costs half of a signature. */
 const KEYS_MAX = 10_000
 
-/** Whether a device is bound is asked at each use; many requests share one look. */
-export function openDevices(db: Knex): Load<Uuid, BoundDevice> {
+/** Whether a device is bound is asked at each use; only its key is remembered. */
+export function openDevices(look: Load<Uuid, DeviceRow>): Load<Uuid, BoundDevice> {
   const keys = new Map<string, KeyObject>()
-  const readyKey = ({ thumbprint, jwk }: Row): KeyObject => {
+  const readyKey = ({ thumbprint, jwk }: DeviceRow): KeyObject => {
     const known = keys.get(thumbprint)
     if (known !== undefined) return known
     const key = keyOf(jwk)
@@ -81,17 +90,10 @@ export function openDevices(db: Knex): Load<Uuid, BoundDevice> {
     keys.set(thumbprint, key)
     return key
   }
-  return openLoader(async (ids) => {
-    const columns = ['id', 'person_id', 'alg', 'thumbprint', 'jwk']
-    const rows: Row[] = await db('devices')
-      .whereIn('id', ids)
-      .whereNull('revoked_at')
-      .select(columns)
-    return new Map(
-      rows.map((row) => {
-        const { id, person_id: person, alg, thumbprint } = row
-        return [id, { id, person, alg, thumbprint, key: readyKey(row) }]
-      }),
-    )
-  })
+  return async (id) => {
+    const row = await look(id)
+    if (row === undefined) return undefined
+    const { person_id: person, alg, thumbprint } = row
+    return { id, person, alg, thumbprint, key: readyKey(row) }
+  }
 }

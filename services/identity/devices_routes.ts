@@ -24,6 +24,7 @@ const TAG = 'Identity'
 export const deviceEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/devices', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Bind a device: from then on what it signs is an approval',
     idempotency: 'required',
     body: z.strictObject({
@@ -41,7 +42,8 @@ export const deviceEndpoints = [
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
       const { key: jwk, ...device } = body
       const wanted = { ...device, jwk, approval: body.approval }
-      return bindDevice(context, caller.person.id, wanted, { claim, key })
+      const { jti } = caller.session
+      return bindDevice(context, caller.person.id, wanted, { claim, key, jti })
     },
   }),
   endpoint({
@@ -61,7 +63,8 @@ export const deviceEndpoints = [
     answers: { 204: null },
     refusals: ['not_found', 'last_factor'],
     handle: async (context, { caller, params }) => {
-      await revokeDevice(context, caller.person.id, params.id)
+      const { jti } = caller.session
+      await revokeDevice(context, caller.person.id, { id: params.id, jti })
       return { status: 204 }
     },
   }),
