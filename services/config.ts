@@ -3,10 +3,16 @@
  */
 import { z } from 'zod'
 import { approvalSettings } from './config/approvals.ts'
+import { DATABASE_SETTINGS } from './config/database.ts'
+import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
+import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
+import { RISK_SETTINGS } from './config/risk.ts'
+import { RULE_SETTINGS } from './config/rules.ts'
+import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -40,7 +46,7 @@ const Environment = z.object({
   WORKER_PORT: integer(9090, 0, 65_535),
 
   DATABASE_URL: postgresUrl,
-  DATABASE_CONNECTIONS_MAX: integer(10, 4, 100),
+  ...DATABASE_SETTINGS,
   REDIS_URL: z
     .string()
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
@@ -53,6 +59,8 @@ const Environment = z.object({
   ...limitSettings,
 
   ...approvalSettings,
+  ...EDGE_SETTINGS,
+  ...OVERSIGHT_SETTINGS,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -67,6 +75,10 @@ const Environment = z.object({
 
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+
+  ...RULE_SETTINGS,
+  ...TOTP_SETTINGS,
+  ...RISK_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */
@@ -196,11 +208,14 @@ const THREADS_LEFT_MIN = 2
 function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
+    config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
+    config.SANCTIONS_URL?.startsWith('http:') === true &&
+      'SANCTIONS_URL: must be https in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

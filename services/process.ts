@@ -1,7 +1,7 @@
 /**
  * What every process does: read its configuration, say so when it is ready, and drain when told to.
  */
-import { pino, type Logger } from 'pino'
+import { LedgerError } from '../ledger/index.ts'
 import { type Config, readConfig } from './config.ts'
 import {
   closeContext,
@@ -10,6 +10,7 @@ import {
   openContext,
   type Role,
 } from './context.ts'
+import { openLog } from './log.ts'
 import { stopWithParent } from './local/processes.ts'
 import { openMetrics } from './metrics.ts'
 
@@ -17,9 +18,6 @@ import { openMetrics } from './metrics.ts'
 const DRAIN_MAX_MS = 10_000
 /** But a call to a bank is waited for. */
 const DRAIN_AFTER_BANK_MS = 5_000
-
-/** Nothing that could move money or name a person in full is ever logged. */
-const REDACTED = ['authorization', 'pin', 'approval', 'token', 'secret', 'number']
 
 export interface Running {
   /** Stops taking work in, and waits for what is being done. */
@@ -34,9 +32,10 @@ export async function runProcess(
   start: (context: Context) => Promise<Running>,
 ): Promise<void> {
   const config = configOrExit()
-  const log = openLog(config, role)
+  const log = openLog({ level: config.LOG_LEVEL, name: role })
   const context = contextOrExit({ config, role, log, metrics: openMetrics(role) })
   const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
+  await refuseUnsafe(context)
   const running = await start(context)
   const stop = once(async () => {
     log.info('draining')
@@ -68,11 +67,22 @@ function orExit<T>(open: () => T): T {
   }
 }
 
-const openLog = (config: Config, name: string): Logger =>
-  pino({
-    ...{ name, level: config.LOG_LEVEL, timestamp: pino.stdTimeFunctions.isoTime },
-    redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
-  })
+/**
+ * Ends the process when the database could lose what it confirms, or is a replica. One that cannot
+ * be reached yet is looked at when it can: every connection is.
+ */
+async function refuseUnsafe({ db, log }: Context): Promise<void> {
+  try {
+    await db.raw('SELECT 1')
+  } catch (error) {
+    const { cause } = error as { readonly cause?: unknown }
+    if (error instanceof LedgerError && cause instanceof Error) {
+      process.stderr.write(`${cause.message}\n`)
+      process.exit(1)
+    }
+    log.warn({ err: error }, 'database')
+  }
+}
 
 function once(work: () => Promise<void>): () => void {
   let begun = false

@@ -11,6 +11,7 @@ import {
   type Person,
   person,
 } from './support/people.ts'
+import { newRule } from './support/risk.ts'
 import { world } from './support/world.ts'
 
 let ada: Person
@@ -52,6 +53,7 @@ const TEXTS: Readonly<
     60,
     (name) => post(ada, 'devices', { name, key: KEY, possession: 'a.b.c' }),
   ],
+  'the reason of a rule': [100, (reason) => post(OPERATOR, 'risk_rules', newRule({ reason }))],
   'the name of a merchant': [100, (name) => post(OPERATOR, 'merchants', newMerchant({ name }))],
 }
 const post = (who: Person | Merchant | typeof OPERATOR, path: string, body: object) =>
@@ -140,6 +142,7 @@ describe('an id', () => {
     ['set', '/v1/settlements/:id/statement', () => shop],
     ['fxq', '/v1/fx_quotes/:id', () => ada],
     ['exc', '/v1/exchanges/:id', () => ada],
+    ['prp', '/v1/proposals/:id', () => OPERATOR],
   ] as const
   for (const [kind, path, who] of PATHS) {
     it(`that cannot be one names nothing, as in ${path}`, async () => {

@@ -9,6 +9,10 @@ export const ACTIONS = {
   pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
+  totp_enrol: [],
+  totp_remove: [],
+  totp_recovery_codes: [],
+  erasure: [],
 }
 
 /** `key` is the Idempotency-Key of the request; a fact that is not there is left out. */

@@ -34,7 +34,12 @@ const Problem = z
       .int()
       .optional()
       .describe('With `approval_refused`: how many wrong ones are left before a lock'),
-    missing: z.array(z.string()).optional().describe('Factors of which any one would be enough'),
+    missing: z
+      .array(z.string())
+      .optional()
+      .describe('Factors: with `approval_required` any one, with `step_up_required` all of them'),
+    reasons: z.array(z.string()).optional().describe('Why more is asked for than usually'),
+    enrol: z.boolean().optional().describe('Whether what is missing has yet to be enrolled'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
 
@@ -108,7 +113,7 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
   return {
     ...{ summary: one.summary, tags: [one.tag], security: [{ token: scopes }] },
     operationId: operationIdOf(method, one.path),
-    description: `Scope: ${scopes.join(' or ')}${one.tokensOnly === true ? '. No API key' : ''}`,
+    description: `Scope: ${scopes.join(' or ')}${apiKeysOf(one)}${secondPersonOf(one)}`,
     parameters: [
       ...parametersOf(one.params, 'path', components),
       ...parametersOf(one.query, 'query', components),
@@ -177,6 +182,18 @@ function successes(
     return [status, { description: 'Success', ...(content && { content }) }] as const
   })
   return Object.fromEntries(entries)
+}
+
+const apiKeysOf = ({ tokensOnly }: AnyEndpoint) => (tokensOnly === true ? '. No API key' : '')
+
+/** What a caller must know who gets 202 where the call itself never answers that. */
+function secondPersonOf({ secondPerson = false }: AnyEndpoint): string {
+  if (secondPerson === false) return ''
+  const whose = secondPerson === true ? '' : ' when an operator asks'
+  return (
+    `. Needs a second person${whose}: it is proposed (202), and what it answers otherwise is the` +
+    ' result of the proposal once another operator has approved it'
+  )
 }
 
 /** One response for each status, naming the codes that share it. */

@@ -8,7 +8,7 @@ import type { Act } from './acts.ts'
 import { type ApprovalBody, approve } from './approvals.ts'
 import { countDevices } from './devices.ts'
 import type { Person } from './parties.ts'
-import { hasTotp } from './totp.ts'
+import { hasTotp } from '../totp/check.ts'
 
 export const PIN_STATES = ['none', 'set', 'locked'] as const
 

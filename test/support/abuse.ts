@@ -28,10 +28,14 @@ const WATCHED = {
   exchanges: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_quotes: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_rates: "concat_ws('|', id, rate)",
+  risk_rules: "concat_ws('|', id, valid_to)",
+  reviews: "concat_ws('|', id, state)",
+  people: "concat_ws('|', id, tier, country)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   events: "concat_ws('|', id, type)",
+  proposals: "concat_ws('|', id, state)",
 } as const
 
 export type Watched = keyof typeof WATCHED
@@ -108,7 +112,7 @@ export async function send(
     method,
     headers: {
       ...token,
-      ...(method === 'POST' && { 'idempotency-key': newKey() }),
+      ...(method !== 'GET' && { 'idempotency-key': newKey() }),
       ...(options.bytes !== undefined && { 'content-type': 'application/json' }),
       ...options.headers,
     },
@@ -118,9 +122,9 @@ export async function send(
 }
 
 /** What comes back over a bare socket, all of it, for requests that no HTTP client would write. */
-export async function overSocket(request: string): Promise<string> {
+export async function overSocket(request: string, port?: number): Promise<string> {
   const { apiUrl } = await world()
-  const socket = connect(Number(new URL(apiUrl).port), '127.0.0.1')
+  const socket = connect(port ?? Number(new URL(apiUrl).port), '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error('the server neither answers nor ends')))
   socket.write(request)
   return (await buffer(socket)).toString()
