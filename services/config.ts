@@ -76,6 +76,7 @@ const Environment = z.object({
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
 
+  ...RISK_SETTINGS,
   ...RULE_SETTINGS,
   ...TOTP_SETTINGS,
   ...RISK_SETTINGS,

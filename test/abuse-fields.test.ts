@@ -185,6 +185,7 @@ describe('a page', () => {
     ['evt', '/v1/events', () => shop],
     ['exc', '/v1/exchanges', () => ada],
     ['fxr', '/v1/fx_rates', () => OPERATOR],
+    ['sur', '/v1/step_up_rules', () => OPERATOR],
   ] as const
   const BAD_QUERIES = [
     ...['limit=0', 'limit=-1', 'limit=', 'limit=1e2', 'limit=01', 'limit=1000', 'limit=1.5'],

@@ -179,7 +179,7 @@ const SPOILT = [
 /** The kinds of ids in paths, where it is no payment's. */
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
-  proposals: 'prp',
+  ...{ proposals: 'prp', step_up_rules: 'sur' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 const nobodys = (path: string) =>
@@ -208,6 +208,12 @@ describe('a body', () => {
     'PUT /v1/ledger/accounts/:id/metadata': [OPERATOR, { metadata: {}, ...WHY }],
     'POST /v1/limit_rules': [OPERATOR, { scope: 'payer', period: 'day', count_max: 1, tier: 'x' }],
     'POST /v1/limit_rules/:id/end': [OPERATOR, WHY],
+    'POST /v1/step_up_rules': [OPERATOR, { kind: 'amount', tier: 'x' }],
+    'POST /v1/step_up_rules/:id/end': [OPERATOR, { valid_to: CLOSING.through }],
+    'POST /v1/totp': [ada, { approval: { pin: PIN } }],
+    'POST /v1/totp/confirm': [ada, { code: '123456' }],
+    'POST /v1/totp/recovery_codes': [ada, { approval: { pin: PIN, totp: '123456' } }],
+    'DELETE /v1/totp': [ada, { approval: { pin: PIN, totp: '123456' } }],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
     'POST /v1/devices': [ada, newDevice()],

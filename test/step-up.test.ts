@@ -15,6 +15,7 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
+import { enrolment, paymentOf, payBy, phone } from './support/phones.ts'
 import { agreed, codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
@@ -141,6 +142,45 @@ describe('step-up', () => {
     expect((await pay(ada, ben, '2000', withPin)).status).to.equal(201)
   })
 
+  it('by a new device: for a while after it was bound', async () => {
+    const [ada, ben] = [await enrolled(100_000n), await person()]
+    const mine = await phone(ada, { totp: codeAt(ada.secret, new Date()) })
+    await forgetUse(ada)
+    await rule({ kind: 'new_device', window_s: 3_600, tier: await tierOf(ada) })
+    const key = newKey()
+    const device = await mine.agree(paymentOf(ben, '2000'), key)
+    const refused = await unchanged(() => pay(ada, ben, '2000', device, key))
+    expect(refused.body).to.deep.include({ code: 'step_up_required', reasons: ['new_device'] })
+    // What the phone signed was not used up by the refusal.
+    const both = { ...device, totp: codeAt(ada.secret, new Date()) }
+    expect((await pay(ada, ben, '2000', both, key)).status).to.equal(201)
+    expect((await pay(ada, ben, '2000', withPin)).status, 'no device').to.equal(201)
+    const { owner } = await world()
+    const ago = new Date(Date.now() - 3_601_000)
+    await owner('devices').where({ person_id: ada.id }).update({ created_at: ago })
+    expect((await payBy(ada, mine, ben, '2000')).status).to.equal(201)
+  })
+
+  it('always, where somebody who has an authenticator changes what they agree by', async () => {
+    const ada = await enrolled()
+    const mine = await phone(ada, { totp: codeAt(ada.secret, new Date()) })
+    const deviceKey = newKey()
+    const { body: device } = await enrolment(ada, deviceKey)
+    for (const [method, path, body, key] of [
+      ['POST', '/v1/devices', device, deviceKey],
+      ['PUT', '/v1/me', { no_pin_limit: '10', approval: withPin }, newKey()],
+    ] as const) {
+      const refused = await unchanged(() => call(ada, method, path, { body, key }))
+      expectProblem(refused, 403, 'step_up_required')
+      expect(refused.body.reasons).to.deep.equal(['security'])
+    }
+    const key = newKey()
+    const approval = await mine.agree({ action: 'pin_reset' }, key)
+    const body = { pin: '937264', approval }
+    const refused = await call(ada, 'POST', '/v1/pin/reset', { body, key })
+    expectProblem(refused, 403, 'step_up_required')
+  })
+
   it('names every reason once', async () => {
     const [ada, ben] = [await enrolled(100_000n), await person()]
     const tier = await tierOf(ada)
@@ -167,8 +207,10 @@ describe('a step-up rule', () => {
       const facts = { rail: 'wallet', payer: { id: ada.id, standing }, money } as const
       const asked = { ...facts, payee: { kind: 'person', id: ben.id } } as const
       const at = (ms: number) => new Date(tomorrow.getTime() + ms)
-      expect(await stepUpReasons(context, { ...asked, at: at(-1) })).to.deep.equal([])
-      expect(await stepUpReasons(context, { ...asked, at: at(0) })).to.deep.equal(['amount'])
+      expect(await stepUpReasons(context, { ...asked, at: at(-1) }, undefined)).to.deep.equal([])
+      expect(await stepUpReasons(context, { ...asked, at: at(0) }, undefined)).to.deep.equal([
+        'amount',
+      ])
     })
     const ended = await call(OPERATOR, 'POST', `/v1/step_up_rules/${future}/end`, { body: {} })
     expect(ended.body.valid_to, 'it never begins').to.equal(ended.body.valid_from)
@@ -220,7 +262,7 @@ describe('a step-up rule', () => {
 })
 
 describe('abuse', () => {
-  it('row 12: of 100 payments at once with one code, in two processes, one is made', async () => {
+  it('row 12: of 100 payments with one code at once, in two processes, one is made', async () => {
     const [ada, ben] = [await enrolled(1_000_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     await forgetUse(ada)
@@ -242,7 +284,7 @@ describe('abuse', () => {
     expect(await walletBalance(ada)).to.equal(995_000n)
   })
 
-  it('row 13: a code of an older step is refused after a newer one, and nothing changes', async () => {
+  it('row 13: a code of an older step is refused after a newer one', async () => {
     const [ada, ben] = [await enrolled(100_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     const older = codeAt(ada.secret, new Date(Date.now() - 30_000))

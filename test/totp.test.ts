@@ -1,29 +1,24 @@
 /** The second factor: enrolled, confirmed, shown once, replaced, removed. */
 import { expect } from 'chai'
-import jsqr from 'jsqr'
-import type { Context } from '../services/context.ts'
-import { publicId } from '../services/ids.ts'
 import { useSecondFactor } from '../services/totp/check.ts'
 import { stepOf } from '../services/totp/secrets.ts'
 import { confirm } from '../services/totp/totp.ts'
 import { expectProblem } from './support/abuse.ts'
-import { withAnotherApi } from './support/another-api.ts'
 import { call } from './support/api.ts'
-import { count, refusalOf } from './support/books.ts'
-import { type Person, payment, person, PIN } from './support/people.ts'
-import { agreed, codeAt, enrolled, forgetUse, secondsAfter } from './support/totp.ts'
+import { refusalOf } from './support/books.ts'
+import { person } from './support/people.ts'
+import { readQr } from './support/qr.ts'
+import {
+  agreed,
+  codeAt,
+  contextAt,
+  enrolled,
+  enrolledAs,
+  eventsOf,
+  forgetUse,
+  secondsAfter,
+} from './support/totp.ts'
 import { world } from './support/world.ts'
-
-const eventsOf = async ({ id }: Person): Promise<string[]> => {
-  const { owner } = await world()
-  const rows = await owner('events')
-    .where({ object_id: publicId('per', id) })
-    .orderBy('id')
-  return rows.map(({ type }) => type)
-}
-
-/** The API's context at another time. */
-const contextAt = async (at: Date) => ({ ...(await world()).api, now: () => at })
 
 describe('a code', () => {
   // RFC 6238, appendix B: the SHA-1 rows, of which an app shows the last six digits.
@@ -188,9 +183,24 @@ describe('an authenticator', () => {
   })
 
   it('ends other sessions and reduces limits when it changes, and the person is told', async () => {
-    const { owner, api } = await world()
+    const { owner, api, apiUrl, tokenUrl } = await world()
     const before = new Date()
-    const ada = await enrolled()
+    const who = await person()
+    const issued = await fetch(tokenUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ sub: who.sub, scope: 'person' }),
+    })
+    const { access_token: other } = (await issued.json()) as { access_token: string }
+    const writeWithOther = () =>
+      fetch(`${apiUrl}/v1/totp/confirm`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${other}` },
+        body: JSON.stringify({ code: '123456' }),
+      })
+    expect((await writeWithOther()).status, 'nothing to confirm yet').to.equal(409)
+    const ada = await enrolledAs(who)
+    expect((await writeWithOther()).status).to.equal(401)
     const row = await owner('people').where({ id: ada.id }).first()
     expect(row.security_changed_at.getTime()).to.be.at.least(before.getTime())
     expect(row.tokens_valid_from.getTime()).to.equal(row.security_changed_at.getTime())
@@ -216,152 +226,10 @@ describe('an authenticator', () => {
   })
 })
 
-/** All at once, every other one by another process. */
-const inTwoProcesses = <T, R>(
-  at: Date,
-  crowd: readonly T[],
-  work: (context: Context, one: T) => Promise<R>,
-): Promise<R[]> =>
-  withAnotherApi(
-    {},
-    async ({ context: other }) => {
-      const ours = await contextAt(at)
-      return Promise.all(crowd.map((one, index) => work(index % 2 === 0 ? ours : other, one)))
-    },
-    () => at,
-  )
-
-describe('a second factor', () => {
-  it('is good once, however many use it at once in two processes', async () => {
-    const at = new Date()
-    const [ada, ben] = [await enrolled(), await enrolled()]
-    for (const [person, given] of [
-      [ada, codeAt(ada.secret, at)],
-      [ben, ben.recoveryCodes[0] ?? ''],
-    ] as const) {
-      const crowd = Array.from({ length: 100 }, () => given)
-      const outcomes = await inTwoProcesses(at, crowd, (context, code) =>
-        refusalOf(useSecondFactor(context, person.id, code)),
-      )
-      const refused = count(outcomes, 'approval_refused')
-      expect([count(outcomes, 'done'), refused], given).to.deep.equal([1, 99])
-    }
-    // A repetition is no guess: nobody is locked out by a nervous finger.
-    const state = await call(ada, 'GET', '/v1/totp')
-    expect(state.body.locked_until).to.equal(null)
-  })
-
-  it('is never one of before: no older step is good after a newer one', async () => {
-    const ada = await enrolled()
-    const at = new Date()
-    const now = await contextAt(at)
-    const [older, newer] = [codeAt(ada.secret, secondsAfter(at, -30)), codeAt(ada.secret, at)]
-    expect(await useSecondFactor(now, ada.id, newer)).to.equal('totp')
-    for (const code of [older, newer]) {
-      expect(await refusalOf(useSecondFactor(now, ada.id, code))).to.equal('approval_refused')
-    }
-    const next = await contextAt(secondsAfter(at, 30))
-    expect(await refusalOf(useSecondFactor(next, ada.id, newer))).to.equal('approval_refused')
-    const fresh = codeAt(ada.secret, secondsAfter(at, 30))
-    expect(await useSecondFactor(next, ada.id, fresh)).to.equal('totp')
+describe('the settings of the second factor', () => {
+  it('are those of the checklist: a step back, five tries, half an hour', async () => {
+    const { config } = await world()
+    expect(config).to.include({ TOTP_STEPS_BACK: 1, TOTP_ATTEMPTS_MAX: 5, TOTP_LOCK_S: 1_800 })
+    expect(config).to.include({ TOTP_ENROLMENT_S: 600, TOTP_ISSUER: 'Florin', RULES_AGE_MS: 1_000 })
   })
 })
-
-describe('guessing a second factor', () => {
-  it('is possible five times, then not even the right code is, for half an hour', async () => {
-    const ada = await enrolled()
-    const at = new Date()
-    const now = await contextAt(at)
-    const right = codeAt(ada.secret, at)
-    const wrong = [right, codeAt(ada.secret, secondsAfter(at, -30))].includes('000000')
-      ? '000001'
-      : '000000'
-    for (let attempt = 1; attempt <= 5; attempt += 1) {
-      expect(await refusalOf(useSecondFactor(now, ada.id, wrong))).to.equal('approval_refused')
-    }
-    for (const code of [right, wrong, ada.recoveryCodes[0] ?? '', 'zzzz-zzzz-zzzz-zzzz']) {
-      expect(await refusalOf(useSecondFactor(now, ada.id, code)), code).to.equal('totp_locked')
-    }
-    expect(await eventsOf(ada)).to.include('person.totp_locked')
-    const seen = await call(ada, 'POST', '/v1/totp/recovery_codes', { body: agreed(right) })
-    expectProblem(seen, 423, 'totp_locked')
-    expect(Number(seen.headers.get('retry-after'))).to.be.within(1_700, 1_800)
-
-    const early = await contextAt(secondsAfter(at, 1_799))
-    const open = await contextAt(secondsAfter(at, 1_801))
-    const codeThen = codeAt(ada.secret, secondsAfter(at, 1_801))
-    expect(await refusalOf(useSecondFactor(early, ada.id, codeThen))).to.equal('totp_locked')
-    expect(await useSecondFactor(open, ada.id, codeThen)).to.equal('totp')
-  })
-
-  it('in a crowd is no better: of 200 at once five count, and the right one may not', async () => {
-    const { owner } = await world()
-    const ada = await enrolled()
-    const at = new Date()
-    const right = codeAt(ada.secret, at)
-    const spared = new Set([right, codeAt(ada.secret, secondsAfter(at, -30))])
-    const guesses = Array.from({ length: 400 }, (_, index) => String(index).padStart(6, '0'))
-      .filter((guess) => !spared.has(guess))
-      .slice(0, 199)
-    const crowd = [...guesses, right]
-    const outcomes = await inTwoProcesses(at, crowd, (context, guess) =>
-      refusalOf(useSecondFactor(context, ada.id, guess)),
-    )
-    expect(count(outcomes, 'approval_refused')).to.equal(5)
-    expect(count(outcomes, 'totp_locked')).to.equal(195)
-    // Being told something else would be being told that it was right.
-    expect(outcomes.at(-1)).to.equal('totp_locked')
-    const row = await owner('totp').where({ person_id: ada.id }).first('failed')
-    expect(row.failed).to.equal(5)
-  })
-
-  it('needs the first factor: without it no code is used up, and the answer is the same', async () => {
-    const ada = await enrolled(100_000n)
-    const ben = await person()
-    const code = codeAt(ada.secret, new Date())
-    const wrong = code === '000000' ? '000001' : '000000'
-    const refused = []
-    for (const approval of [
-      { pin: '274952', totp: code },
-      { pin: PIN, totp: wrong },
-    ]) {
-      const body = payment(ben, '5000', { approval })
-      const { status, body: problem } = await call(ada, 'POST', '/v1/payments', { body })
-      refused.push({ status, code: problem.code, title: problem.title })
-    }
-    expect(refused[0]).to.deep.equal(refused[1])
-    expect(refused[0]).to.include({ status: 401, code: 'approval_refused' })
-    // Nobody asked for a code, but one that is given must be right.
-    const body = payment(ben, '5000', { approval: { pin: PIN, totp: code } })
-    expect((await call(ada, 'POST', '/v1/payments', { body })).status).to.equal(201)
-  })
-})
-
-/** Reads the QR code in an SVG made of squares, as a camera would see it. */
-function readQr(svg: string): string | undefined {
-  const [, size = ''] = /viewBox="0 0 (\d+) \d+"/.exec(svg) ?? []
-  const [, path = ''] = / d="([^"]+)"/.exec(svg) ?? []
-  const [modules, scale] = [Number(size), 4]
-  const side = modules * scale
-  const pixels = new Uint8ClampedArray(side * side * 4).fill(255)
-  for (const [x, y] of squaresOf(path)) {
-    for (let row = y * scale; row < (y + 1) * scale; row += 1) {
-      for (let column = x * scale; column < (x + 1) * scale; column += 1) {
-        pixels.fill(0, (row * side + column) * 4, (row * side + column) * 4 + 3)
-      }
-    }
-  }
-  return jsqr.default(pixels, side, side)?.data
-}
-
-/** `M2 2h1v1H2Z`, and from there on `m1 0h1v1h-1Z`: where each square begins. */
-function squaresOf(path: string): [x: number, y: number][] {
-  let [x, y] = [0, 0]
-  return [...path.matchAll(/([Mm])(-?\d+)[ ,]?(-?\d+)h1v1[Hh]-?\d+[Zz]/g)].map(
-    ([, letter, across, down]) => {
-      const [left, top] = letter === 'M' ? [0, 0] : [x, y]
-      ;[x, y] = [left + Number(across), top + Number(down)]
-      return [x, y]
-    },
-  )
-}

@@ -9,9 +9,9 @@ export const ACTIONS = {
   pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
-  totp_enrol: [],
-  totp_remove: [],
-  totp_recovery_codes: [],
+  'totp.enrol': [],
+  'totp.remove': [],
+  'totp.recovery_codes': [],
   erasure: [],
 }
 

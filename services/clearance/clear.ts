@@ -6,7 +6,7 @@ import type { Claim, Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
-import { type Approval, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import { allowanceOf, usesOf } from '../limits/uses.ts'
 import { assess } from '../risk/assess.ts'
@@ -47,16 +47,17 @@ export interface Clearance {
  */
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
-  const standing = asked.standing ?? (await standingOf(context, asked.payer))
+  const [standing, device] = await Promise.all([
+    asked.standing ?? standingOf(context, asked.payer),
+    deviceOf(context, given),
+  ])
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)
   const risk = await assess(context, facts, act.key)
   if (risk.verdict === 'refuse') throw new ServiceError('payment_refused')
-  const reasons = [
-    ...(risk.verdict === 'step_up' ? ['risk'] : []),
-    ...(await stepUpReasons(context, facts)),
-  ]
+  const ruled = await stepUpReasons(context, facts, device?.boundAt)
+  const reasons = risk.verdict === 'step_up' ? [...ruled, 'risk' as const] : ruled
   const stepUp = reasons.length > 0
   const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
   const approval = await approve(context, act, given, demand)

@@ -21,8 +21,8 @@ export async function render(
     ctx.status = reply.status
     if (reply.body === undefined) return
     ctx.type = reply.contentType ?? 'application/json'
-    const text = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
-    ctx.body = shown === undefined || typeof text !== 'string' ? text : await shown(context, text)
+    const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
+    ctx.body = shown === undefined ? text : await shown(context, text)
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')

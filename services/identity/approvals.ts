@@ -84,13 +84,14 @@ const looks = new WeakMap<ApprovalBody, Promise<BoundDevice | undefined>>()
  * The bound device that an approval names. Called while something else is looked up, it costs no
  * round trip of its own later.
  */
-export function deviceOf(
+export async function deviceOf(
   { devices }: Context,
-  given: ApprovalBody,
+  given: ApprovalBody | undefined,
 ): Promise<BoundDevice | undefined> {
+  if (given?.device === undefined) return undefined
   const begun = looks.get(given)
   if (begun !== undefined) return begun
-  const kid = given.device && readJws(given.device, 'florin-approval+jws')?.kid
+  const kid = readJws(given.device, 'florin-approval+jws')?.kid
   const isOne = kid !== undefined && isPublicId('dev', kid)
   const look = isOne ? devices(uuidOf(kid)) : Promise.resolve(undefined)
   // Whoever needs the answer is told of a failure; nobody may.
@@ -124,9 +125,31 @@ export async function approve(
     })
   }
   const shown = await showFactor(context, act, given)
-  const stepUp = await secondFactorOf(context, act, given)
+  // After the first factor: nobody without it can use up a code. What is given is checked.
+  const stepUp =
+    given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
   const evidence = evidenceOf({ ...shown, digest, stepUp })
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
+}
+
+/** To change what a person agrees by, or how little is asked of them, they show all they have. */
+export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
+  ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
+})
+
+/** Said before anything is used up that is good once. */
+async function stepUpRequired(
+  context: Context,
+  person: Uuid,
+  given: ApprovalBody | undefined,
+  { reasons }: Demand,
+): Promise<ServiceError> {
+  const enrol = !(await hasTotp(context, person))
+  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
+  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
+  return new ServiceError('step_up_required', {
+    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
+  })
 }
 
 const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const
@@ -185,24 +208,6 @@ function refuseOld({ config, now }: Context, at: Date): void {
       detail: `agreed at ${at.toISOString()}, it is ${now().toISOString()}`,
     })
   }
-}
-
-/** After the first factor: nobody without it can use up a code. What is given is checked. */
-const secondFactorOf = async (context: Context, { person }: Act, { totp }: ApprovalBody) =>
-  totp === undefined ? null : useSecondFactor(context, person, totp)
-
-async function stepUpRequired(
-  context: Context,
-  person: Uuid,
-  given: ApprovalBody | undefined,
-  { reasons }: Demand,
-): Promise<ServiceError> {
-  const enrol = !(await hasTotp(context, person))
-  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
-  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
-  return new ServiceError('step_up_required', {
-    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
-  })
 }
 
 /** What is kept of it beside what it approved. */

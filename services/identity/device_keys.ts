@@ -55,6 +55,7 @@ export interface BoundDevice {
   readonly alg: Algorithm
   readonly thumbprint: string
   readonly key: KeyObject
+  readonly boundAt: Date
 }
 
 interface DeviceRow {
@@ -63,13 +64,14 @@ interface DeviceRow {
   readonly alg: Algorithm
   readonly thumbprint: string
   readonly jwk: DeviceJwk
+  readonly created_at: Date
 }
 
 /** Which devices are bound, as one statement. */
 export const DEVICES: Question<Uuid, DeviceRow> = {
   name: 'devices',
   text: `
-    SELECT id, person_id, alg, thumbprint, jwk
+    SELECT id, person_id, alg, thumbprint, jwk, created_at
       FROM devices WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL`,
   values: (ids) => [ids],
   answers: (rows) => new Map((rows as DeviceRow[]).map((row) => [row.id, row])),
@@ -93,7 +95,7 @@ export function openDevices(look: Load<Uuid, DeviceRow>): Load<Uuid, BoundDevice
   return async (id) => {
     const row = await look(id)
     if (row === undefined) return undefined
-    const { person_id: person, alg, thumbprint } = row
-    return { id, person, alg, thumbprint, key: readyKey(row) }
+    const { person_id: person, alg, thumbprint, created_at: boundAt } = row
+    return { id, person, alg, thumbprint, boundAt, key: readyKey(row) }
   }
 }

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { type Act, digestOf } from './acts.ts'
-import { type ApprovalBody, approve } from './approvals.ts'
+import { allFactors, type ApprovalBody, approve } from './approvals.ts'
 import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from './device_keys.ts'
 import { type Algorithm, isSignedBy, readJws } from './jws.ts'
 import { endSessions } from './revocations.ts'
@@ -43,7 +43,7 @@ export async function bindDevice(
   const thumbprint = await thumbprintOf(jwk)
   const act: Act = { action: 'device.bind', person, key, facts: { thumbprint, name } }
   await checkPossession(act, jwk, thumbprint, possession)
-  const approval = await approve(context, act, given, { approval: true, stepUp: false })
+  const approval = await approve(context, act, given, await allFactors(context, person))
   const at = context.now()
   const device = { id: newId(), name, alg: algorithmOf(jwk), thumbprint, createdAt: at }
   return answerOnce(context.db, claim, async (trx) => {

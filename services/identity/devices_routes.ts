@@ -58,6 +58,7 @@ export const deviceEndpoints = [
   }),
   endpoint({
     ...{ method: 'DELETE', path: '/v1/devices/:id', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Take a device away, at once; a token is enough',
     params: z.strictObject({ id: idIn('dev') }),
     answers: { 204: null },

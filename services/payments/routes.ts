@@ -124,6 +124,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
     shown: showPeople,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'insufficient_funds'] as const),
@@ -203,6 +204,7 @@ export const paymentEndpoints = [
     statusOf,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),

@@ -3,10 +3,14 @@ import type { Facts } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
 import { concerns, type Known, reasonsOf, type StepUpKind } from './rules.ts'
 
-/** Empty where none is needed. Without a rule in force this asks the database nothing. */
+/**
+ * Empty where none is needed. Without a rule in force this asks the database nothing.
+ * @param deviceBoundAt of the device that approves, where one does.
+ */
 export async function stepUpReasons(
   context: Context,
   facts: Facts,
+  deviceBoundAt: Date | undefined,
 ): Promise<readonly StepUpKind[]> {
   const inForce = await context.stepUpRules.at(facts.at)
   const rules = inForce.filter((rule) => concerns(rule, facts))
@@ -14,7 +18,7 @@ export async function stepUpReasons(
   const kinds = new Set(rules.map(({ kind }) => kind))
   const known: Known = {
     firstPaidAt: kinds.has('new_payee') ? await firstPaidAt(context, facts) : null,
-    deviceBoundAt: null,
+    deviceBoundAt: deviceBoundAt ?? null,
   }
   return reasonsOf(rules, facts, known)
 }

@@ -26,7 +26,7 @@ export interface StepUpRule extends Dated {
 export interface Known {
   /** When the payer first paid the payee; null if never. */
   readonly firstPaidAt: Date | null
-  /** When a device of the payer's was last bound; null if never. */
+  /** When the device that approves was bound; null where none does. */
   readonly deviceBoundAt: Date | null
 }
 

@@ -14,8 +14,8 @@ import { isTotpCode, plainCode, stepOf } from './secrets.ts'
 
 /**
  * Returns when it is right, and has used it up: a code is good once, and no older one after it.
- * @throws {ServiceError} `totp_not_set`, `approval_refused`, `totp_locked` after too many wrong ones
- *   in a row.
+ * @throws {ServiceError} `totp_not_set`, `approval_refused`, `totp_locked` after too many wrong
+ *   ones in a row.
  */
 export async function useSecondFactor(
   context: Context,

@@ -1,10 +1,17 @@
 /** A person's authenticator over HTTP. What is told once is not kept under an Idempotency-Key. */
 import { z } from 'zod'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import { type CallerOf, endpoint } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
 import type { TotpAct } from '../identity/acts.ts'
-import { type Approval, APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
+import {
+  allFactors,
+  type Approval,
+  APPROVAL_REFUSALS,
+  ApprovalBody,
+  approve,
+} from '../identity/approvals.ts'
 import { qrOf, TotpCode } from './secrets.ts'
 import { confirm, enrol, type Holder, newCodes, remove, stateOf } from './totp.ts'
 
@@ -52,7 +59,7 @@ export const totpEndpoints = [
     },
   }),
   endpoint({
-    ...{ method: 'POST', path: '/v1/totp', tag: TAG, scopes: ['person'] },
+    ...{ method: 'POST', path: '/v1/totp', tag: TAG, scopes: ['person'], rate: 'security' },
     summary: 'Enrol an authenticator; whoever has one shows a code of it, or a recovery code',
     body: Approved,
     answers: { 201: EnrolmentOut },
@@ -60,7 +67,7 @@ export const totpEndpoints = [
     handle: async (context, request) => {
       const { person } = request.caller
       const { confirmedAt } = await stateOf(context, person.id)
-      await agree(context, 'totp_enrol', request, confirmedAt !== null)
+      await agree(context, 'totp.enrol', request)
       const { secret, uri, expiresAt } = await enrol(context, person, confirmedAt)
       const told = { otpauth_uri: uri, secret, qr: qrOf(uri), expires_at: expiresAt.toISOString() }
       return { status: 201, body: told }
@@ -68,6 +75,7 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/totp/confirm', tag: TAG, scopes: ['person'] },
+    ...{ rate: 'security' },
     summary: 'Confirm the authenticator by its first code, and get recovery codes',
     body: z.strictObject({ code: TotpCode }),
     answers: { 200: CodesOut },
@@ -79,24 +87,25 @@ export const totpEndpoints = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/totp/recovery_codes', tag: TAG, scopes: ['person'] },
+    ...{ rate: 'security' },
     summary: 'Get new recovery codes; those of before are void',
     body: Approved,
     answers: { 201: CodesOut },
     refusals: APPROVAL_REFUSALS,
     handle: async (context, request) => {
-      await agree(context, 'totp_recovery_codes', request, true)
+      await agreeByBoth(context, 'totp.recovery_codes', request)
       const codes = await newCodes(context, holderOf(request.caller))
       return { status: 201, body: { recovery_codes: codes } }
     },
   }),
   endpoint({
-    ...{ method: 'DELETE', path: '/v1/totp', tag: TAG, scopes: ['person'] },
+    ...{ method: 'DELETE', path: '/v1/totp', tag: TAG, scopes: ['person'], rate: 'security' },
     summary: 'Remove the authenticator and its recovery codes',
     body: Approved,
     answers: { 204: null },
     refusals: APPROVAL_REFUSALS,
     handle: async (context, request) => {
-      await agree(context, 'totp_remove', request, true)
+      await agreeByBoth(context, 'totp.remove', request)
       await remove(context, holderOf(request.caller))
       return { status: 204 }
     },
@@ -114,12 +123,18 @@ interface Asked {
 }
 
 /** Every factor the person has is shown before any of them changes. */
-const agree = (
+async function agree(
   context: Context,
   action: TotpAct,
   { caller, body, idempotencyKey: key }: Asked,
-  stepUp: boolean,
-): Promise<Approval> =>
-  approve(context, { action, person: caller.person.id, facts: {}, key }, body.approval, {
-    ...{ approval: true, stepUp },
-  })
+): Promise<Approval> {
+  const person = caller.person.id
+  const act = { action, person, facts: {}, key }
+  return approve(context, act, body.approval, await allFactors(context, person))
+}
+
+/** An authenticator that was confirmed while we looked was not shown either. */
+async function agreeByBoth(context: Context, action: TotpAct, asked: Asked): Promise<void> {
+  const { stepUp } = await agree(context, action, asked)
+  if (stepUp === null) throw new ServiceError('totp_not_set')
+}

@@ -1,6 +1,7 @@
 /**
  * Codes of six digits that change every 30 seconds, of a secret of 160 bits (RFC 6238, SHA-1: what
- * authenticator apps understand); and codes on paper for who has lost the app. Pure, but for chance.
+ * authenticator apps understand); and codes on paper for who has lost the app. All pure but for
+ * chance.
  */
 import { randomBytes } from 'node:crypto'
 import { generateSecret, generateURI, verifySync } from 'otplib'

@@ -34,6 +34,10 @@ const WATCHED = {
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
+  totp: "concat_ws('|', person_id, confirmed_at)",
+  totp_enrolments: "concat_ws('|', person_id, expires_at)",
+  recovery_codes: "concat_ws('|', person_id, hash, used_at)",
+  step_up_rules: "concat_ws('|', id, valid_to)",
   events: "concat_ws('|', id, type)",
   proposals: "concat_ws('|', id, state)",
 } as const

@@ -34,6 +34,8 @@ export const personId = ({ id }: Person): string => publicId('per', id)
 interface Enrolment {
   readonly curve?: Curve
   readonly name?: string
+  /** A second factor, where one is asked for. */
+  readonly totp?: string
   /** A new one where none is given. */
   readonly pair?: Pair
 }
@@ -63,7 +65,9 @@ export async function enrolment(
 export async function phone(person: Person, options: Enrolment = {}): Promise<Phone> {
   const key = newKey()
   const { pair, body } = await enrolment(person, key, options)
-  const bound = await call(person, 'POST', '/v1/devices', { key, body })
+  const approval = { ...body.approval, ...(options.totp && { totp: options.totp }) }
+  const sent = { ...body, approval }
+  const bound = await call(person, 'POST', '/v1/devices', { key, body: sent })
   expect(bound.status, bound.text).to.equal(201)
   const { id } = bound.body
   return { id, pair, agree: (act, key) => signedBy(pair.privateKey, id, person, act, key) }

@@ -1,6 +1,7 @@
 /** An authenticator app, written from RFC 6238 and RFC 4648: it shares no code with the product. */
 import { createHmac } from 'node:crypto'
 import { expect } from 'chai'
+import { publicId } from '../../services/ids.ts'
 import { call } from './api.ts'
 import { type Person, person, PIN } from './people.ts'
 import { world } from './world.ts'
@@ -34,8 +35,9 @@ interface Enrolled extends Person {
 }
 
 /** Somebody with a PIN and an authenticator, whose code of now was not used yet. */
-export async function enrolled(balance = 0n): Promise<Enrolled> {
-  const who = await person(balance)
+export const enrolled = async (balance = 0n): Promise<Enrolled> => enrolledAs(await person(balance))
+
+export async function enrolledAs(who: Person): Promise<Enrolled> {
   const started = await call(who, 'POST', '/v1/totp', { body: agreed() })
   expect(started.status, started.text).to.equal(201)
   const { secret } = started.body
@@ -51,3 +53,15 @@ export async function forgetUse({ id }: Person): Promise<void> {
   const { owner } = await world()
   await owner('totp').where({ person_id: id }).update({ last_step: 0 })
 }
+
+/** What the person was told, oldest first. */
+export const eventsOf = async ({ id }: Person): Promise<string[]> => {
+  const { owner } = await world()
+  const rows = await owner('events')
+    .where({ object_id: publicId('per', id) })
+    .orderBy('id')
+  return rows.map(({ type }) => type)
+}
+
+/** The API's context at another time. */
+export const contextAt = async (at: Date) => ({ ...(await world()).api, now: () => at })
