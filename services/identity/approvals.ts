@@ -131,7 +131,7 @@ export async function approve(
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
 
-/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+/** To change what a person agrees by, or how little is asked of them, they show all they have. */
 export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
   ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
 })
