@@ -10,6 +10,9 @@ import { limitSettings } from './config/limits.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
+import { RISK_SETTINGS } from './config/risk.ts'
+import { RULE_SETTINGS } from './config/rules.ts'
+import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -72,6 +75,11 @@ const Environment = z.object({
 
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
+
+  ...RISK_SETTINGS,
+  ...RULE_SETTINGS,
+  ...TOTP_SETTINGS,
+  ...RISK_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */
@@ -207,6 +215,8 @@ function productionFaults(config: Config): string[] {
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
+    config.SANCTIONS_URL?.startsWith('http:') === true &&
+      'SANCTIONS_URL: must be https in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

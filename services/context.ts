@@ -19,10 +19,12 @@ import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openScreen, type Screen } from './risk/screen.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { flushCounted, type Origin } from './security/log.ts'
 import { openWatch, type Watch } from './security/watch.ts'
+import { loadStepUpRules, type StepUpRule } from './step_up/rules.ts'
 import { COMPANIONS } from './tables.ts'
 import { openVault, type Vault } from './vault/vault.ts'
 
@@ -42,12 +44,16 @@ export interface Context {
   readonly subjects: Load<string, Subject>
   /** What people may spend. */
   readonly limits: RuleBook<LimitRule>
+  /** When a payment needs a second factor. */
+  readonly stepUpRules: RuleBook<StepUpRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
   /** The devices that are bound right now. */
   readonly devices: Load<Uuid, BoundDevice>
   /** Opens PINs that phones encrypted. */
   readonly pinKeys: PinKeys
+  /** Judges how risky a payment is. */
+  readonly screen: Screen
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
@@ -93,7 +99,9 @@ export function openContext(options: ContextOptions): Context {
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
+    stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
+    screen: openScreen(db, config, log),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,
       redisUrl: config.REDIS_URL,

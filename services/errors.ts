@@ -23,13 +23,13 @@ export type ServiceErrorCode =
   | 'approval_refused'
   | 'approval_required'
   | 'approval_used'
+  | 'bank_account_not_found'
+  | 'bank_not_found'
   | 'body_too_large'
   | 'content_type_not_supported'
   | 'cross_bank_callback'
-  | 'currency_unknown'
   | 'currency_not_supported'
-  | 'bank_account_not_found'
-  | 'bank_not_found'
+  | 'currency_unknown'
   | 'device_exists'
   | 'exchange_too_large'
   | 'exchange_too_small'
@@ -60,6 +60,8 @@ export type ServiceErrorCode =
   | 'payment_not_authorized'
   | 'payment_not_cancelable'
   | 'payment_not_completed'
+  | 'payment_not_in_review'
+  | 'payment_refused'
   | 'payment_settled'
   | 'pin_already_set'
   | 'pin_locked'
@@ -73,12 +75,17 @@ export type ServiceErrorCode =
   | 'request_timeout'
   | 'saturated'
   | 'second_person_required'
+  | 'step_up_required'
   | 'too_many_api_keys'
   | 'too_many_captures'
   | 'too_many_devices'
   | 'too_many_proposals'
   | 'too_many_requests'
+  | 'too_many_rules'
   | 'too_many_staff'
+  | 'totp_locked'
+  | 'totp_not_enrolling'
+  | 'totp_not_set'
   | 'unit_spoken_for'
   | 'weak_pin'
 
@@ -88,8 +95,15 @@ export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode
 export interface More {
   /** How many wrong PINs or codes are left before a lock. */
   readonly attempts_left?: number
-  /** Which factors, any one of them, would be enough. */
+  /**
+   * What would have to be shown: with `approval_required` any one of these factors, with
+   * `step_up_required` all of them.
+   */
   readonly missing?: readonly string[]
+  /** Why more is asked for than usually. */
+  readonly reasons?: readonly string[]
+  /** Whether the person has yet to enrol what is missing. */
+  readonly enrol?: boolean
 }
 
 export class ServiceError extends Error {

@@ -23,9 +23,12 @@ const KINDS = {
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',
+  sur: 'a step-up rule',
   lim: 'a limit',
   key: 'an API key',
   stf: 'a member of staff',
+  rev: 'a review',
+  rsk: 'a risk rule',
   prp: 'a proposal',
   sec: 'an entry of the security log',
 } as const

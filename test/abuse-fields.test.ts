@@ -11,6 +11,7 @@ import {
   type Person,
   person,
 } from './support/people.ts'
+import { newRule } from './support/risk.ts'
 import { world } from './support/world.ts'
 
 let ada: Person
@@ -41,6 +42,10 @@ const newMerchant = (more: object) => {
 }
 /** So little that it needs no PIN, and so no time. */
 const small = (more: object) => payment(ben, '1', { approval: undefined, ...more })
+const newDevice = (name: unknown) => {
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+  return { name, key, possession: 'a.b.c' }
+}
 const link = (holder: unknown) => ({ bank: 'north', number: 'T-0997', holder })
 
 /** Every text that people write, by the longest it may be. */
@@ -54,6 +59,8 @@ const TEXTS: Readonly<
   ],
   'the reference of an order': [64, (reference) => post(shop, 'orders', newOrder({ reference }))],
   'the holder of a bank account': [70, (holder) => post(ada, 'bank_accounts', link(holder))],
+  'the reason of a rule': [100, (reason) => post(OPERATOR, 'risk_rules', newRule({ reason }))],
+  'the name of a device': [60, (name) => post(ada, 'devices', newDevice(name))],
   'the name of a merchant': [100, (name) => post(OPERATOR, 'merchants', newMerchant({ name }))],
 }
 const post = (who: Person | Merchant | typeof OPERATOR, path: string, body: object) =>
@@ -132,6 +139,7 @@ describe('an id', () => {
 
   const PATHS = [
     ['pay', '/v1/payments/:id', () => ada],
+    ['pay', '/v1/payments/:id/evidence', () => ada],
     ['acc', '/v1/accounts/:id', () => ada],
     ['acc', '/v1/accounts/:id/entries', () => ada],
     ['acc', '/v1/accounts/:id/statement', () => ada],
@@ -184,6 +192,7 @@ describe('a page', () => {
     ['evt', '/v1/events', () => shop],
     ['exc', '/v1/exchanges', () => ada],
     ['fxr', '/v1/fx_rates', () => OPERATOR],
+    ['sur', '/v1/step_up_rules', () => OPERATOR],
   ] as const
   const BAD_QUERIES = [
     ...['limit=0', 'limit=-1', 'limit=', 'limit=1e2', 'limit=01', 'limit=1000', 'limit=1.5'],

@@ -100,7 +100,6 @@ const UNIMPORTED: Readonly<Record<string, string>> = {
   helmet: 'koa-helmet asks for it',
   ioredis: 'BullMQ’s way to Redis',
   mocha: 'runs the tests',
-  otplib: 'kept for TOTP',
   oxlint: 'npm run lint',
   'oxlint-tsgolint': 'the rules of oxlint that need types',
   prettier: 'npm run format',

@@ -6,8 +6,12 @@ export const ACTIONS = {
   top_up: ['amount', 'currency', 'source'],
   withdrawal: ['amount', 'currency', 'source'],
   exchange: ['quote', 'amount', 'currency', 'buy_amount', 'buy_currency'],
+  pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
+  'totp.enrol': [],
+  'totp.remove': [],
+  'totp.recovery_codes': [],
 }
 
 /** `key` is the Idempotency-Key of the request; a fact that is not there is left out. */

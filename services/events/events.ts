@@ -11,6 +11,7 @@ export const EVENT_TYPES = [
   'account.updated',
   'ledger.posted',
   'payment.processing',
+  'payment.review',
   'payment.authorized',
   'payment.captured',
   'payment.completed',
@@ -31,7 +32,10 @@ export const EVENT_TYPES = [
   'person.pin_changed',
   'person.pin_locked',
   'person.pin_reset',
+  'person.recovery_code_used',
+  'person.recovery_codes_renewed',
   'person.totp_enrolled',
+  'person.totp_locked',
   'person.totp_removed',
 ] as const
 

@@ -34,7 +34,12 @@ const Problem = z
       .int()
       .optional()
       .describe('With `approval_refused`: how many wrong ones are left before a lock'),
-    missing: z.array(z.string()).optional().describe('Factors of which any one would be enough'),
+    missing: z
+      .array(z.string())
+      .optional()
+      .describe('Factors: with `approval_required` any one, with `step_up_required` all of them'),
+    reasons: z.array(z.string()).optional().describe('Why more is asked for than usually'),
+    enrol: z.boolean().optional().describe('Whether what is missing has yet to be enrolled'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' })
 

@@ -27,9 +27,16 @@ export const ACTIONS = {
   pin_reset: [],
   'device.bind': ['thumbprint', 'name'],
   no_pin_limit: ['limit'],
+  'totp.enrol': [],
+  'totp.remove': [],
+  'totp.recovery_codes': [],
+  erasure: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS
+
+/** What is done to a person's authenticator. */
+export type TotpAct = Extract<Action, `totp.${string}`>
 
 /** Something that needs a person's approval. No fact contains a line break. */
 interface ActOf<A extends Action> {

@@ -1,12 +1,14 @@
 /**
- * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by their
- * PIN, in the clear or encrypted by their phone, or by what their phone signs.
+ * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by
+ * their PIN, in the clear or encrypted by their phone, or by what their phone signs.
  */
 import { z } from 'zod'
-import type { CompanionRow } from '../../ledger/index.ts'
+import type { CompanionRow, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { isPublicId, publicId, uuidOf } from '../ids.ts'
+import { hasTotp, useSecondFactor } from '../totp/check.ts'
+import { SecondFactor } from '../totp/secrets.ts'
 import { type Act, digestOf, textOf } from './acts.ts'
 import type { BoundDevice } from './device_keys.ts'
 import { evidenceOf } from './evidence.ts'
@@ -14,7 +16,6 @@ import { CompactJws, isSignedBy, readJws } from './jws.ts'
 import { useNonce } from './nonces.ts'
 import { checkPin } from './pin_attempts.ts'
 import { CompactJwe } from './pin_keys.ts'
-import { checkStepUp } from './totp.ts'
 
 export const Pin = z
   .string()
@@ -26,11 +27,7 @@ export const ApprovalBody = z
     pin: Pin.optional(),
     pin_jwe: CompactJwe.optional().describe('The PIN, encrypted by the phone for exactly this'),
     device: CompactJws.optional().describe('What a bound device signed for exactly this'),
-    totp: z
-      .string()
-      .regex(/^[0-9A-Za-z-]{6,32}$/)
-      .optional()
-      .describe('A code of the authenticator app, beside one of the others'),
+    totp: SecondFactor.optional(),
   })
   .refine(
     ({ pin, pin_jwe, device }) =>
@@ -44,6 +41,7 @@ export type ApprovalBody = z.infer<typeof ApprovalBody>
 export const APPROVAL_REFUSALS = [
   ...(['approval_expired', 'approval_mismatch', 'approval_refused', 'approval_required'] as const),
   ...(['approval_used', 'pin_not_set', 'pin_locked', 'pin_reset_required', 'saturated'] as const),
+  ...(['payment_refused', 'step_up_required', 'totp_locked', 'totp_not_set'] as const),
 ] as const
 
 /** What must be shown before the act is done. */
@@ -52,6 +50,8 @@ export interface Demand {
   readonly approval: boolean
   /** Whether a second factor is needed beside it. */
   readonly stepUp: boolean
+  /** Why, as the person is told. */
+  readonly reasons?: readonly string[]
 }
 
 /** What was shown. */
@@ -102,6 +102,9 @@ export async function approve(
 ): Promise<Approval> {
   const digest = digestOf(act)
   const idempotencyKey = act.key
+  if (demand.stepUp && given?.totp === undefined) {
+    throw await stepUpRequired(context, act.person, given, demand)
+  }
   if (given === undefined) {
     const nothing = { ...SHOWN_NOTHING, at: context.now(), stepUp: null, evidence: undefined }
     if (!demand.approval) return { ...nothing, digest, idempotencyKey }
@@ -110,10 +113,31 @@ export async function approve(
     })
   }
   const shown = await showFactor(context, act, given, await device)
-  const { totp } = given
-  const stepUp = await checkStepUp(context, act.person, { totp, isNeeded: demand.stepUp })
+  // After the first factor: nobody without it can use up a code. What is given is checked.
+  const stepUp =
+    given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
   const evidence = evidenceOf({ ...shown, digest, stepUp })
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
+}
+
+/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
+  ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
+})
+
+/** Said before anything is used up that is good once. */
+async function stepUpRequired(
+  context: Context,
+  person: Uuid,
+  given: ApprovalBody | undefined,
+  { reasons }: Demand,
+): Promise<ServiceError> {
+  const enrol = !(await hasTotp(context, person))
+  const missing = given === undefined ? ['approval', 'totp'] : ['totp']
+  const detail = enrol ? 'approval.totp: enrol an authenticator first' : 'approval.totp is missing'
+  return new ServiceError('step_up_required', {
+    ...{ detail, more: { missing, enrol, ...(reasons && { reasons }) } },
+  })
 }
 
 const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const

@@ -56,6 +56,7 @@ export interface BoundDevice {
   readonly alg: Algorithm
   readonly thumbprint: string
   readonly key: KeyObject
+  readonly boundAt: Date
 }
 
 interface Row {
@@ -64,6 +65,7 @@ interface Row {
   readonly alg: Algorithm
   readonly thumbprint: string
   readonly jwk: DeviceJwk
+  readonly created_at: Date
 }
 
 /** Making a key ready costs half of a signature. */
@@ -82,15 +84,15 @@ export function openDevices(db: Knex): Load<Uuid, BoundDevice> {
     return key
   }
   return openLoader(async (ids) => {
-    const columns = ['id', 'person_id', 'alg', 'thumbprint', 'jwk']
+    const columns = ['id', 'person_id', 'alg', 'thumbprint', 'jwk', 'created_at']
     const rows: Row[] = await db('devices')
       .whereIn('id', ids)
       .whereNull('revoked_at')
       .select(columns)
     return new Map(
       rows.map((row) => {
-        const { id, person_id: person, alg, thumbprint } = row
-        return [id, { id, person, alg, thumbprint, key: readyKey(row) }]
+        const { id, person_id: person, alg, thumbprint, created_at: boundAt } = row
+        return [id, { id, person, alg, thumbprint, boundAt, key: readyKey(row) }]
       }),
     )
   })

@@ -1,11 +1,11 @@
-/** Binding a device to a person, so that what it signs counts as their word; and taking that back. */
+/** Binding a device to a person, so that what it signs is their word; and taking that back. */
 import type { Knex } from 'knex'
 import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { type Act, digestOf } from './acts.ts'
-import { type ApprovalBody, approve } from './approvals.ts'
+import { allFactors, type ApprovalBody, approve } from './approvals.ts'
 import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from './device_keys.ts'
 import { type Algorithm, isSignedBy, readJws } from './jws.ts'
 import { securityChanged } from './standing.ts'
@@ -41,7 +41,7 @@ export async function bindDevice(
   const thumbprint = await thumbprintOf(jwk)
   const act: Act = { action: 'device.bind', person, key, facts: { thumbprint, name } }
   await checkPossession(act, jwk, thumbprint, possession)
-  const approval = await approve(context, act, given, { approval: true, stepUp: false })
+  const approval = await approve(context, act, given, await allFactors(context, person))
   const at = context.now()
   const device = { id: newId(), name, alg: algorithmOf(jwk), thumbprint, createdAt: at }
   return answerOnce(context.db, claim, async (trx) => {
@@ -112,6 +112,12 @@ export async function findDevices(db: Knex, person: Uuid): Promise<Device[]> {
     .orderBy('id')
     .select('id', 'name', 'alg', 'thumbprint', 'created_at as createdAt')
   return rows
+}
+
+/** Of any device there ever was: what it signed when it was bound stays signed. */
+export async function findDeviceKey(db: Knex, id: Uuid): Promise<DeviceJwk | undefined> {
+  const row = await db('devices').where({ id }).first('jwk')
+  return row?.jwk
 }
 
 export async function countDevices(db: Knex, person: Uuid): Promise<number> {

@@ -5,10 +5,10 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { Act } from './acts.ts'
-import { type ApprovalBody, approve } from './approvals.ts'
+import { allFactors, type ApprovalBody, approve } from './approvals.ts'
+import { hasTotp } from '../totp/check.ts'
 import { countDevices } from './devices.ts'
 import type { Person } from './parties.ts'
-import { hasTotp } from './totp.ts'
 
 export const PIN_STATES = ['none', 'set', 'locked'] as const
 
@@ -72,7 +72,7 @@ export async function setNoPinLimit(
   if (limit > BigInt(context.config.NO_PIN_LIMIT)) throw new ServiceError('no_pin_limit_too_high')
   const facts = { limit: limit.toString() }
   const act: Act = { action: 'no_pin_limit', person: person.id, key, facts }
-  await approve(context, act, approval, { approval: true, stepUp: false })
+  await approve(context, act, approval, await allFactors(context, person.id))
   return answerOnce(context.db, claim, async (trx) => {
     await trx('people').where({ id: person.id }).update({ no_pin_limit: facts.limit })
     return JSON.stringify(await showMe(context, person, trx))

@@ -12,7 +12,7 @@ export interface RuleBook<R extends Dated> {
   /**
    * The rules in force at a moment, in the order in which they were loaded. What other processes
    * changed is known here after `age_ms` at the latest.
-   * @throws whatever `load` throws, once what is known is too old: better no answer than an old one.
+   * @throws whatever `load` throws, once what is known is too old: no answer rather than an old one
    */
   readonly at: (moment: Date) => Promise<readonly R[]>
   /** Forgets what was read. Call it after the commit of a change: from then on it is in force. */
@@ -37,23 +37,23 @@ export function openRuleBook<R extends Dated>(
 ): RuleBook<R> {
   let read: Read<R> | undefined
   let reading: Promise<Read<R>> | undefined
+  let changes = 0
 
-  async function start(): Promise<Read<R>> {
-    const began_ms = performance.now()
-    return { rules: await load(), began_ms }
+  /** What was begun before a change is answered, and not kept. */
+  async function readAnew(): Promise<Read<R>> {
+    const [began_ms, known] = [performance.now(), changes]
+    const fresh = { rules: await load(), began_ms }
+    if (known === changes) read = fresh
+    return fresh
   }
 
-  /** One at a time; what was begun before a change is never kept. */
+  /** One at a time, but for a change. */
   function refresh(): Promise<Read<R>> {
     if (reading !== undefined) return reading
-    const ours = start()
+    const ours = readAnew().finally(() => {
+      if (reading === ours) reading = undefined
+    })
     reading = ours
-    const done = (fresh: Read<R> | undefined) => {
-      if (reading !== ours) return
-      reading = undefined
-      read = fresh ?? read
-    }
-    void ours.then(done, () => done(undefined))
     return ours
   }
 
@@ -68,6 +68,7 @@ export function openRuleBook<R extends Dated>(
   return {
     at: async (moment) => (await current()).rules.filter((rule) => isInForce(rule, moment)),
     changed() {
+      changes += 1
       read = undefined
       reading = undefined
     },

@@ -1,0 +1,132 @@
+/**
+ * Whether a second factor is right, once. A PIN's attempt is reserved before it is checked, because
+ * checking takes long. A code is checked in no time, and its result counts, or does not, in one
+ * conditional UPDATE: what comes after the lock is not told whether it was right.
+ */
+import type { Knex } from 'knex'
+import type { Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+import { securityChanged } from '../identity/standing.ts'
+import { isTotpCode, plainCode, stepOf } from './secrets.ts'
+
+/**
+ * Returns when it is right, and has used it up: a code is good once, and no older one after it.
+ * @throws {ServiceError} `totp_not_set`, `approval_refused`, `totp_locked` after too many wrong
+ *   ones in a row.
+ */
+export async function useSecondFactor(
+  context: Context,
+  person: Uuid,
+  given: string,
+): Promise<'totp' | 'recovery_code'> {
+  const totp: Totp | undefined = await context
+    .db('totp')
+    .where({ person_id: person })
+    .first('seed', 'confirmed_at')
+  if (totp === undefined) throw new ServiceError('totp_not_set')
+  const kind = isTotpCode(given) ? 'totp' : 'recovery_code'
+  const use = kind === 'totp' ? useCode : useRecoveryCode
+  const came = await use(context, person, given, totp)
+  if (came === 'used') return kind
+  if (came === 'wrong' && (await countWrong(context, person))) {
+    throw new ServiceError('approval_refused')
+  }
+  throw await whyStale(context, person)
+}
+
+interface Totp {
+  readonly seed: Buffer
+  readonly confirmed_at: Date
+}
+
+/** `stale`: right once, or right when nobody may try. Neither is a guess, and is not counted. */
+type Use = 'used' | 'stale' | 'wrong'
+
+/** @returns whether the person has confirmed an authenticator. */
+export async function hasTotp({ db }: Context, person: Uuid): Promise<boolean> {
+  return (await db('totp').where({ person_id: person }).first('person_id')) !== undefined
+}
+
+export const seedPlace = (table: 'totp' | 'totp_enrolments', person: Uuid) => ({
+  ...{ table, row: person, column: 'seed' },
+})
+
+async function useCode(context: Context, person: Uuid, code: string, totp: Totp): Promise<Use> {
+  const { db, vault, config, now } = context
+  const at = now()
+  const secret = vault.open(seedPlace('totp', person), totp.seed).toString()
+  const step = stepOf(secret, code, { at, stepsBack: config.TOTP_STEPS_BACK })
+  if (step === undefined) return 'wrong'
+  const used = await db('totp')
+    .where({ person_id: person, confirmed_at: totp.confirmed_at })
+    .where('last_step', '<', step.toString())
+    .where(isOpen(at))
+    .update({ last_step: step.toString(), failed: 0, locked_until: null })
+  return used === 1 ? 'used' : 'stale'
+}
+
+async function useRecoveryCode(context: Context, person: Uuid, code: string): Promise<Use> {
+  const { db, now } = context
+  const [at, hash] = [now(), recoveryHash(context, person, code)]
+  return db.transaction(async (trx) => {
+    const open = await trx('totp')
+      .where({ person_id: person })
+      .where(isOpen(at))
+      .forUpdate()
+      .first('person_id')
+    if (open === undefined) return 'stale'
+    const codes = () => trx('recovery_codes').where({ person_id: person, hash })
+    const used = await codes().whereNull('used_at').update({ used_at: at })
+    if (used === 0) return (await codes().first('used_at')) === undefined ? 'wrong' : 'stale'
+    await trx('totp').where({ person_id: person }).update({ failed: 0, locked_until: null })
+    await securityChanged(trx, person, { type: 'person.recovery_code_used', at })
+    return 'used'
+  })
+}
+
+/** Keyed, so that it cannot be searched for in stolen tables, however many there are to find. */
+export const recoveryHash = ({ vault }: Context, person: Uuid, code: string): Buffer =>
+  vault.blindIndex({ table: 'recovery_codes', column: 'hash' }, `${person} ${plainCode(code)}`)
+
+const isOpen = (at: Date) => (either: Knex.QueryBuilder) =>
+  void either.whereNull('locked_until').orWhere('locked_until', '<=', at)
+
+/** The last wrong one that is allowed locks at once. False when it was locked before. */
+async function countWrong({ db, now, config }: Context, person: Uuid): Promise<boolean> {
+  const at = now()
+  const until = new Date(at.getTime() + config.TOTP_LOCK_S * 1000)
+  return db.transaction(async (trx) => {
+    const { rows } = await trx.raw<{ rows: { locked_until: Date | null }[] }>(
+      `UPDATE totp
+          SET failed = attempt.number,
+              locked_until = CASE WHEN attempt.number >= ? THEN ?::timestamptz END
+         FROM (SELECT person_id AS id,
+                      CASE WHEN locked_until IS NULL THEN failed + 1 ELSE 1 END AS number
+                 FROM totp WHERE person_id = ? FOR UPDATE) AS attempt
+        WHERE person_id = attempt.id AND (locked_until IS NULL OR locked_until <= ?)
+    RETURNING locked_until`,
+      [config.TOTP_ATTEMPTS_MAX, until, person, at],
+    )
+    const [counted] = rows
+    if (counted === undefined) return false
+    if (counted.locked_until !== null) await noteLock(trx, person, at)
+    return true
+  })
+}
+
+/** Somebody who knows the first factor guesses at the second: the person is told. */
+async function noteLock(trx: Knex.Transaction, person: Uuid, at: Date): Promise<void> {
+  const object = publicId('per', person)
+  const data = { id: object, at: at.toISOString() }
+  await recordEvent(trx, { type: 'person.totp_locked', object, data, at })
+}
+
+async function whyStale({ db, now }: Context, person: Uuid): Promise<ServiceError> {
+  const row = await db('totp').where({ person_id: person }).first('locked_until')
+  const left_ms = (row?.locked_until?.getTime() ?? 0) - now().getTime()
+  if (left_ms <= 0) return new ServiceError('approval_refused')
+  return new ServiceError('totp_locked', { retryAfter_s: Math.ceil(left_ms / 1000) })
+}
