@@ -5,11 +5,14 @@ import { runProcess } from './process.ts'
 import { openApi } from './routes.ts'
 
 await runProcess('florin_api', async (context) => {
-  const { config, group, hashes, metrics } = context
+  const { config, group, hashes, metrics, screen } = context
   const server = openServer(context, openApi(config.SANDBOX))
   metrics.gauge('florin_group_waiting', 'Units that wait for a group', () => group.stats().waiting)
   metrics.gauge('florin_pin_waiting', 'PIN checks that wait', () => hashes.stats().waiting)
   metrics.total('florin_pin_hashes_total', 'PINs compared', () => hashes.stats().compared)
+  metrics.gauge('florin_sanctions_list_failing', '1: it is old or cannot be asked', () =>
+    screen.lists.isFailing() ? 1 : 0,
+  )
   server.listen(config.PORT, config.HOST)
   await once(server, 'listening')
   return {

@@ -5,10 +5,11 @@ import { z } from 'zod'
 import { approvalSettings } from './config/approvals.ts'
 import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
-import { RULE_SETTINGS } from './config/rules.ts'
-import { TOTP_SETTINGS } from './config/totp.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
+import { RISK_SETTINGS } from './config/risk.ts'
+import { RULE_SETTINGS } from './config/rules.ts'
+import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
 import { tokenFaults, tokenSettings } from './config/tokens.ts'
@@ -72,6 +73,7 @@ const Environment = z.object({
 
   ...RULE_SETTINGS,
   ...TOTP_SETTINGS,
+  ...RISK_SETTINGS,
 
   SEAL_EVERY_MS: integer(1_000, 50, 600_000),
   /** Whose books these are, in every checkpoint. */
@@ -206,6 +208,8 @@ function productionFaults(config: Config): string[] {
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
+    config.SANCTIONS_URL?.startsWith('http:') === true &&
+      'SANCTIONS_URL: must be https in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

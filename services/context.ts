@@ -19,6 +19,7 @@ import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { openQueue, type Queue } from './queue.ts'
+import { openScreen, type Screen } from './risk/screen.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
 import { loadStepUpRules, type StepUpRule } from './step_up/rules.ts'
@@ -49,6 +50,8 @@ export interface Context {
   readonly devices: Load<Uuid, BoundDevice>
   /** Opens PINs that phones encrypted. */
   readonly pinKeys: PinKeys
+  /** Judges how risky a payment is. */
+  readonly screen: Screen
   /** Signs and publishes what the books were. */
   readonly sealKeys: SealKeys
   /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
@@ -92,6 +95,7 @@ export function openContext(options: ContextOptions): Context {
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     stepUpRules: openRuleBook(() => loadStepUpRules(db, now()), { age_ms: config.RULES_AGE_MS }),
     calendar: openCalendar(config.LIMITS_TIME_ZONE),
+    screen: openScreen(db, config, log),
     queue: openQueue({
       databaseUrl: config.DATABASE_URL,
       redisUrl: config.REDIS_URL,

@@ -27,6 +27,8 @@ const KINDS = {
   lim: 'a limit',
   key: 'an API key',
   stf: 'a member of staff',
+  rev: 'a review',
+  rsk: 'a risk rule',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -7,7 +7,7 @@ export interface Memory {
   /** The remembered value, or the one that `find` gives; undefined is not remembered. */
   recall<V>(key: string, find: () => Promise<V>, for_ms?: number): Promise<V>
   /** The remembered value, without looking anywhere. */
-  known<V>(key: string): V | undefined
+  known(key: string): unknown
   keep(key: string, value: unknown, for_ms?: number): void
   forget(key: string): void
 }
@@ -21,11 +21,11 @@ interface Entry {
 export function openMemory(entriesMax: number, now: () => Date): Memory {
   const entries = new Map<string, Entry>()
 
-  function known<V>(key: string): V | undefined {
+  function known(key: string): unknown {
     const entry = entries.get(key)
     if (entry === undefined) return undefined
     // Few facts ever end, and only these have to know what time it is.
-    if (entry.until === Infinity || entry.until > now().getTime()) return entry.value as V
+    if (entry.until === Infinity || entry.until > now().getTime()) return entry.value
     entries.delete(key)
     return undefined
   }
@@ -43,8 +43,8 @@ export function openMemory(entriesMax: number, now: () => Date): Memory {
     keep,
     forget: (key) => void entries.delete(key),
     async recall<V>(key: string, find: () => Promise<V>, for_ms?: number) {
-      const remembered = known<V>(key)
-      if (remembered !== undefined) return remembered
+      const remembered = known(key)
+      if (remembered !== undefined) return remembered as V
       const found = await find()
       if (found !== undefined) keep(key, found, for_ms)
       return found

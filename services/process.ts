@@ -1,7 +1,6 @@
 /**
  * What every process does: read its configuration, say so when it is ready, and drain when told to.
  */
-import { pino, type Logger } from 'pino'
 import { type Config, readConfig } from './config.ts'
 import {
   closeContext,
@@ -10,6 +9,7 @@ import {
   openContext,
   type Role,
 } from './context.ts'
+import { openLog } from './log.ts'
 import { stopWithParent } from './local/processes.ts'
 import { openMetrics } from './metrics.ts'
 
@@ -17,9 +17,6 @@ import { openMetrics } from './metrics.ts'
 const DRAIN_MAX_MS = 10_000
 /** But a call to a bank is waited for. */
 const DRAIN_AFTER_BANK_MS = 5_000
-
-/** Nothing that could move money or name a person in full is ever logged. */
-const REDACTED = ['authorization', 'pin', 'approval', 'token', 'secret', 'number']
 
 export interface Running {
   /** Stops taking work in, and waits for what is being done. */
@@ -34,7 +31,7 @@ export async function runProcess(
   start: (context: Context) => Promise<Running>,
 ): Promise<void> {
   const config = configOrExit()
-  const log = openLog(config, role)
+  const log = openLog({ level: config.LOG_LEVEL, name: role })
   const context = contextOrExit({ config, role, log, metrics: openMetrics(role) })
   const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
   const running = await start(context)
@@ -67,12 +64,6 @@ function orExit<T>(open: () => T): T {
     return process.exit(1)
   }
 }
-
-const openLog = (config: Config, name: string): Logger =>
-  pino({
-    ...{ name, level: config.LOG_LEVEL, timestamp: pino.stdTimeFunctions.isoTime },
-    redact: REDACTED.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
-  })
 
 function once(work: () => Promise<void>): () => void {
   let begun = false

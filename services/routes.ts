@@ -9,12 +9,16 @@ import type { Api } from './http/server.ts'
 import { clientEndpoints } from './identity/clients_routes.ts'
 import { deviceEndpoints } from './identity/devices_routes.ts'
 import { meEndpoints } from './identity/me_routes.ts'
+import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
+import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
+import { privacyEndpoints } from './privacy/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
+import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
@@ -36,6 +40,10 @@ const endpoints = [
   ...deviceEndpoints,
   ...eventEndpoints,
   ...reversalEndpoints,
+  ...privacyEndpoints,
+  ...riskEndpoints,
+  ...reviewEndpoints,
+  ...peopleEndpoints,
 ]
 
 /** The sandbox document exists only where there is a sandbox. */

@@ -34,7 +34,7 @@ export const COMPANIONS = {
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note_sealed'],
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
-    ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas'],
+    ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas', 'review_due_at'],
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [
@@ -57,5 +57,10 @@ export const COMPANIONS = {
     ...APPROVAL,
     'created_at',
   ],
+  risk_rules: [
+    ...['id', 'kind', 'parameters', 'rails', 'tier', 'currency', 'verdict', 'when_unavailable'],
+    ...['reason', 'valid_from', 'created_by', 'created_at'],
+  ],
+  reviews: ['id', 'payment_id', 'assessment_id', 'state', 'hold_id', 'due_at', 'created_at'],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

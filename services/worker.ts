@@ -8,7 +8,7 @@ import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
 import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
-import { expireHolds } from './payments/expiry.ts'
+import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { openSealing } from './seals/sealing.ts'
 
@@ -39,6 +39,7 @@ await runProcess('florin_worker', async (context) => {
     repeat('expiry', () => expireHolds(context), config.SWEEP_EVERY_MS),
     repeat('forget', () => forgetFailures(context), FORGET_EVERY_MS),
     repeat('nonces', () => purgeNonces(context), config.SWEEP_EVERY_MS),
+    repeat('review expiry', () => expireReviews(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
   ]
 

@@ -11,6 +11,7 @@ import {
   type Person,
   person,
 } from './support/people.ts'
+import { newRule } from './support/risk.ts'
 import { world } from './support/world.ts'
 
 let ada: Person
@@ -54,6 +55,7 @@ const TEXTS: Readonly<
   ],
   'the reference of an order': [64, (reference) => post(shop, 'orders', newOrder({ reference }))],
   'the holder of a bank account': [70, (holder) => post(ada, 'bank_accounts', link(holder))],
+  'the reason of a rule': [100, (reason) => post(OPERATOR, 'risk_rules', newRule({ reason }))],
   'the name of a merchant': [100, (name) => post(OPERATOR, 'merchants', newMerchant({ name }))],
 }
 const post = (who: Person | Merchant | typeof OPERATOR, path: string, body: object) =>

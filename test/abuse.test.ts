@@ -1,6 +1,6 @@
 /** Bodies, amounts, texts and headers that nobody may send: each is refused and changes nothing. */
 import { expect } from 'chai'
-import { publicId, suffixOf } from '../services/ids.ts'
+import { type Kind, publicId, suffixOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { expectProblem, once, quiet, send, unchanged } from './support/abuse.ts'
 import { call } from './support/api.ts'
@@ -17,6 +17,7 @@ import {
   person,
   PIN,
 } from './support/people.ts'
+import { newRule } from './support/risk.ts'
 import { world } from './support/world.ts'
 
 let ada: Person
@@ -177,10 +178,13 @@ const SPOILT = [
 
 /** An account that nobody has. */
 /** The kinds of ids in paths, where it is no payment's. */
-const KINDS = { accounts: 'acc', limit_rules: 'lim', step_up_rules: 'sur' } as const
+const KINDS = {
+  ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
+  step_up_rules: 'sur',
+} as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 const nobodys = (path: string) =>
-  Object.entries(KINDS).reduce(
+  Object.entries(KINDS).reduce<string>(
     (url, [name, kind]) => url.replace(`${name}/:id`, `${name}/${publicId(kind, newId())}`),
     path,
   )
@@ -213,10 +217,16 @@ describe('a body', () => {
     'DELETE /v1/totp': [ada, { approval: { pin: PIN, totp: '123456' } }],
     'POST /v1/ledger/bulk': [OPERATOR, { mode: 'each', units: [unit([])] }],
     'POST /v1/ledger/reversals': [OPERATOR, { payment: held, reason: 'A mistake' }],
+    'POST /v1/risk_rules': [OPERATOR, newRule({})],
+    'POST /v1/reviews/:id/release': [OPERATOR, WHY],
+    'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
+    'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE' }],
+    'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
     'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
     'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],
     'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
+    'DELETE /v1/me': [ada, { approval: { pin: PIN } }],
     'PUT /v1/pin': [ben, { pin: '274952', current_pin: PIN }],
     'POST /v1/pin/verify': [ben, { pin: PIN }],
     'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],

@@ -103,6 +103,12 @@ export async function findBankAccounts(db: Knex, owner: string): Promise<BankAcc
   return rows.map(fromRow)
 }
 
+/** Those that were unlinked too. */
+export async function findEveryBankAccount(db: Knex, owner: string): Promise<BankAccount[]> {
+  const rows: Row[] = await db(TABLE).where({ owner }).orderBy('id', 'desc')
+  return rows.map(fromRow)
+}
+
 /** @throws {ServiceError} `bank_account_not_found` unless it is linked and the owner's. */
 export async function bankAccountOf(db: Knex, owner: string, id: Uuid): Promise<BankAccount> {
   const row = await db('bank_accounts').where({ id, owner, deleted_at: null }).first()

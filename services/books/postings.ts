@@ -53,16 +53,21 @@ export function paidToMerchant(
   return legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
 }
 
-/** A person promises an order's amount to its merchant, who may take it until `expiresAt`. */
-export function heldForMerchant(
+/** A payer's money is held for the payee, a person or a merchant, until `expiresAt` at most. */
+export function heldForPayee(
   occasion: Occasion,
-  { payer, merchant }: Readonly<Record<'payer' | 'merchant', AccountId>>,
+  { payer, payee }: Readonly<Record<'payer' | 'payee', AccountId>>,
   money: Money,
   expiresAt: Date,
 ): NewTransfer[] {
-  const held = { debit: payer, credit: merchant, money, expiresAt }
+  const held = { debit: payer, credit: payee, money, expiresAt }
   return [{ kind: 'pending', code: 'payment', ...held, ...occasion }]
 }
+
+/** All that is held is the payee's, who pays nothing for it. */
+export const posted = (occasion: Occasion, hold: UnitId): NewTransfer[] => [
+  { kind: 'post', code: 'payment', hold, ...occasion },
+]
 
 /** A merchant takes of what is held, and pays the fee and the tax that come with it. */
 export function captured(

@@ -9,6 +9,7 @@ import type { Act } from '../identity/acts.ts'
 import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import { allowanceOf, usesOf } from '../limits/uses.ts'
+import { assess } from '../risk/assess.ts'
 import { stepUpReasons } from '../step_up/reasons.ts'
 import type { Facts, Rail } from './facts.ts'
 
@@ -36,6 +37,8 @@ export interface Clearance {
   readonly approval: Approval
   /** What it uses up, to be submitted with the money. */
   readonly uses: readonly Use[]
+  /** The assessment that wants a person to look at it before the payee is paid; null for none. */
+  readonly review: Uuid | null
 }
 
 /**
@@ -51,13 +54,18 @@ export async function clear(context: Context, asked: Asked): Promise<Clearance> 
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)
-  const reasons = await stepUpReasons(context, facts, device?.boundAt)
+  const risk = await assess(context, facts, act.key)
+  if (risk.verdict === 'refuse') throw new ServiceError('payment_refused')
+  const reasons = [
+    ...(risk.verdict === 'step_up' ? ['risk'] : []),
+    ...(await stepUpReasons(context, facts, device?.boundAt)),
+  ]
   const stepUp = reasons.length > 0
   const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
   const approval = await approve(context, act, given, demand, Promise.resolve(device))
   const isUnapproved = approval.factor === 'none'
   const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
-  return { approval, uses }
+  return { approval, uses, review: risk.verdict === 'hold' ? risk.id : null }
 }
 
 /** Small enough for a token alone, as the person and we want it. */

@@ -20,7 +20,4 @@ export const limitSettings = {
   REDUCED_LIMITS_S: integer(86_400, 0, 2_592_000).describe(
     'for how long after a change of a factor the reduced limits apply',
   ),
-  RULES_AGE_MS: integer(1_000, 0, 60_000).describe(
-    'for how long other processes may go on by rules that were changed',
-  ),
 }

@@ -11,6 +11,7 @@ export const EVENT_TYPES = [
   'account.updated',
   'ledger.posted',
   'payment.processing',
+  'payment.review',
   'payment.authorized',
   'payment.captured',
   'payment.completed',

@@ -223,7 +223,7 @@ async function render(
     if (reply.body === undefined) return
     ctx.type = reply.contentType ?? 'application/json'
     const text = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
-    ctx.body = shown === undefined ? text : await shown(context, String(text))
+    ctx.body = shown === undefined || typeof text !== 'string' ? text : await shown(context, text)
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')

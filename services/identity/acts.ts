@@ -30,6 +30,7 @@ export const ACTIONS = {
   'totp.enrol': [],
   'totp.remove': [],
   'totp.recovery_codes': [],
+  erasure: [],
 } as const satisfies Record<string, readonly string[]>
 
 type Action = keyof typeof ACTIONS

@@ -41,7 +41,7 @@ export type ApprovalBody = z.infer<typeof ApprovalBody>
 export const APPROVAL_REFUSALS = [
   ...(['approval_expired', 'approval_mismatch', 'approval_refused', 'approval_required'] as const),
   ...(['approval_used', 'pin_not_set', 'pin_locked', 'pin_reset_required', 'saturated'] as const),
-  ...(['step_up_required', 'totp_locked', 'totp_not_set'] as const),
+  ...(['payment_refused', 'step_up_required', 'totp_locked', 'totp_not_set'] as const),
 ] as const
 
 /** What must be shown before the act is done. */

@@ -88,7 +88,7 @@ export async function partyTexts(
   const known = new Map<string, string>()
   const missing = { per: [] as Uuid[], mer: [] as Uuid[] }
   for (const id of ids) {
-    const text = context.memory.known<string>(`party ${id}`)
+    const text = context.memory.known(`party ${id}`) as string | undefined
     if (text === undefined) missing[id.startsWith('per') ? 'per' : 'mer'].push(uuidOf(id))
     else known.set(id, text)
   }
@@ -175,7 +175,7 @@ export async function findPayee(
   kind: Payee['kind'],
   id: Uuid,
 ): Promise<Payee | undefined> {
-  const known = context.memory.known<Payee>(`${kind} ${id}`)
+  const known = context.memory.known(`${kind} ${id}`) as Payee | undefined
   if (known !== undefined) return known
   return kind === 'person' ? findPersonById(context, id) : findMerchant(context, id)
 }

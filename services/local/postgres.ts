@@ -59,6 +59,8 @@ const SETTINGS = {
   log_timezone: 'UTC',
   // Parameters and rows hold names, phone numbers and amounts: they stay out of the log.
   log_error_verbosity: 'terse',
+  log_statement: 'none',
+  log_min_error_statement: 'panic',
   log_parameter_max_length: '0',
   log_parameter_max_length_on_error: '0',
 }

@@ -29,7 +29,7 @@ export interface Order {
   readonly payment: { readonly id: Uuid; readonly state: PayingState } | undefined
 }
 
-type PayingState = 'processing' | 'authorized' | 'completed'
+type PayingState = 'processing' | 'review' | 'authorized' | 'completed'
 
 /** `one`: once, of any part, and the rest is released; `several`: until the merchant says final. */
 export type PartialCaptures = 'none' | 'one' | 'several'
@@ -111,6 +111,8 @@ const toRow = (order: Order) => ({
 
 const STATES = {
   processing: 'processing',
+  // The merchant learns that somebody is paying, not that we look at it.
+  review: 'processing',
   authorized: 'authorized',
   completed: 'paid',
 } as const satisfies Record<PayingState, string>
@@ -120,6 +122,9 @@ function stateOf({ payment, expiresAt }: Order, now: Date) {
   if (payment !== undefined) return STATES[payment.state]
   return expiresAt <= now ? 'expired' : 'open'
 }
+
+const shownPaymentOf = ({ payment }: Order) =>
+  payment === undefined || payment.state === 'review' ? null : publicId('pay', payment.id)
 
 export const orderOut = (order: Order, now: Date) => ({
   id: publicId('ord', order.id),
@@ -132,7 +137,7 @@ export const orderOut = (order: Order, now: Date) => ({
   capture_within_s: order.manual?.within_s ?? null,
   partial_captures: order.manual?.partial ?? null,
   state: stateOf(order, now),
-  payment: order.payment === undefined ? null : publicId('pay', order.payment.id),
+  payment: shownPaymentOf(order),
   created_at: order.createdAt.toISOString(),
   expires_at: order.expiresAt.toISOString(),
 })

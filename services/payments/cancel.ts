@@ -22,6 +22,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { changePayment } from './changes.ts'
 import { findPayment, lockPayment, type PaymentKind } from './payment.ts'
+import { endReview } from './reviews.ts'
 
 /** @throws {ServiceError} when it is too late, or not for the payer to say; that is not stored. */
 export async function cancel(
@@ -55,6 +56,7 @@ async function cancelInside(
 ) {
   const instruction = await findInstruction(trx, where, 'lock')
   const payment = await lockPayment(trx, { id: where.subject_id })
+  if (payment?.state === 'review') return endReview(context, trx, payment, { how: 'canceled' })
   if (payment?.state === 'authorized') throw new ServiceError('payment_is_held')
   const isUntold = payment?.state === 'processing' && instruction?.state === 'created'
   if (!isUntold || accounts === undefined) throw new ServiceError('payment_not_cancelable')

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { type EventType, recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { returnsOf } from '../limits/uses.ts'
-import { findStored, type Payment, type PaymentState } from './payment.ts'
+import { findStored, isHidden, type Payment, type PaymentState } from './payment.ts'
 
 /** What may change, by column; the rest of a payment is as it was asked for. */
 const COLUMNS = {
@@ -20,6 +20,8 @@ const COLUMNS = {
   authorizedAt: 'authorized_at',
   captureBefore: 'capture_before',
   reversedAt: 'reversed_at',
+  releasedAt: 'released_at',
+  transfer: 'transfer_id',
 } as const satisfies Partial<Record<keyof Payment, string>>
 
 export type Change = Partial<Pick<Payment, keyof typeof COLUMNS>>
@@ -42,7 +44,8 @@ export async function changePayment(
   const after = { ...payment, ...change }
   await returnQuotas(context, trx, after)
   const [data] = await findStored(trx, [after])
-  const merchant = payment.kind === 'order' ? (payment.payee ?? undefined) : undefined
+  const isMerchants = payment.kind === 'order' && !isHidden(after)
+  const merchant = isMerchants ? (payment.payee ?? undefined) : undefined
   const object = publicId('pay', id)
   for (const type of events) {
     await recordEvent(trx, { type, object, merchant, data, at: context.now() })

@@ -16,6 +16,7 @@ import { released } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { endHold, isHeld } from './holds.ts'
 import { later, lockPayment } from './payment.ts'
+import { dueReviews, expireReview, findReviewOfHold } from './reviews.ts'
 
 /** One run releases so many at most; the next one goes on. */
 const HOLDS_MAX = 5_000
@@ -54,6 +55,11 @@ async function expire(
   { hold, reference }: ExpiredHold,
   at: Date,
 ): Promise<void> {
+  const review = await findReviewOfHold(trx, hold)
+  if (review !== undefined) {
+    await expireReview(context, trx, review.payment)
+    return
+  }
   const payment = await lockPayment(trx, { hold_id: hold })
   // Captured or voided before it ran out: there is nothing to do.
   if (payment !== undefined && !isHeld(payment)) return
@@ -71,5 +77,20 @@ async function release(
     await createTransfers(trx, { id: newUnitId(), at, transfers: released({ reference }, hold) })
   } catch (error) {
     if (!(error instanceof LedgerError && error.code === 'hold_resolved')) throw error
+  }
+}
+
+/**
+ * Reviews that nobody decided in time, of payments whose money is still at the bank: no hold runs
+ * out for them.
+ */
+export async function expireReviews(context: Context): Promise<void> {
+  const { db, log, now } = context
+  for (const payment of await dueReviews(db, now())) {
+    try {
+      await db.transaction((trx) => expireReview(context, trx, payment))
+    } catch (error) {
+      log.error({ err: error, payment }, 'a review could not be ended; it is tried again')
+    }
   }
 }

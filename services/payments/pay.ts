@@ -24,7 +24,7 @@ import {
   personOwner,
   walletOf,
 } from '../books/chart.ts'
-import { heldForMerchant, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import { heldForPayee, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
 import { type Asking, type Clearance, clear } from '../clearance/clear.ts'
 import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
@@ -35,6 +35,7 @@ import type { Person } from '../identity/parties.ts'
 import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
+  isHidden,
   later,
   NOT_HELD,
   quotasOf,
@@ -43,6 +44,7 @@ import {
   paymentRow,
 } from './payment.ts'
 import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
+import { reviewRow } from './reviews.ts'
 
 /** All that is decided before any money is looked at. */
 interface Agreed extends Purpose {
@@ -117,15 +119,15 @@ export async function transfersOf(
 ): Promise<NewTransfer[]> {
   const { currency } = money
   const wallet = await walletOf(context, payer, currency)
-  if (kind === 'person') {
-    const accounts = { payer: wallet, payee: await walletOf(context, payee, currency) }
-    return paidToPerson(occasion, accounts, money)
+  const payeeOf = kind === 'person' ? walletOf : merchantAccountOf
+  const between = { payer: wallet, payee: await payeeOf(context, payee, currency) }
+  if (heldUntil !== null) return heldForPayee(occasion, between, money, heldUntil)
+  if (kind === 'person') return paidToPerson(occasion, between, money)
+  const accounts = {
+    ...between,
+    merchant: between.payee,
+    ...(await feeAccounts(context, currency)),
   }
-  const merchant = await merchantAccountOf(context, payee, currency)
-  if (heldUntil !== null) {
-    return heldForMerchant(occasion, { payer: wallet, merchant }, money, heldUntil)
-  }
-  const accounts = { payer: wallet, merchant, ...(await feeAccounts(context, currency)) }
   return paidToMerchant(occasion, accounts, money, { fee, tax })
 }
 
@@ -141,11 +143,8 @@ export interface Paying {
 }
 
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
-  const { kind, payer, payee, price, money, claim, manual } = agreed
-  const paid = newPayment(context, agreed, 'completed')
-  const heldUntil = manual === undefined ? null : later(paid.createdAt, manual.within_s)
-  const payment =
-    heldUntil === null ? paid : { ...paid, ...authorized(paid.transfer, paid.createdAt, heldUntil) }
+  const { kind, payer, payee, price, money, claim } = agreed
+  const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), agreed)
   const { fee, tax } = price
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
@@ -164,6 +163,17 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   })
 }
 
+/** Held for a review before anything else; then for the merchant, who may take it later. */
+function heldIfAsked(paid: Payment, { manual }: Agreed) {
+  if (paid.reviewDueAt !== null) return { payment: paid, heldUntil: paid.reviewDueAt }
+  if (manual === undefined) return { payment: paid, heldUntil: null }
+  const heldUntil = later(paid.createdAt, manual.within_s)
+  return {
+    payment: { ...paid, ...authorized(paid.transfer, paid.createdAt, heldUntil) },
+    heldUntil,
+  }
+}
+
 /** The bank is asked first; until it has answered nothing but a hold is in the books. */
 async function payFromBank(
   context: Context,
@@ -173,6 +183,15 @@ async function payFromBank(
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
   const { uses, approval } = clearance
+  const { evidence } = approval
+  const unit = { id: payment.transfer, at: payment.createdAt, claim, uses, evidence }
+  // No bank hears of what somebody must look at first.
+  if (payment.reviewDueAt !== null) {
+    return context.group.submit({
+      ...{ ...unit, transfers: [] },
+      conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
+    })
+  }
   const owner = await walletOf(context, payer.id, money.currency)
   const prepared = await prepareInstruction(
     context,
@@ -184,7 +203,7 @@ async function payFromBank(
   )
   const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at: payment.createdAt, claim, uses, evidence: approval.evidence },
+    ...unit,
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }
@@ -195,14 +214,17 @@ function newPayment(
   state: 'completed' | 'processing',
 ): Payment {
   const [id, now] = [newId(), context.now()]
+  const isReviewed = clearance.review !== null
+  const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
   return {
-    ...{ id, kind, state, payer: payer.id, payee: payee.id, order },
+    ...{ id, kind, state: isReviewed ? 'review' : state, order },
+    ...{ payer: payer.id, payee: payee.id },
     ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
     ...{ amount: money.amount, currency: money.currency },
     ...{ fee: price.fee, tax: price.tax, net: price.net },
     ...{ note: note(id), failure: null, createdAt: now, changedAt: now },
     quotas: quotasOf(clearance.uses),
-    ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n },
+    ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n, reviewDueAt },
   }
 }
 
@@ -213,9 +235,11 @@ function concluded(
   more: CompanionRows,
 ): Conclusion {
   const body = paymentOut(payment, { feeLines: price.lines })
-  const merchant = kind === 'order' ? payee.id : undefined
+  const merchant = kind === 'order' && !isHidden(payment) ? payee.id : undefined
+  const { approval, review } = clearance
   const rows = {
-    payments: [paymentRow(payment, clearance.approval)],
+    payments: [paymentRow(payment, approval)],
+    ...(review !== null && { reviews: [reviewRow(payment, review)] }),
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),

@@ -8,8 +8,11 @@ import { storedNote } from '../privacy/shown.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
-export type PaymentState =
-  'processing' | 'authorized' | 'completed' | 'failed' | 'canceled' | 'expired' | 'reversed'
+export type PaymentState = (typeof PAYMENT_STATES)[number]
+export const PAYMENT_STATES = [
+  ...(['processing', 'review', 'authorized', 'completed'] as const),
+  ...(['failed', 'canceled', 'expired', 'reversed'] as const),
+] as const
 
 export interface Payment {
   readonly id: Uuid
@@ -42,12 +45,21 @@ export interface Payment {
   readonly reversedAt: Date | null
   /** What it used up of what the payer may spend: given back where it comes to nothing. */
   readonly quotas: readonly Uuid[]
+  /** It waited for a review, until then at most; null where nobody had to look at it. */
+  readonly reviewDueAt: Date | null
+  /** When a review let it go on. */
+  readonly releasedAt: Date | null
 }
 
 /** Paying is all there is: nothing is held first. */
 export const NOT_HELD = {
   ...{ captured: null, hold: null, authorizedAt: null, captureBefore: null, reversedAt: null },
+  ...{ reviewDueAt: null, releasedAt: null },
 }
+
+/** Whether its payee must not know of it: it waits for a review, or came to nothing in one. */
+export const isHidden = ({ reviewDueAt, releasedAt }: Payment): boolean =>
+  reviewDueAt !== null && releasedAt === null
 
 /** How a payment stands from `at` on, when its money is held by `hold`. */
 export const authorized = (hold: UnitId, at: Date, captureBefore: Date) => ({
@@ -87,6 +99,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     authorized_at: payment.authorizedAt,
     capture_before: payment.captureBefore,
     quotas: payment.quotas.length === 0 ? null : `{${payment.quotas.join()}}`,
+    review_due_at: payment.reviewDueAt,
   }
 }
 
@@ -115,6 +128,8 @@ interface Row {
   readonly capture_before: Date | null
   readonly reversed_at: Date | null
   readonly quotas: readonly Uuid[] | null
+  readonly review_due_at: Date | null
+  readonly released_at: Date | null
 }
 
 const fromRow = (row: Row): Payment => ({
@@ -142,9 +157,11 @@ const fromRow = (row: Row): Payment => ({
   captureBefore: row.capture_before,
   reversedAt: row.reversed_at,
   quotas: row.quotas ?? [],
+  reviewDueAt: row.review_due_at,
+  releasedAt: row.released_at,
 })
 
-/** A party may see a payment: its payer and its payee, be it a person or a merchant. */
+/** A party may see a payment: its payer and, if no review hides it, its payee of either kind. */
 export async function findPayment(db: Knex, id: Uuid, party?: Uuid): Promise<Payment | undefined> {
   const query = db('payments').where({ id })
   if (party !== undefined) query.where(isParty(party))
@@ -176,7 +193,10 @@ export async function findPayments(
 }
 
 const isParty = (party: Uuid) => (either: Knex.QueryBuilder) => {
-  void either.where({ payer_id: party }).orWhere({ payee_id: party })
+  void either.where({ payer_id: party }).orWhere((theirs) => {
+    const released = 'review_due_at IS NULL OR released_at IS NOT NULL'
+    void theirs.where({ payee_id: party }).whereRaw(`(${released})`)
+  })
 }
 
 async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
@@ -229,17 +249,21 @@ const payeeOf = ({ kind, payee }: Payment) =>
 /** A payment is created and, at once or later, ends; it never goes back. */
 function timelineOf(payment: Payment, captures: readonly Capture[]) {
   const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
-  const isOver = state !== 'processing' && state !== 'authorized'
+  const { bankAccount, reviewDueAt, releasedAt } = payment
   const steps: readonly (readonly [state: string, at: Date | null])[] = [
     ['created', createdAt],
-    ['processing', payment.bankAccount === null ? null : createdAt],
+    ['review', reviewDueAt === null ? null : createdAt],
+    ['processing', bankAccount === null ? null : reviewDueAt === null ? createdAt : releasedAt],
     ['authorized', authorizedAt],
     ...captures.map((capture) => ['captured', capture.createdAt] as const),
-    [state === 'reversed' ? 'completed' : state, isOver ? changedAt : null],
+    [state === 'reversed' ? 'completed' : state, IN_BETWEEN.has(state) ? null : changedAt],
     ['reversed', reversedAt],
   ]
   return steps.flatMap(([name, at]) => (at === null ? [] : [{ state: name, at: at.toISOString() }]))
 }
+
+/** States in which a payment waits for something. */
+const IN_BETWEEN: ReadonlySet<PaymentState> = new Set(['processing', 'review', 'authorized'])
 
 /** The payments as `paymentOut` says, with their fee lines and captures. */
 export async function findStored(db: Knex, payments: readonly Payment[]) {

@@ -21,7 +21,7 @@ import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
-import { findPayment, findPayments, findStored } from './payment.ts'
+import { findPayment, findPayments, findStored, PAYMENT_STATES } from './payment.ts'
 
 const PayeeName = z
   .string()
@@ -72,14 +72,11 @@ const CaptureOut = z.strictObject({
   created_at: Timestamp,
 })
 
-const PaymentOut = z
+export const PaymentOut = z
   .strictObject({
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
-    state: z.enum([
-      ...(['processing', 'authorized', 'completed', 'failed'] as const),
-      ...(['canceled', 'expired', 'reversed'] as const),
-    ]),
+    state: z.enum(PAYMENT_STATES),
     amount: Amount,
     currency: CurrencyCode,
     payer: Party,
@@ -105,7 +102,9 @@ const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as co
 
 const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
 
-const statusOf = ({ state }: { readonly state?: string }) => (state === 'processing' ? 202 : 201)
+/** Accepted, and not yet done. */
+const statusOf = ({ state }: { readonly state?: string }) =>
+  state === 'processing' || state === 'review' ? 202 : 201
 
 /** The endpoint demands a key, so there is a claim. */
 function claimed(claim: Claim | undefined): Claim {

@@ -36,7 +36,7 @@ export const personMemory_ms = ({ config }: Pick<Context, 'config'>) =>
 
 /** The person's key; undefined when it was destroyed. */
 export async function findPersonKey(context: Context, person: Uuid): Promise<Buffer | undefined> {
-  const known = context.memory.known<Buffer>(nameOf(person))
+  const known = context.memory.known(nameOf(person)) as Buffer | undefined
   if (known !== undefined) return known
   const row = await context.db('person_keys').where({ person_id: person }).first('sealed')
   return row?.sealed ? unsealKey(context, person, row.sealed) : undefined

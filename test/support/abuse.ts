@@ -28,6 +28,9 @@ const WATCHED = {
   exchanges: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_quotes: "concat_ws('|', id, sell_amount, buy_amount)",
   fx_rates: "concat_ws('|', id, rate)",
+  risk_rules: "concat_ws('|', id, valid_to)",
+  reviews: "concat_ws('|', id, state)",
+  people: "concat_ws('|', id, tier, country)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   totp: "concat_ws('|', person_id, confirmed_at)",
@@ -111,7 +114,7 @@ export async function send(
     method,
     headers: {
       ...token,
-      ...(method === 'POST' && { 'idempotency-key': newKey() }),
+      ...(method !== 'GET' && { 'idempotency-key': newKey() }),
       ...(options.bytes !== undefined && { 'content-type': 'application/json' }),
       ...options.headers,
     },

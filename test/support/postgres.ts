@@ -15,6 +15,8 @@ export interface TestServer {
   readonly kind: string
   /** A superuser's url for one of the server's databases. */
   readonly url: (database: string) => string
+  /** Of the embedded one. */
+  readonly logFile?: string
   readonly stop: () => Promise<void>
 }
 
@@ -58,6 +60,7 @@ async function startEmbedded(): Promise<TestServer> {
   const server = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false })
   return {
     kind: 'embedded Postgres',
+    logFile: join(folder, 'postgres.log'),
     url: (database) => server.url('postgres', database),
     async stop() {
       await server.stop()

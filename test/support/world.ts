@@ -3,7 +3,7 @@
  * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its
  * own.
  */
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -38,6 +38,14 @@ const CUSTOMERS = Array.from({ length: 999 }, (_, index) => ({
   balance: 100_000_000n,
 }))
 
+/** One more, whose number and name are nowhere else by chance. */
+export const CANARY_CUSTOMER = {
+  number: `CANARY-${randomInt(1e12, 1e13)}`,
+  holder: `Canary ${randomInt(1e12, 1e13)}`,
+  currency: 'EUR',
+  balance: 0n,
+}
+
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 async function openWorld() {
@@ -55,7 +63,9 @@ async function openWorld() {
   const port = await freePort()
   const apiUrl = `http://127.0.0.1:${port}`
   const banks = await startBanks(folder, apiUrl)
-  const config = configOf({ port, url, jwksUrl: `${identity.url}/.well-known/jwks.json`, banks })
+  const jwksUrl = `${identity.url}/.well-known/jwks.json`
+  const environment = environmentOf({ port, url, jwksUrl, banks })
+  const config = readConfig(environment)
   const log = pino({ level: config.LOG_LEVEL })
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api') })
   const worker = openContext({ config, role: 'florin_worker', log, metrics: openMetrics('worker') })
@@ -67,6 +77,7 @@ async function openWorld() {
   await once(server, 'listening')
 
   return {
+    ...{ environment, postgresLog: postgres.logFile },
     ...{ kind: postgres.kind, url, owner, config, apiUrl, tokenUrl: `${identity.url}/token` },
     ...{ api, worker, routes, banks, databaseOf: (name: string) => createDatabase(postgres, name) },
     async close() {
@@ -87,7 +98,13 @@ const startBanks = (folder: string, apiUrl: string) =>
   Promise.all(
     BANKS.map(async (name) => {
       const server = await startSandboxBank({
-        ...{ name, port: 0, secret: BANK_SECRET, customers: CUSTOMERS, callbackDelay_ms: 20 },
+        ...{
+          name,
+          port: 0,
+          secret: BANK_SECRET,
+          customers: [...CUSTOMERS, CANARY_CUSTOMER],
+          callbackDelay_ms: 20,
+        },
         journalFile: join(folder, `${name}.jsonl`),
         callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
       })
@@ -96,7 +113,7 @@ const startBanks = (folder: string, apiUrl: string) =>
   )
 
 /** Everything is quick, so that a test can wait for it. */
-function configOf(told: {
+function environmentOf(told: {
   readonly port: number
   readonly url: string
   readonly jwksUrl: string
@@ -105,7 +122,7 @@ function configOf(told: {
   const banks = told.banks.map(({ name, url }) => ({
     ...{ name, protocol: 'sandbox', url, secret: BANK_SECRET, currencies: ['EUR'] },
   }))
-  return readConfig({
+  return {
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
@@ -114,7 +131,7 @@ function configOf(told: {
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
     PIN_JWE_KEY: newPinKey(),
-  })
+  }
 }
 
 const base64 = (byte: number) => Buffer.alloc(32, byte).toString('base64')

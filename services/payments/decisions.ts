@@ -1,0 +1,189 @@
+/** An operator decides about a payment in review: it goes on as it was asked for, or not at all. */
+import type { Knex } from 'knex'
+import {
+  answerOnce,
+  type Claim,
+  createTransfers,
+  newUnitId,
+  type NewTransfer,
+  type Outcome,
+  type UnitId,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { answerOf } from '../answers.ts'
+import { bankAccountOf } from '../banking/bank_accounts.ts'
+import { prepareInstruction, type Prepared } from '../banking/prepare.ts'
+import { feeAccounts, merchantAccountOf, personOwner, walletOf } from '../books/chart.ts'
+import { captured, heldForPayee, posted, released } from '../books/postings.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { publicId } from '../ids.ts'
+import { findOrder } from '../merchants/orders.ts'
+import { type Change, changePayment } from './changes.ts'
+import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
+import { decideReview, endReview, findReview, type Review } from './reviews.ts'
+
+/** What an operator says. */
+export interface Decision {
+  readonly operator: string
+  readonly reason: string | undefined
+}
+
+/**
+ * The payment goes on: what is held is the payee's, or held for the merchant, who may take it
+ * later; out of a bank account, the bank is told now.
+ * @throws {ServiceError} `payment_not_in_review` when somebody was faster; that is not stored.
+ */
+export async function release(
+  context: Context,
+  id: Uuid,
+  { operator, reason }: Decision,
+  claim: Claim,
+): Promise<Outcome> {
+  const { review, payment } = await reviewed(context.db, id)
+  const onward = await onwardOf(context, payment, review)
+  const outcome = await answerOnce(context.db, claim, (trx) =>
+    answerOf(async () => {
+      const locked = await lockReviewed(trx, payment.id)
+      const { unit, at, transfers, change, prepared } = onward
+      await createTransfers(trx, { id: unit, at, transfers })
+      if (prepared !== undefined) await trx('instructions').insert(prepared.instruction)
+      const decided = { decided_by: operator, ...(reason !== undefined && { reason }) }
+      await decideReview(trx, payment.id, at, { state: 'released', ...decided })
+      const moved = { ...change, transfer: unit, releasedAt: at, changedAt: at }
+      await changePayment(context, trx, locked, moved, [`payment.${change.state}`])
+      return showReview(trx, id)
+    }),
+  )
+  const { prepared } = onward
+  if (prepared !== undefined && !outcome.replayed) {
+    await context.queue.ring('instruction', [prepared.instruction.id])
+  }
+  return outcome
+}
+
+/** The payer gets back what is held; the payee never hears of it. */
+export async function refuse(
+  context: Context,
+  id: Uuid,
+  { operator, reason }: Decision & { readonly reason: string },
+  claim: Claim,
+): Promise<Outcome> {
+  const { payment } = await reviewed(context.db, id)
+  return answerOnce(context.db, claim, (trx) =>
+    answerOf(async () => {
+      const locked = await lockReviewed(trx, payment.id)
+      await endReview(context, trx, locked, { how: 'refused', by: operator, reason })
+      return showReview(trx, id)
+    }),
+  )
+}
+
+async function reviewed(db: Knex, id: Uuid) {
+  const review = await findReview(db, id)
+  const payment = review && (await findPayment(db, review.payment))
+  if (review === undefined || payment === undefined) throw new ServiceError('not_found')
+  if (payment.state !== 'review') throw new ServiceError('payment_not_in_review')
+  return { review, payment }
+}
+
+async function lockReviewed(trx: Knex.Transaction, id: Uuid): Promise<Payment> {
+  const payment = await lockPayment(trx, { id })
+  if (payment?.state !== 'review') throw new ServiceError('payment_not_in_review')
+  return payment
+}
+
+/** All that happens when it goes on, looked up before any lock is taken. */
+interface Onward {
+  readonly unit: UnitId
+  readonly at: Date
+  readonly transfers: readonly NewTransfer[]
+  readonly change: Change & { readonly state: 'completed' | 'authorized' | 'processing' }
+  /** What the bank is told. */
+  readonly prepared?: Prepared
+}
+
+async function onwardOf(context: Context, payment: Payment, review: Review): Promise<Onward> {
+  const [unit, at] = [newUnitId(), context.now()]
+  const { hold } = review
+  if (hold === null) return fromBank(context, payment, unit, at)
+  const occasion = { reference: payment.id }
+  if (payment.kind === 'person') {
+    return { unit, at, transfers: posted(occasion, hold), change: { state: 'completed' } }
+  }
+  const { payer, payee, order: id, amount, currency, fee, tax } = payment
+  const order = id === null ? undefined : await findOrder(context, id)
+  if (payee === null || order === undefined) throw new Error(`payment ${payment.id} pays nobody`)
+  const merchant = await merchantAccountOf(context, payee, currency)
+  if (order.manual !== undefined) {
+    const until = later(at, order.manual.within_s)
+    const between = { payer: await walletOf(context, payer, currency), payee: merchant }
+    const held = heldForPayee(occasion, between, { amount, currency }, until)
+    const transfers = [...released(occasion, hold), ...held]
+    return { unit, at, transfers, change: authorized(unit, at, until) }
+  }
+  const accounts = { merchant, ...(await feeAccounts(context, currency)) }
+  const taken = { amount, fee, tax, currency, isFinal: true }
+  const transfers = captured(occasion, accounts, hold, taken)
+  return { unit, at, transfers, change: { state: 'completed' } }
+}
+
+async function fromBank(
+  context: Context,
+  { id, payer, bankAccount, amount, currency }: Payment,
+  unit: UnitId,
+  at: Date,
+): Promise<Onward> {
+  if (bankAccount === null) throw new Error(`payment ${id} has neither a hold nor a bank`)
+  const { bank } = await bankAccountOf(context.db, personOwner(payer), bankAccount)
+  const owner = await walletOf(context, payer, currency)
+  const prepared = await prepareInstruction(
+    context,
+    {
+      ...{ bank, direction: 'debit', purpose: 'payment', subject: id, bankAccount, owner },
+      ...{ transfer: unit, money: { amount, currency } },
+    },
+    at,
+  )
+  return { unit, at, transfers: prepared.transfers, change: { state: 'processing' }, prepared }
+}
+
+/** The review as it is stored and shown: whose payment it is stands there by ids. */
+async function showReview(db: Knex, id: Uuid) {
+  const review = await findReview(db, id)
+  if (review === undefined) throw new ServiceError('not_found')
+  const [shown] = await showReviews(db, [review])
+  return shown
+}
+
+/** The same for many, each with its payment. */
+export async function showReviews(db: Knex, reviews: readonly Review[]) {
+  const payments = await findReviewed(
+    db,
+    reviews.map(({ payment }) => payment),
+  )
+  const stored = await findStored(db, payments)
+  const byId = new Map(stored.map((payment) => [payment.id, payment]))
+  return reviews.map((review) => ({
+    id: publicId('rev', review.id),
+    state: review.state,
+    payment: byId.get(publicId('pay', review.payment)),
+    rules: review.rules.map((rule) => publicId('rsk', rule)),
+    reasons: review.reasons,
+    facts: review.facts,
+    due_at: review.dueAt.toISOString(),
+    decided_by: review.decidedBy,
+    decided_at: review.decidedAt?.toISOString() ?? null,
+    reason: review.reason,
+    created_at: review.createdAt.toISOString(),
+  }))
+}
+
+async function findReviewed(db: Knex, ids: readonly Uuid[]): Promise<Payment[]> {
+  const found: Payment[] = []
+  for (const id of ids) {
+    const payment = await findPayment(db, id)
+    if (payment !== undefined) found.push(payment)
+  }
+  return found
+}

@@ -1,0 +1,101 @@
+/**
+ * A person is forgotten. Their key is destroyed, and with it every copy of their name and notes,
+ * backups included; what they are found by becomes a tombstone. The books stay as they are: they
+ * know a person by an id alone, so every seal, proof and receipt holds as before.
+ */
+import type { Knex } from 'knex'
+import { closeAccount, findAccounts, LedgerError, type Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+import { forgetPerson } from '../identity/parties.ts'
+
+interface Destroyed {
+  readonly table: string
+  /** The column that says whose the row is. */
+  readonly by: string
+  /** What that column holds: the id of the person, as it is inside or outside. */
+  readonly as: 'uuid' | 'public'
+  /** What a row becomes; undefined for one that goes. Rows stay wherever something refers to them. */
+  readonly becomes: ((person: Uuid, at: Date) => Readonly<Record<string, unknown>>) | undefined
+}
+
+/** No token and no alias has a space in it: a tombstone is never found by either. */
+const tombstone = (person: Uuid) => `erased ${person}`
+
+/** Everything about a person, in the order in which it goes. A test walks all tables for more. */
+export const DESTROYED: readonly Destroyed[] = [
+  {
+    ...{ table: 'person_keys', by: 'person_id', as: 'uuid' },
+    becomes: (_, at) => ({ sealed: null, destroyed_at: at }),
+  },
+  {
+    ...{ table: 'people', by: 'id', as: 'uuid' },
+    becomes: (person, at) => ({
+      ...{ subject: tombstone(person), name_sealed: null, kept_token: null, erased_at: at },
+    }),
+  },
+  {
+    ...{ table: 'aliases', by: 'person_id', as: 'uuid' },
+    becomes: (person) => ({ alias: tombstone(person) }),
+  },
+  {
+    ...{ table: 'pins', by: 'person_id', as: 'uuid' },
+    becomes: (_, at) => ({ hash: '', changed_at: at }),
+  },
+  { table: 'totp', by: 'person_id', as: 'uuid', becomes: undefined },
+  { table: 'totp_enrolments', by: 'person_id', as: 'uuid', becomes: undefined },
+  { table: 'recovery_codes', by: 'person_id', as: 'uuid', becomes: undefined },
+  {
+    ...{ table: 'bank_accounts', by: 'owner', as: 'public' },
+    becomes: (_, at) => ({
+      ...{ number_sealed: null, holder_sealed: null, number_index: null, deleted_at: at },
+    }),
+  },
+]
+
+/**
+ * @throws {ServiceError} `not_found` for nobody, or who is erased already.
+ * @throws {LedgerError} `account_not_empty` while they have money, holds or a bank at work.
+ */
+export async function erase(
+  context: Context,
+  person: Uuid,
+  operator: string | null = null,
+): Promise<void> {
+  const at = context.now()
+  const known = await context.db.transaction(async (trx) => {
+    const found = await trx('people').where({ id: person, erased_at: null }).forUpdate().first()
+    if (found === undefined) throw new ServiceError('not_found')
+    const named = await trx('aliases').where({ person_id: person }).first('alias')
+    const owner = publicId('per', person)
+    await refuseOpen(trx, owner)
+    await closeAll(trx, owner, at)
+    for (const { table, by, as, becomes } of DESTROYED) {
+      const whose = as === 'uuid' ? person : owner
+      const rows = trx(table).where({ [by]: whose })
+      await (becomes === undefined ? rows.delete() : rows.update(becomes(person, at)))
+    }
+    const data = { id: owner, operator, at: at.toISOString() }
+    await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
+    return { ...found, alias: named?.alias ?? null }
+  })
+  forgetPerson(context, known)
+}
+
+/** A bank that was told something must hear of nobody else, and is not to be answered by nobody. */
+async function refuseOpen(trx: Knex.Transaction, owner: string): Promise<void> {
+  const open = await trx('instructions')
+    .whereIn('bank_account_id', trx('bank_accounts').where({ owner }).select('id'))
+    .whereIn('state', ['created', 'sent', 'unknown', 'manual'])
+    .first('id')
+  if (open !== undefined) throw new LedgerError('account_not_empty')
+}
+
+/** Locked in the order of their ids, like everywhere. */
+async function closeAll(trx: Knex.Transaction, owner: string, at: Date): Promise<void> {
+  const accounts = await findAccounts(trx, { owner })
+  const open = accounts.filter(({ closedAt }) => closedAt === null).map(({ id }) => id)
+  for (const id of open.sort()) await closeAccount(trx, id, at)
+}
