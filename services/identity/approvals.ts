@@ -1,6 +1,6 @@
 /**
- * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by their
- * PIN, in the clear or encrypted by their phone, or by what their phone signs.
+ * Whether a person agrees to exactly this, and the proof of what they agreed to. They agree by
+ * their PIN, in the clear or encrypted by their phone, or by what their phone signs.
  */
 import { z } from 'zod'
 import type { CompanionRow, Uuid } from '../../ledger/index.ts'
@@ -120,7 +120,7 @@ export async function approve(
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
 
-/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+/** For changing what a person agrees by, or how little is asked of them: all factors they have. */
 export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
   ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
 })

@@ -17,7 +17,7 @@ interface Destroyed {
   readonly by: string
   /** What that column holds: the id of the person, as it is inside or outside. */
   readonly as: 'uuid' | 'public'
-  /** What a row becomes; undefined for one that goes. Rows stay wherever something refers to them. */
+  /** What a row becomes; undefined for one that goes, because nothing refers to it. */
   readonly becomes: ((person: Uuid, at: Date) => Readonly<Record<string, unknown>>) | undefined
 }
 
