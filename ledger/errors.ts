@@ -62,7 +62,7 @@ const isLostRace = (error: unknown): boolean =>
   ['40001', '40P01'].includes(sqlState(error) ?? '') || violatedConstraint(error) === 'claim_exists'
 
 /** Connection lost, out of resources, shutting down, timed out, read-only. */
-const UNAVAILABLE_STATES = /^(08|53|57|25P03|25006|55P03)/
+const UNAVAILABLE_STATES = /^(08|53|57|25P03|25P04|25006|55P03)/
 
 /** What the network and the driver say when a connection is refused, lost or not to be had. */
 const NETWORK_CODES = /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND)/

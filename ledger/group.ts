@@ -14,7 +14,7 @@ import { ANSWERS, type Claim, type StoredAnswer } from './claims.ts'
 import { type Bulk, type Bulks, openBulks } from './bulks.ts'
 import { commitUnits, concludeAs, type Outcome, type Unit } from './commit.ts'
 import type { CompanionTables } from './companions.ts'
-import { connectionOptions, type DatabaseOptions } from './database.ts'
+import { acceptConnection, connectionOptions, type DatabaseOptions } from './database.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, violatedConstraint } from './errors.ts'
 import { type Looks, openLooks } from './looks.ts'
@@ -130,8 +130,13 @@ function bulksOf(pool: pg.Pool, options: GroupOptions, busy: Map<AccountId, numb
 }
 
 function openPool(options: GroupOptions, max: number): pg.Pool {
-  const settings = { ...connectionOptions({ ...options, connectionsMax: max }), pipeline: true }
-  const pool = new pg.Pool({ ...settings, max, idleTimeoutMillis: 0 })
+  const database = { ...options, connectionsMax: max }
+  const pool = new pg.Pool({
+    ...connectionOptions(database),
+    ...{ pipeline: true, max, idleTimeoutMillis: 0 },
+    // oxlint-disable-next-line typescript/no-misused-promises -- it is waited for; the types lag
+    onConnect: (client) => acceptConnection(client, database),
+  })
   // A connection that breaks, in use or not, is replaced: whoever uses it next sees the error.
   pool.on('error', () => {})
   pool.on('connect', (client) => void client.on('error', () => {}))

@@ -27,7 +27,7 @@ export {
 } from './accounts.ts'
 export { audit, type Violation } from './audit/audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
-export { type Claim, claimOf, rewriteAnswers } from './claims.ts'
+export { type Claim, claimOf, purgeClaims, rewriteAnswers } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'

@@ -3,8 +3,11 @@
  */
 import { z } from 'zod'
 import { approvalSettings } from './config/approvals.ts'
+import { DATABASE_SETTINGS } from './config/database.ts'
+import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
 import { limitSettings } from './config/limits.ts'
+import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { pinSettings } from './config/pins.ts'
 import { rateSettings } from './config/rates.ts'
 import { RISK_SETTINGS } from './config/risk.ts'
@@ -43,7 +46,7 @@ const Environment = z.object({
   WORKER_PORT: integer(9090, 0, 65_535),
 
   DATABASE_URL: postgresUrl,
-  DATABASE_CONNECTIONS_MAX: integer(10, 4, 100),
+  ...DATABASE_SETTINGS,
   REDIS_URL: z
     .string()
     .regex(/^rediss?:\/\//, 'must be a redis:// url')
@@ -56,6 +59,8 @@ const Environment = z.object({
   ...limitSettings,
 
   ...approvalSettings,
+  ...EDGE_SETTINGS,
+  ...OVERSIGHT_SETTINGS,
 
   /** How long a person may take to agree to a quote. */
   FX_QUOTE_S: integer(30, 1, 3_600),
@@ -71,6 +76,7 @@ const Environment = z.object({
   WORKER_CONCURRENCY: integer(8, 1, 256),
   SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
 
+  ...RISK_SETTINGS,
   ...RULE_SETTINGS,
   ...TOTP_SETTINGS,
   ...RISK_SETTINGS,
@@ -203,6 +209,7 @@ const THREADS_LEFT_MIN = 2
 function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
+    config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),

@@ -22,6 +22,8 @@ import { openQueue, type Queue } from './queue.ts'
 import { openScreen, type Screen } from './risk/screen.ts'
 import { openRuleBook, type RuleBook } from './rules/book.ts'
 import { openSealKeys, type SealKeys } from './seals/keys.ts'
+import { flushCounted, type Origin } from './security/log.ts'
+import { openWatch, type Watch } from './security/watch.ts'
 import { loadStepUpRules, type StepUpRule } from './step_up/rules.ts'
 import { COMPANIONS } from './tables.ts'
 import { openVault, type Vault } from './vault/vault.ts'
@@ -56,6 +58,10 @@ export interface Context {
   readonly sealKeys: SealKeys
   /** Facts that do not change: accounts by key; for a while, people and merchants by id or name. */
   readonly memory: Memory
+  /** Bounds what failures may write to the security log. */
+  readonly watch: Watch
+  /** The request that is being answered; the edge sets it. */
+  readonly origin?: Origin
   /** Seals what whoever holds the database alone must not read. */
   readonly vault: Vault
   readonly log: Logger
@@ -79,7 +85,7 @@ export interface ContextOptions {
 
 export function openContext(options: ContextOptions): Context {
   const { config, role, log, metrics, now = () => new Date() } = options
-  const database = { url: config.DATABASE_URL, role, applicationName: role }
+  const database = { ...databaseOf(config), role, applicationName: role }
   const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
   const group = openGroup({
@@ -111,12 +117,30 @@ export function openContext(options: ContextOptions): Context {
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
     memory: openMemory(MEMORY_ENTRIES_MAX, now),
     vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
+    watch: openWatch({
+      secret: config.SECURITY_LOG_KEY ?? config.PIN_PEPPER,
+      perAddress: config.SECURITY_LOG_PER_ADDRESS,
+      inAll: config.SECURITY_LOG_PER_MINUTE,
+    }),
   }
 }
 
+const databaseOf = (config: Config) => ({
+  url: config.DATABASE_URL,
+  durability: config.DATABASE_DURABILITY,
+  timeouts: {
+    statement_ms: config.DATABASE_STATEMENT_TIMEOUT_MS,
+    lock_ms: config.DATABASE_LOCK_TIMEOUT_MS,
+    idleInTransaction_ms: config.DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    transaction_ms: config.DATABASE_TRANSACTION_TIMEOUT_MS,
+  },
+})
+
 /** Hands back everything: finishes running work first, then closes the connections. */
-export async function closeContext({ queue, group, db }: Context): Promise<void> {
+export async function closeContext(context: Context): Promise<void> {
+  const { queue, group, db, log } = context
   await queue.close()
   await group.close()
+  await flushCounted(context).catch((error: unknown) => log.error({ err: error }, 'security log'))
   await db.destroy()
 }

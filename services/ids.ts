@@ -29,6 +29,8 @@ const KINDS = {
   stf: 'a member of staff',
   rev: 'a review',
   rsk: 'a risk rule',
+  prp: 'a proposal',
+  sec: 'an entry of the security log',
 } as const
 
 export type Kind = keyof typeof KINDS

@@ -1,6 +1,7 @@
 /**
  * What every process does: read its configuration, say so when it is ready, and drain when told to.
  */
+import { LedgerError } from '../ledger/index.ts'
 import { type Config, readConfig } from './config.ts'
 import {
   closeContext,
@@ -34,6 +35,7 @@ export async function runProcess(
   const log = openLog({ level: config.LOG_LEVEL, name: role })
   const context = contextOrExit({ config, role, log, metrics: openMetrics(role) })
   const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
+  await refuseUnsafe(context)
   const running = await start(context)
   const stop = once(async () => {
     log.info('draining')
@@ -62,6 +64,23 @@ function orExit<T>(open: () => T): T {
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     return process.exit(1)
+  }
+}
+
+/**
+ * Ends the process when the database could lose what it confirms, or is a replica. One that cannot
+ * be reached yet is looked at when it can: every connection is.
+ */
+async function refuseUnsafe({ db, log }: Context): Promise<void> {
+  try {
+    await db.raw('SELECT 1')
+  } catch (error) {
+    const { cause } = error as { readonly cause?: unknown }
+    if (error instanceof LedgerError && cause instanceof Error) {
+      process.stderr.write(`${cause.message}\n`)
+      process.exit(1)
+    }
+    log.warn({ err: error }, 'database')
   }
 }
 

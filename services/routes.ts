@@ -17,13 +17,16 @@ import { merchantEndpoints } from './merchants/routes.ts'
 import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
+import { overseen } from './proposals/overseen.ts'
+import { proposalEndpoints } from './proposals/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
+import { securityEndpoints } from './security/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
 
-const endpoints = [
+const actions = [
   ...paymentEndpoints,
   ...bankingEndpoints,
   ...bookEndpoints,
@@ -44,7 +47,11 @@ const endpoints = [
   ...riskEndpoints,
   ...reviewEndpoints,
   ...peopleEndpoints,
+  ...securityEndpoints,
 ]
+
+/** What needs a second person is proposed, and done by the approval. */
+const endpoints = [...actions.map(overseen), ...proposalEndpoints(actions)]
 
 /** The sandbox document exists only where there is a sandbox. */
 export function openApi(sandbox: unknown): Api {

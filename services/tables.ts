@@ -61,6 +61,9 @@ export const COMPANIONS = {
     ...['id', 'kind', 'parameters', 'rails', 'tier', 'currency', 'verdict', 'when_unavailable'],
     ...['reason', 'valid_from', 'created_by', 'created_at'],
   ],
-  reviews: ['id', 'payment_id', 'assessment_id', 'state', 'hold_id', 'due_at', 'created_at'],
+  reviews: [
+    ...['id', 'payment_id', 'assessment_id', 'state', 'hold_id', 'evidence', 'due_at'],
+    'created_at',
+  ],
   events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
 } as const

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import { sweep } from './banking/sweep.ts'
+import { purgeClaims } from '../ledger/index.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
@@ -15,6 +16,8 @@ import { openSealing } from './seals/sealing.ts'
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
 
 const FORGET_EVERY_MS = 600_000
+/** Several workers look at the same part at the same time; one of them finds something. */
+const PURGE_EVERY_MS = 60_000
 
 await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
@@ -33,6 +36,8 @@ await runProcess('florin_worker', async (context) => {
     }
   }
   const sealing = openSealing(context)
+  const days = config.CLAIM_DAYS
+  const turnAt = () => Math.floor(context.now().getTime() / PURGE_EVERY_MS)
   const repeated = [
     repeat('sweep', () => sweep(context), config.SWEEP_EVERY_MS),
     repeat('used proofs', () => sweepProofs(context), config.SWEEP_EVERY_MS),
@@ -41,6 +46,7 @@ await runProcess('florin_worker', async (context) => {
     repeat('nonces', () => purgeNonces(context), config.SWEEP_EVERY_MS),
     repeat('review expiry', () => expireReviews(context), config.SWEEP_EVERY_MS),
     repeat('seal', sealing.run, config.SEAL_EVERY_MS),
+    repeat('purge', () => purgeClaims(context.db, { days, turn: turnAt() }), PURGE_EVERY_MS),
   ]
 
   // Probes and metrics only.

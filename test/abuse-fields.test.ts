@@ -42,6 +42,10 @@ const newMerchant = (more: object) => {
 }
 /** So little that it needs no PIN, and so no time. */
 const small = (more: object) => payment(ben, '1', { approval: undefined, ...more })
+const newDevice = (name: unknown) => {
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+  return { name, key, possession: 'a.b.c' }
+}
 const link = (holder: unknown) => ({ bank: 'north', number: 'T-0997', holder })
 
 /** Every text that people write, by the longest it may be. */
@@ -56,6 +60,7 @@ const TEXTS: Readonly<
   'the reference of an order': [64, (reference) => post(shop, 'orders', newOrder({ reference }))],
   'the holder of a bank account': [70, (holder) => post(ada, 'bank_accounts', link(holder))],
   'the reason of a rule': [100, (reason) => post(OPERATOR, 'risk_rules', newRule({ reason }))],
+  'the name of a device': [60, (name) => post(ada, 'devices', newDevice(name))],
   'the name of a merchant': [100, (name) => post(OPERATOR, 'merchants', newMerchant({ name }))],
 }
 const post = (who: Person | Merchant | typeof OPERATOR, path: string, body: object) =>
@@ -134,6 +139,7 @@ describe('an id', () => {
 
   const PATHS = [
     ['pay', '/v1/payments/:id', () => ada],
+    ['pay', '/v1/payments/:id/evidence', () => ada],
     ['acc', '/v1/accounts/:id', () => ada],
     ['acc', '/v1/accounts/:id/entries', () => ada],
     ['acc', '/v1/accounts/:id/statement', () => ada],
@@ -143,6 +149,7 @@ describe('an id', () => {
     ['set', '/v1/settlements/:id/statement', () => shop],
     ['fxq', '/v1/fx_quotes/:id', () => ada],
     ['exc', '/v1/exchanges/:id', () => ada],
+    ['prp', '/v1/proposals/:id', () => OPERATOR],
   ] as const
   for (const [kind, path, who] of PATHS) {
     it(`that cannot be one names nothing, as in ${path}`, async () => {

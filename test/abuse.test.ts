@@ -176,11 +176,10 @@ const SPOILT = [
   ...Object.entries(TOO_LARGE).map((row) => [...row, 413, 'body_too_large'] as const),
 ]
 
-/** An account that nobody has. */
 /** The kinds of ids in paths, where it is no payment's. */
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
-  step_up_rules: 'sur',
+  ...{ proposals: 'prp', step_up_rules: 'sur' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 const nobodys = (path: string) =>
@@ -222,6 +221,10 @@ describe('a body', () => {
     'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
     'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE' }],
     'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+    'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+    'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
+    'POST /v1/devices': [ada, newDevice()],
+    'PUT /v1/me': [ada, { no_pin_limit: '1' }],
     'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
     'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
     'POST /v1/sessions/revoke': [ben, { keep_this: true }],
@@ -231,6 +234,10 @@ describe('a body', () => {
     'POST /v1/pin/verify': [ben, { pin: PIN }],
     'POST /v1/pin/reset': [ben, { pin: '274952', approval: { pin: PIN } }],
   })
+  const newDevice = () => {
+    const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+    return { name: 'A phone', key, possession: 'a.b.c', approval: { pin: PIN } }
+  }
   const newMerchant = () => {
     const fees = { percent: '1', fixed: '0', currency: 'EUR' }
     return { name: 'Shop', alias: 'abuse.shop', subject: 'abuse.shop', fees }

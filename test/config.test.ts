@@ -59,6 +59,22 @@ describe('the configuration', () => {
     }
   })
 
+  it('holds a payment for a review for a day, and waits a second for a list', () => {
+    const config = readConfig(GOOD)
+    expect(config).to.deep.include({ REVIEW_HOURS: 24, SANCTIONS_TIMEOUT_MS: 1_000 })
+    expect(config).to.deep.include({
+      SANCTIONS_BYTES_MAX: 67_108_864,
+      SANCTIONS_NAMES_MAX: 200_000,
+    })
+    expect([config.SANCTIONS_FILE, config.SANCTIONS_URL]).to.deep.equal([undefined, undefined])
+    for (const [name, value] of [
+      ...[['REVIEW_HOURS', '0'] as const, ['REVIEW_HOURS', '721'] as const],
+      ...[['SANCTIONS_TIMEOUT_MS', '10001'] as const, ['SANCTIONS_URL', 'nowhere'] as const],
+    ]) {
+      expect(faultsOf({ ...GOOD, [name]: value })).to.match(new RegExp(`${name}: `))
+    }
+  })
+
   it('believes each issuer once, with algorithms that can be believed', () => {
     const [issuer] = JSON.parse(GOOD.TOKEN_ISSUERS)
     const bad = [

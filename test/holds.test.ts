@@ -16,7 +16,8 @@ import {
   payOrder,
   takings,
 } from './support/held.ts'
-import { ended, linkedAccount, merchant, OPERATOR, person } from './support/people.ts'
+import { ended, linkedAccount, merchant, person } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const DAY_S = 86_400
@@ -125,7 +126,7 @@ describe('an order that is captured manually', () => {
     const canceled = await call(shop, 'POST', `/v1/payments/${whole.id}/void`)
     expect([canceled.status, canceled.body.state]).to.deep.equal([200, 'canceled'])
     await capture(shop, part.id, { amount: '1000' })
-    const kept = await call(OPERATOR, 'POST', `/v1/payments/${part.id}/void`)
+    const kept = await together(`/v1/payments/${part.id}/void`, {})
     expect([kept.body.state, kept.body.captured]).to.deep.equal(['completed', '1000'])
     expect(await balances(ada)).to.deep.equal({ posted: '11000', available: '11000' })
     expect(await eventsOf(whole.id)).to.deep.equal(['payment.authorized', 'payment.canceled'])

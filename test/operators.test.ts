@@ -4,6 +4,7 @@ import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, times, unchanged } from './support/abuse.ts'
 import { call, type Who } from './support/api.ts'
 import { merchant, OPERATOR, order, payment, type Person, person, PIN } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 describe('an operator', () => {
@@ -143,7 +144,7 @@ describe('an operator', () => {
   async function bulk(transfers: readonly object[]) {
     const key = `unit-${crypto.randomUUID()}`
     const units = [{ key, transfers, reason: 'test' }]
-    const done = await call(OPERATOR, 'POST', '/v1/ledger/bulk', { body: { mode: 'each', units } })
+    const done = await together('/v1/ledger/bulk', { body: { mode: 'each', units } })
     expect(done.body.results?.[0].state, done.text).to.equal('accepted')
     return done.body.results[0]
   }

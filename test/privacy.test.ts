@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { audit, verifySeals } from '../ledger/index.ts'
 import { findPayee } from '../services/identity/parties.ts'
+import { openMetrics } from '../services/metrics.ts'
 import { openMemory } from '../services/memory.ts'
 import { DESTROYED } from '../services/privacy/erasure.ts'
 import { publicKeysOf } from '../services/seals/keys.ts'
@@ -41,7 +42,8 @@ let sealing: Sealing | undefined
 
 /** The receipt, once the payment is sealed. */
 async function receiptOf(who: Person, id: string) {
-  sealing ??= openSealing((await world()).worker)
+  // With metrics of its own: another test may have a sealer too.
+  sealing ??= openSealing({ ...(await world()).worker, metrics: openMetrics('privacy') })
   while ((await sealing.run()) === undefined);
   const answer = await call(who, 'GET', `/v1/payments/${id}/receipt`)
   expect(answer.status, answer.text).to.equal(200)

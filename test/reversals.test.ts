@@ -21,10 +21,11 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const reverse = (body: object, key = newKey()) =>
-  call(OPERATOR, 'POST', '/v1/ledger/reversals', { body: { reason: 'A mistake', ...body }, key })
+  together('/v1/ledger/reversals', { body: { reason: 'A mistake', ...body }, key })
 
 const EUR = { amount: '5000', currency: 'EUR', approval: { pin: PIN } }
 
@@ -95,7 +96,7 @@ describe('a reversal by an operator', () => {
     const key = newKey()
     const work = async () =>
       expectProblem(await reverse({ payment: body.id }, key), 402, 'insufficient_funds')
-    await unchanged(work, { except: ['claims'] })
+    await unchanged(work, { except: ['claims', 'proposals'] })
     await call(eve, 'POST', '/v1/payments', { body: payment(ben, '1') })
     await unchanged(work)
     expect((await reverse({ payment: body.id })).status).to.equal(201)

@@ -1,6 +1,6 @@
 /** Payments held for a review: what everybody sees meanwhile, and each way in which it ends. */
 import { expect } from 'chai'
-import { publicId } from '../services/ids.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import {
   expectProblem,
@@ -24,8 +24,17 @@ import {
   walletBalance,
 } from './support/people.ts'
 import { decide, reviewOf, runOut, suspect, waiting } from './support/reviews.ts'
+import { world } from './support/world.ts'
 
 const DAY_S = 86_400
+/** What is sealed of the payer's approval with what made the payment. */
+async function evidenceOf(id: string): Promise<Buffer | null> {
+  const { owner } = await world()
+  const { transfer_id } = await owner('payments')
+    .where({ id: uuidOf(id) })
+    .first()
+  return (await owner('transfers').where({ id: transfer_id }).first()).evidence
+}
 const stateOf = async (who: { sub: string; scope: string }, id: string) =>
   (await call(who, 'GET', `/v1/payments/${id}`)).body
 
@@ -100,8 +109,11 @@ describe('a review', () => {
   it('that releases pays the person, and only then do they know', async () => {
     const [ada, ben] = await Promise.all([suspect(10_000n), person()])
     const { payment: paid, review } = await waiting(ada, '4000', { payee: ben.alias })
+    const evidence = await evidenceOf(paid.id)
     const released = await decide(review, 'release')
     expect(released.status, released.text).to.equal(200)
+    expect(evidence).to.have.length(32)
+    expect(await evidenceOf(paid.id)).to.deep.equal(evidence)
     expect(released.body).to.include({ state: 'released', decided_by: OPERATOR.sub })
     expect(released.body.payment.state).to.equal('completed')
     expect(await balances(ada)).to.deep.equal({ posted: '6000', available: '6000' })
@@ -157,6 +169,7 @@ describe('a review', () => {
     expect(await instructionOf(paid.id)).to.equal(undefined)
     const released = await decide(review, 'release')
     expect(released.body.payment.state, released.text).to.equal('processing')
+    expect(await evidenceOf(paid.id)).to.have.length(32)
     const done = await ended(ada, `/v1/payments/${paid.id}`)
     expect(done.timeline.map(({ state }: { state: string }) => state)).to.deep.equal([
       ...['created', 'review', 'processing', 'completed'],

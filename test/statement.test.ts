@@ -6,6 +6,7 @@ import { expectProblem } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
 import { account } from './support/bulk.ts'
 import { OPERATOR, payment, person } from './support/people.ts'
+import { together } from './support/proposals.ts'
 
 const DAY_MS = 86_400_000
 
@@ -27,7 +28,7 @@ async function moves(bank: string, wallet: string, all: readonly Move[]): Promis
     ],
   }))
   const body = { mode: 'atomic', units }
-  const done = await call(OPERATOR, 'POST', '/v1/ledger/bulk', { body })
+  const done = await together('/v1/ledger/bulk', { body })
   expect(done.body.state, done.text.slice(0, 500)).to.equal('done')
 }
 

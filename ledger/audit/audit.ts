@@ -1,6 +1,7 @@
 /** Proves the books: recomputes everything stored from the transfers alone, in one snapshot. */
 import { randomInt } from 'node:crypto'
 import type { Knex } from 'knex'
+import { PATIENT } from '../database.ts'
 import { DETAILS, PASSES } from './invariants.ts'
 import type { Currency } from '../money.ts'
 import type { Pass } from './passes.ts'
@@ -40,7 +41,7 @@ const EXAMPLES_MAX = 20
  * A worker may use twice `work_mem` for a hash.
  */
 const SETTINGS = `
-  SET LOCAL statement_timeout = 0;
+  ${PATIENT};
   SET LOCAL work_mem = '128MB';
   SET LOCAL min_parallel_table_scan_size = '1MB';
   SET LOCAL enable_mergejoin = off;

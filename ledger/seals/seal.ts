@@ -8,6 +8,7 @@
  * did not. So seals are in the order of commit, between them at least.
  */
 import type { Knex } from 'knex'
+import { PATIENT } from '../database.ts'
 import { copyOut } from '../wire/copy-out.ts'
 import { type Head, type Seal, sealOf, type SealRow } from './heads.ts'
 import { TUPLE_COLUMNS } from './leaves.ts'
@@ -57,8 +58,7 @@ export async function seal(db: Knex, options: SealOptions): Promise<Sealed | und
 
 /** A table of which a part is read is not read whole, whatever its statistics say. */
 export const UNHURRIED = `
-  SET LOCAL statement_timeout = 0;
-  SET LOCAL idle_in_transaction_session_timeout = 0;
+  ${PATIENT};
   SET LOCAL jit = off;
   SET LOCAL enable_seqscan = off`
 

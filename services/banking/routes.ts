@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { merchantOwner, personOwner } from '../books/chart.ts'
 import { ServiceError } from '../errors.ts'
-import { CALLBACK_BYTES_MAX } from '../http/body.ts'
 import { type Caller, endpoint, type PublicEndpoint } from '../http/endpoint.ts'
 import { CurrencyCode, MoneyOut, moneyOut, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
@@ -111,7 +110,7 @@ export const callbackEndpoint: PublicEndpoint = {
   ...{ method: 'POST', path: '/v1/banks/:bank/callbacks', tag: 'Banking' },
   summary: 'What became of an instruction, told by the bank',
   why: 'banks sign the bytes they send; that is checked before anything is read',
-  bytesMax: CALLBACK_BYTES_MAX,
+  bytesMax: (config) => config.CALLBACK_BYTES_MAX,
   rate: 'callback',
   answers: { 200: z.strictObject({ received: z.literal(true) }) },
   refusals: [

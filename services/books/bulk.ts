@@ -37,6 +37,8 @@ export interface NewBulk {
   readonly units: readonly BulkUnit[]
   readonly claim: Claim
   readonly operator: string
+  /** The other operator, who agreed. */
+  readonly approvedBy: string | undefined
 }
 
 /**
@@ -45,10 +47,12 @@ export interface NewBulk {
  *   belongs to a payment, a settlement, an instruction or an exchange.
  */
 export async function postBulk(context: Context, asked: NewBulk): Promise<Outcome> {
-  const isOurs = await areSpokenFor(context.db, referencesOf(asked))
-  if (isOurs) throw new ServiceError('unit_spoken_for')
+  await refuseSpokenFor(
+    context,
+    asked.units.map(({ transfers }) => transfers),
+  )
   const at = context.now()
-  const units = asked.units.map((unit) => unitOf(unit, asked.operator, at))
+  const units = asked.units.map((unit) => unitOf(unit, asked, at))
   const bulk: Bulk = {
     ...{ units, isAtomic: asked.mode === 'atomic', claim: asked.claim },
     conclude: (results) => {
@@ -61,19 +65,29 @@ export async function postBulk(context: Context, asked: NewBulk): Promise<Outcom
   return context.group.submitBulk(bulk)
 }
 
+/** @throws {ServiceError} `unit_spoken_for`, as `postBulk` would. */
+export async function refuseSpokenFor(
+  { db }: Context,
+  units: readonly BulkUnit['transfers'][],
+): Promise<void> {
+  if (await areSpokenFor(db, referencesOf(units))) throw new ServiceError('unit_spoken_for')
+}
+
 /** The holds and the units to reverse: a payment's own calls move its state with its money. */
-const referencesOf = ({ units }: NewBulk): UnitId[] =>
-  units.flatMap(({ transfers }) =>
-    transfers.flatMap((transfer) => {
-      if ('hold' in transfer) return [transfer.hold]
-      return 'original' in transfer ? [transfer.original] : []
-    }),
-  )
+const referencesOf = (units: readonly BulkUnit['transfers'][]): UnitId[] =>
+  units.flat().flatMap((transfer) => {
+    if ('hold' in transfer) return [transfer.hold]
+    return 'original' in transfer ? [transfer.original] : []
+  })
 
 const isRefusedWhole = ({ mode }: NewBulk, results: readonly BulkResult[]) =>
   mode === 'atomic' && results.some(({ state }) => state === 'refused')
 
-function unitOf({ transfers, conditions, reason, claim }: BulkUnit, operator: string, at: Date) {
+function unitOf(
+  { transfers, conditions, reason, claim }: BulkUnit,
+  { operator, approvedBy }: NewBulk,
+  at: Date,
+) {
   const id = newUnitId()
   const unit = publicId('trf', id)
   return {
@@ -82,7 +96,7 @@ function unitOf({ transfers, conditions, reason, claim }: BulkUnit, operator: st
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const ids = verdict.transfers.map((_, n) => publicId('trf', transferIdAt(id, n)))
-      const data = { unit, transfers: ids, operator, reason }
+      const data = { unit, transfers: ids, operator, approved_by: approvedBy, reason }
       const events = [eventRow({ type: 'ledger.posted', object: unit, data, at })]
       return { rows: { events }, answer: JSON.stringify({ unit, transfers: ids }) }
     },

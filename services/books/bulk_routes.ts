@@ -5,10 +5,10 @@ import { ServiceError } from '../errors.ts'
 import { ownerOf } from '../http/callers.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { claimOfRequest } from '../http/idempotency.ts'
-import { Amount, CurrencyCode, text } from '../http/schemas.ts'
+import { Amount, CurrencyCode, text, TEXT_LENGTH_MAX } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { dateOf, Moment } from './accounts_routes.ts'
-import { postBulk } from './bulk.ts'
+import { postBulk, refuseSpokenFor } from './bulk.ts'
 
 const UNITS_MAX = 1_000
 const TRANSFERS_PER_UNIT_MAX = 100
@@ -68,7 +68,7 @@ const Unit = z.strictObject({
     .describe('Recognises the unit, in this bulk and in others'),
   transfers: z.array(Transfer).min(1).max(TRANSFERS_PER_UNIT_MAX),
   conditions: z.array(Condition).max(CONDITIONS_MAX).default([]),
-  reason: text(200).describe('Kept in the event'),
+  reason: text(TEXT_LENGTH_MAX).describe('Kept in the event'),
 })
 
 const key = z.string()
@@ -123,12 +123,18 @@ export const bulkEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/ledger/bulk', summary: 'Up to 1,000 units, in order' },
     ...{ tag: 'Operators', scopes: ['operator'], idempotency: 'required', bytesMax: BYTES_MAX },
+    secondPerson: true,
     body: z.strictObject({
       mode: z.enum(['atomic', 'each']).describe('All or none; or each for itself'),
       units: z.array(Unit).min(1).max(UNITS_MAX),
     }),
     answers: { 200: BulkOut },
     refusals: ['unit_spoken_for'],
+    check: (context, { body }) =>
+      refuseSpokenFor(
+        context,
+        body.units.map(({ transfers }) => transfers.map(transferOf)),
+      ),
     handle: (context, { caller, body, claim }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
       const units = body.units.map(({ key, reason, ...asked }) => ({
@@ -140,8 +146,8 @@ export const bulkEndpoints = [
         transfers: asked.transfers.map(transferOf),
         conditions: asked.conditions.map(conditionOf),
       }))
-      const operator = caller.subject
-      return postBulk(context, { mode: body.mode, units, claim, operator })
+      const { subject: operator, approvedBy } = caller
+      return postBulk(context, { mode: body.mode, units, claim, operator, approvedBy })
     },
   }),
 ]

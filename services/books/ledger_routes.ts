@@ -10,6 +10,7 @@ import {
   page,
   pageQuery,
   text,
+  TEXT_LENGTH_MAX,
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
@@ -19,7 +20,7 @@ import { AccountShape, Moment } from './accounts_routes.ts'
 const KEYS_MAX = 20
 
 const Metadata = z
-  .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/), text(200))
+  .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/), text(TEXT_LENGTH_MAX))
   .refine((all) => Object.keys(all).length <= KEYS_MAX, `has more than ${KEYS_MAX} keys`)
 
 const LedgerAccountOut = AccountShape.extend({
@@ -61,7 +62,7 @@ const Bound = z
   .optional()
   .describe('Minor units')
 
-const Reason = text(200).describe('Why; kept in the event')
+const Reason = text(TEXT_LENGTH_MAX).describe('Why; kept in the event')
 
 const byId = {
   tag: 'Operators',

@@ -56,10 +56,8 @@ export async function clear(context: Context, asked: Asked): Promise<Clearance> 
   const limited = await usesOf(context, facts)
   const risk = await assess(context, facts, act.key)
   if (risk.verdict === 'refuse') throw new ServiceError('payment_refused')
-  const reasons = [
-    ...(risk.verdict === 'step_up' ? ['risk'] : []),
-    ...(await stepUpReasons(context, facts, device?.boundAt)),
-  ]
+  const ruled = await stepUpReasons(context, facts, device?.boundAt)
+  const reasons = risk.verdict === 'step_up' ? [...ruled, 'risk' as const] : ruled
   const stepUp = reasons.length > 0
   const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
   const approval = await approve(context, act, given, demand, Promise.resolve(device))

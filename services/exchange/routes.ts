@@ -207,7 +207,7 @@ const tradeEndpoints = [
     answers: { 201: ExchangeOut },
     refusals: [
       ...APPROVAL_REFUSALS,
-      ...(['not_found', 'quote_already_used', 'quote_expired'] as const),
+      ...(['not_found', 'payment_refused', 'quote_already_used', 'quote_expired'] as const),
       ...(['insufficient_funds', 'total_too_large', 'account_closed', 'account_frozen'] as const),
     ],
     handle: async (context, { caller, body: { quote, approval }, claim, idempotencyKey: key }) => {

@@ -3,9 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import rawBody from 'raw-body'
 import { ServiceError } from '../errors.ts'
 
-export const BODY_BYTES_MAX = 16 * 1024
-export const CALLBACK_BYTES_MAX = 64 * 1024
-const DEPTH_MAX = 8
+export interface JsonLimits {
+  readonly bytesMax: number
+  /** How deep objects and lists may be nested. */
+  readonly depthMax: number
+  /** Of one object. */
+  readonly keysMax: number
+}
 
 /** @throws {ServiceError} `body_too_large`, or `invalid_request` when the body breaks off. */
 export async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
@@ -24,22 +28,19 @@ export async function readBytes(request: IncomingMessage, bytesMax: number): Pro
 }
 
 /** @throws {ServiceError} `content_type_not_supported`, `body_too_large` or `invalid_request`. */
-export async function readJson(
-  request: IncomingMessage,
-  bytesMax = BODY_BYTES_MAX,
-): Promise<unknown> {
+export async function readJson(request: IncomingMessage, limits: JsonLimits): Promise<unknown> {
   const type = request.headers['content-type'] ?? ''
   if (!/^application\/json(;\s*charset=utf-8)?$/i.test(type)) {
     throw new ServiceError('content_type_not_supported')
   }
-  return parseJson(await readBytes(request, bytesMax))
+  return parseJson(await readBytes(request, limits.bytesMax), limits)
 }
 
 /**
- * JSON whose meaning cannot be argued about: no key twice, no deep nesting, no key that is special
- * to JavaScript, valid UTF-8.
+ * JSON whose meaning cannot be argued about: no key twice, no deep nesting, not many keys, none
+ * that is special to JavaScript, valid UTF-8.
  */
-function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer, limits: JsonLimits): unknown {
   let text: string
   let value: unknown
   try {
@@ -48,7 +49,7 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new ServiceError('invalid_request', { detail: 'the body is not JSON' })
   }
-  refuseTraps(text)
+  refuseTraps(text, limits)
   return value
 }
 
@@ -56,7 +57,7 @@ const SPECIAL_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g
 
 /** Walks the tokens of a text that is known to be JSON. A string before a colon is a key. */
-function refuseTraps(text: string): void {
+function refuseTraps(text: string, { depthMax, keysMax }: JsonLimits): void {
   const keysOfOpenObjects: Set<string>[] = []
   let lastString = ''
   for (const [token] of text.matchAll(TOKEN)) {
@@ -68,9 +69,9 @@ function refuseTraps(text: string): void {
       const keys = keysOfOpenObjects.at(-1)
       if (keys?.has(key) === true) refuse(`${key}: given twice`)
       if (SPECIAL_KEYS.has(key)) refuse(`${key}: unknown property`)
-      keys?.add(key)
+      if (keys?.add(key).size === keysMax + 1) refuse(`more than ${keysMax} keys in one object`)
     }
-    if (keysOfOpenObjects.length > DEPTH_MAX) refuse(`nested deeper than ${DEPTH_MAX}`)
+    if (keysOfOpenObjects.length > depthMax) refuse(`nested deeper than ${depthMax}`)
   }
 }
 

@@ -90,6 +90,19 @@ function refuseRevoked(token: Token, before: Date | null, kept: string | null): 
   if (isRevoked(token, before, kept)) throw new ServiceError('invalid_token')
 }
 
+/** Whose credential it is, before it is known what they may do. */
+export const bearerOf = (credential: Credential): string =>
+  credential.kind === 'token'
+    ? `token ${credential.issuer} ${credential.subject}`
+    : publicId('key', credential.id)
+
+/** Whoever asks, as the security log names them. */
+export function actorOf(caller: Caller): string {
+  if (caller.scope === 'person') return publicId('per', caller.person.id)
+  if (caller.scope === 'merchant') return publicId('mer', caller.merchant)
+  return `${caller.scope} ${caller.subject}`
+}
+
 /** What keys and stored answers belong to. */
 export function ownerOf(caller: Caller): string {
   if (caller.scope === 'person') return `person ${caller.person.id}`

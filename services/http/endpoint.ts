@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import type { Headers } from '../../adapters/adapter.ts'
 import type { Claim, Outcome, Uuid } from '../../ledger/index.ts'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../identity/parties.ts'
@@ -39,7 +40,12 @@ export type Caller =
       readonly standing: Standing | undefined
     })
   | (Called & { readonly scope: 'merchant'; readonly merchant: Uuid })
-  | (Called & Named & { readonly scope: 'operator' })
+  | (Called &
+      Named & {
+        readonly scope: 'operator'
+        /** The name of the operator who agreed, where two have to. */
+        readonly approvedBy?: string
+      })
   | (Called & Named & { readonly scope: 'chat' })
 
 interface Named {
@@ -55,12 +61,20 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly params: P
   readonly query: Q
   readonly body: B
+  /** What was parsed, as it was sent. */
+  readonly sent: Sent
   /** By which the ledger recognises this request when it comes again. */
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
   /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
   readonly address: string
+}
+
+export interface Sent {
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
 }
 
 /** What an endpoint answers: a value to render, or what the group committed, byte for byte. */
@@ -88,6 +102,13 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly right?: 'approve'
   /** API keys may not: what a server could use to let itself in again. */
   readonly tokensOnly?: true
+  /**
+   * Whether it waits for a second operator: then `handle` runs when the proposal is approved, as
+   * its proposer, and must answer its claim, so that it cannot be done twice.
+   */
+  readonly secondPerson?: boolean | ((caller: CallerOf<S>) => boolean)
+  /** Refuses what could not be done anyway, before a second operator is asked. */
+  readonly check?: (context: Context, request: Request<S, P, Q, B>) => Promise<void>
   /** `required` where money moves; `optional` where repeating is merely a nuisance. */
   readonly idempotency?: 'required' | 'optional'
   /** How often one caller may ask, where that is limited. */
@@ -102,12 +123,24 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   /** What success looks like, by status. A stored answer gets the status `statusOf` says. */
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
-  readonly statusOf?: (body: { readonly state?: string }) => number
+  readonly statusOf?: (body: StoredBody) => number
   /** Fills into the answer's text what is never stored in it: names, notes, account numbers. */
   readonly shown?: (context: Context, text: string) => Promise<string>
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>
+}
+
+/** What of a stored answer says which status it had. */
+export interface StoredBody {
+  readonly id?: string
+  readonly state?: string
+}
+
+/** The status of an answer that was stored. */
+export function storedStatus(endpoint: AnyEndpoint | PublicEndpoint, body: StoredBody): number {
+  const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
+  return statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
 }
 
 /** Lets each endpoint be checked in its own types and kept in one list. */
@@ -129,7 +162,8 @@ export interface PublicEndpoint {
   readonly tag: string
   /** Why nobody has to show a token. */
   readonly why: string
-  readonly bytesMax?: number
+  /** How large the body may be, where it may be larger than most. */
+  readonly bytesMax?: (config: Config) => number
   readonly rate?: Rate
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]

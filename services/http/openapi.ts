@@ -113,7 +113,7 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
   return {
     ...{ summary: one.summary, tags: [one.tag], security: [{ token: scopes }] },
     operationId: operationIdOf(method, one.path),
-    description: `Scope: ${scopes.join(' or ')}${one.tokensOnly === true ? '. No API key' : ''}`,
+    description: `Scope: ${scopes.join(' or ')}${apiKeysOf(one)}${secondPersonOf(one)}`,
     parameters: [
       ...parametersOf(one.params, 'path', components),
       ...parametersOf(one.query, 'query', components),
@@ -182,6 +182,18 @@ function successes(
     return [status, { description: 'Success', ...(content && { content }) }] as const
   })
   return Object.fromEntries(entries)
+}
+
+const apiKeysOf = ({ tokensOnly }: AnyEndpoint) => (tokensOnly === true ? '. No API key' : '')
+
+/** What a caller must know who gets 202 where the call itself never answers that. */
+function secondPersonOf({ secondPerson = false }: AnyEndpoint): string {
+  if (secondPerson === false) return ''
+  const whose = secondPerson === true ? '' : ' when an operator asks'
+  return (
+    `. Needs a second person${whose}: it is proposed (202), and what it answers otherwise is the` +
+    ' result of the proposal once another operator has approved it'
+  )
 }
 
 /** One response for each status, naming the codes that share it. */

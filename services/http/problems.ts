@@ -42,6 +42,7 @@ export const PROBLEMS = {
   exchange_too_small: [422, 'Nothing would be left of so little'],
   fee_exceeds_amount: [422, 'The fee would be more than the payment'],
   fee_schedule_exists: [409, 'There is a fee schedule from that moment already'],
+  fee_schedule_in_past: [422, 'A price cannot be changed for what is past'],
   fee_schedule_not_found: [422, 'The merchant has no fee schedule for this currency'],
   forbidden: [403, 'The token does not allow this'],
   fx_rate_exists: [409, 'There is a rate of this pair for that moment already'],
@@ -95,16 +96,20 @@ export const PROBLEMS = {
   pin_reset_required: [423, 'Too many wrong PINs; a new one must be set'],
   possession_not_proven: [422, 'The new key has not signed exactly this'],
   posting_not_allowed: [422, 'The chart of accounts does not allow this posting'],
+  proposal_decided: [409, 'The proposal is decided, or is being carried out'],
+  proposal_expired: [409, 'The proposal has run out; it may be made again'],
   quote_already_used: [409, 'The quote was used'],
   quote_expired: [422, 'The quote is no longer good'],
   rate_not_available: [422, 'We have no rate of this pair that is new enough'],
   request_timeout: [408, 'The request took too long to arrive'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
+  second_person_required: [403, 'Another operator than the one who proposed it must agree'],
   step_up_required: [403, 'This needs a second factor too'],
   too_many_api_keys: [409, 'There are as many API keys as there may be'],
   too_many_captures: [409, 'The payment was captured as often as it may be'],
   too_many_devices: [409, 'As many devices are bound as may be'],
+  too_many_proposals: [409, 'Too many proposals wait to be decided'],
   too_many_requests: [429, 'Too many of these in so short a time'],
   too_many_rules: [409, 'There are as many rules as there may be'],
   too_many_staff: [409, 'There are as many members of staff as there may be'],
@@ -118,6 +123,7 @@ export const PROBLEMS = {
 } as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
 
 export interface Problem {
+  readonly code: ErrorCode
   readonly status: number
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
@@ -144,7 +150,7 @@ export function problemOf(code: string, { detail, retryAfter_s, more }: Told = {
     ...(after_s !== undefined && { 'Retry-After': `${after_s}` }),
     ...(status === 401 && { 'WWW-Authenticate': CHALLENGES[known] ?? 'Bearer' }),
   }
-  return { status, body, headers }
+  return { code: known, status, body, headers }
 }
 
 interface Told {
@@ -152,6 +158,13 @@ interface Told {
   readonly retryAfter_s?: number | undefined
   readonly more?: More
 }
+
+/**
+ * Whether asking the same again would be answered the same: not where it was too early, too much at
+ * once, or our own fault.
+ */
+export const isFinal = ({ status }: Problem): boolean =>
+  status < 500 && ![408, 429].includes(status)
 
 /** What was thrown, as a problem. Undefined for a bug, which the caller logs and hides. */
 export function problemOfError(error: unknown): Problem | undefined {

@@ -17,6 +17,9 @@ export const CurrencyCode = z
   .regex(/^[A-Z]{3}$/)
   .describe('ISO 4217 code')
 
+/** What the longest text of anybody's may have; most may have less. */
+export const TEXT_LENGTH_MAX = 140
+
 /** Text people write: no control characters, no half characters. */
 export const text = (lengthMax: number) =>
   z

@@ -1,32 +1,31 @@
 /** The HTTP edge: Koa in, problem details out. Nothing below this folder sees a Koa context. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
 import helmet from 'koa-helmet'
 import { v7 } from 'uuid'
-import type { z } from 'zod'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
-import { type ErrorCode, ServiceError } from '../errors.ts'
+import { ServiceError } from '../errors.ts'
 import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
+import { FAILURES } from '../security/kinds.ts'
+import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
-import { readBytes, readJson, BODY_BYTES_MAX } from './body.ts'
-import { callerOf, ownerOf } from './callers.ts'
+import { readBytes, readJson } from './body.ts'
+import { actorOf, bearerOf, callerOf, ownerOf } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
+import { parse, parseParams } from './parse.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
 import { openRates, type Rates } from './rates.ts'
+import { render, renderProblem } from './render.ts'
 import { openStrangers, type Strangers } from './strangers.ts'
 import { openStreams, type Streams } from './streams.ts'
+import { refuseUnreadable } from './unreadable.ts'
 
-/** Slow clients are cut off rather than waited for. Milliseconds, bytes and requests. */
-const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 15_000,
-  keepAliveTimeout: 5_000,
-  maxHeaderSize: 8 * 1024,
-  connectionsCheckingInterval: 1_000,
-} as const
+/** Slow clients are cut off rather than waited for, and looked for this often. */
+const CHECKING_MS = 1_000
 
 export interface Api {
   readonly endpoints: readonly AnyEndpoint[]
@@ -40,7 +39,7 @@ export function openServer(context: Context, api: Api): Server {
   // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
   app.use(async (ctx, next) => {
     await next()
-    if (!server.listening) ctx.set('Connection', 'close')
+    if (!server.listening || isLastOf(ctx.res)) ctx.set('Connection', 'close')
   })
   app.use(outermost(context))
   const router = new Router()
@@ -54,11 +53,12 @@ export function openServer(context: Context, api: Api): Server {
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
   const answering = new WeakMap<Duplex, IncomingMessage>()
-  const server = createServer(LIMITS, (request, response) => {
+  const server = createServer(limitsOf(context.config), (request, response) => {
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
     void answer(request, response)
   })
+  server.maxRequestsPerSocket = context.config.SOCKET_REQUESTS_MAX
   return server.on('clientError', (error, socket) => {
     // A request that came whole is being answered: a refusal would be read as its answer.
     if (answering.get(socket)?.complete === true) socket.destroy()
@@ -66,27 +66,20 @@ export function openServer(context: Context, api: Api): Server {
   })
 }
 
-/** Node gives up on what is not HTTP, too slow or too long before Koa sees it; we say why. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const code = UNREADABLE[error.code ?? ''] ?? 'invalid_request'
-  const { status, body } = problemOf(code)
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-}
+/**
+ * Whether a socket has had its requests. Node says so to the client, and then waits for the client
+ * to close it; said by us, the server closes it.
+ */
+const isLastOf = (response: ServerResponse & { maxRequestsOnConnectionReached?: boolean }) =>
+  response.maxRequestsOnConnectionReached === true
 
-const UNREADABLE: Readonly<Record<string, ErrorCode>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
-  HPE_HEADER_OVERFLOW: 'headers_too_large',
-}
+const limitsOf = (config: Config) => ({
+  headersTimeout: config.HEADERS_TIMEOUT_MS,
+  requestTimeout: config.REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: config.KEEP_ALIVE_TIMEOUT_MS,
+  maxHeaderSize: config.HEADERS_BYTES_MAX,
+  connectionsCheckingInterval: CHECKING_MS,
+})
 
 /** Asked every few seconds by machines: of no interest when they are answered. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
@@ -100,12 +93,34 @@ const refuseMethod: Koa.Middleware = (ctx) => {
   throw new ServiceError('method_not_allowed')
 }
 
+/** What the edge knows of a request before and beside its endpoint. */
+interface RequestState {
+  readonly origin: Origin
+  /** Who asks, as far as that is known yet. */
+  actor: string | undefined
+}
+
+const stateOf = (ctx: Koa.Context) => ctx.state as RequestState
+const routeOf = (ctx: Koa.Context) => String(ctx['_matchedRoute'] ?? 'none')
+
+/** Attempts to do what is not allowed leave a row in the security log, whoever refused them. */
+async function recordRefusal(context: Context, ctx: Koa.Context, { code }: Problem): Promise<void> {
+  const kind = FAILURES[code]
+  if (kind === undefined) return
+  const { origin, actor } = stateOf(ctx)
+  const detail = { code, method: ctx.method, route: routeOf(ctx) }
+  await recordFailure({ ...context, origin }, { kind, actor, detail })
+}
+
 /** Gives each request an id, answers what was thrown, and measures. */
 function outermost(context: Context): Koa.Middleware {
   const { log, metrics } = context
   return async (ctx, next) => {
     const started = performance.now()
     const requestId = v7()
+    const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
+    const origin = { requestId, address }
+    ctx.state = { origin, actor: undefined } satisfies RequestState
     ctx.set('X-Request-Id', requestId)
     ctx.set('Cache-Control', 'no-store')
     try {
@@ -113,10 +128,11 @@ function outermost(context: Context): Koa.Middleware {
     } catch (error) {
       const problem = problemOfError(error)
       if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
+      if (problem !== undefined) await recordRefusal(context, ctx, problem)
       renderProblem(ctx, problem ?? problemOf('internal'))
     }
     const duration_s = (performance.now() - started) / 1000
-    const route = String(ctx._matchedRoute ?? 'none')
+    const route = routeOf(ctx)
     const { method, status } = ctx
     metrics.requestAnswered({ method, route, status }, duration_s)
     const ms = Math.round(duration_s * 100_000) / 100
@@ -145,28 +161,39 @@ function openEdge(context: Context): Edge {
 function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middleware {
   const { once, streams, strangers } = edge
   const route = `${endpoint.method} ${endpoint.path}`
+  const { BODY_BYTES_MAX, JSON_DEPTH_MAX, JSON_KEYS_MAX } = context.config
+  const { bytesMax = BODY_BYTES_MAX } = endpoint
+  const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
-    const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
+    const state = stateOf(ctx)
     const shown = shownBy(ctx)
+    const { address } = state.origin
     const credential = await strangers.verified({ address, shown: shown.authorization }, () =>
       context.credentials.verify(shown, context.now()),
     )
+    state.actor = bearerOf(credential)
     const caller = await callerOf(context, credential, endpoint)
+    state.actor = actorOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
-    const query = parse(endpoint.query, { ...ctx.query })
+    const given = { params: ctx['params'], query: { ...ctx.query } }
+    const query = parse(endpoint.query, given.query)
     const key = keyOf(ctx.req.headers['idempotency-key'])
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
-    const json =
-      endpoint.body === undefined ? undefined : await readJson(ctx.req, endpoint.bytesMax)
+    const json = endpoint.body === undefined ? undefined : await readJson(ctx.req, limits)
     const body = parse(endpoint.body, json)
     const claim =
       key === undefined || endpoint.idempotency === undefined
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
-    const request = { caller, params, query, body, claim, idempotencyKey: key ?? '', address }
-    const work = () => handled(context, edge, endpoint, request)
+    const sent = { ...given, body: json }
+    const request = {
+      ...{ caller, params, query, body, sent, claim, address },
+      idempotencyKey: key ?? '',
+    }
+    const asked = { ...context, origin: state.origin }
+    const work = () => handled(asked, edge, endpoint, request)
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else await render(context, ctx, endpoint, reply)
@@ -196,76 +223,20 @@ async function handled(
 }
 
 function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Koa.Middleware {
+  const { config } = context
+  const bytesMax = endpoint.bytesMax?.(config) ?? config.BODY_BYTES_MAX
   return async (ctx) => {
+    const { origin } = stateOf(ctx)
     if (endpoint.rate !== undefined) {
       // By address too: who only pretends to be a bank uses up nothing of the bank's.
-      const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
-      const who = [...Object.values(ctx['params']), address].join(' ')
+      const who = [...Object.values(ctx['params']), origin.address].join(' ')
       rates.refuse(endpoint.rate, who)
       rates.count(endpoint.rate, who)
     }
-    const bytes = await readBytes(ctx.req, endpoint.bytesMax ?? BODY_BYTES_MAX)
+    const bytes = await readBytes(ctx.req, bytesMax)
     const { headers } = ctx.req
-    const reply = await endpoint.handle(context, { params: ctx['params'], headers, bytes })
+    const asked = { ...context, origin }
+    const reply = await endpoint.handle(asked, { params: ctx['params'], headers, bytes })
     await render(context, ctx, endpoint, reply)
   }
-}
-
-async function render(
-  context: Context,
-  ctx: Koa.Context,
-  endpoint: AnyEndpoint | PublicEndpoint,
-  reply: Reply,
-): Promise<void> {
-  const shown = 'shown' in endpoint ? endpoint.shown : undefined
-  if (!('answer' in reply)) {
-    ctx.status = reply.status
-    if (reply.body === undefined) return
-    ctx.type = reply.contentType ?? 'application/json'
-    const text = typeof reply.body === 'object' ? JSON.stringify(reply.body) : reply.body
-    ctx.body = shown === undefined || typeof text !== 'string' ? text : await shown(context, text)
-    return
-  }
-  if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
-  const body: { refused?: string; state?: string } = JSON.parse(reply.answer)
-  if (body.refused !== undefined) {
-    renderProblem(ctx, problemOf(body.refused))
-    return
-  }
-  const statusOf = 'statusOf' in endpoint ? endpoint.statusOf : undefined
-  ctx.status = statusOf?.(body) ?? Number(Object.keys(endpoint.answers)[0])
-  ctx.type = 'application/json'
-  ctx.body = shown === undefined ? reply.answer : await shown(context, reply.answer)
-}
-
-function renderProblem(ctx: Koa.Context, problem: Problem): void {
-  ctx.status = problem.status
-  ctx.set(problem.headers)
-  ctx.body = problem.body
-  ctx.type = 'application/problem+json'
-}
-
-/** An id that cannot be one names nothing. */
-function parseParams(schema: z.ZodType | undefined, params: unknown): unknown {
-  if (schema === undefined) return params
-  const parsed = schema.safeParse(params)
-  if (!parsed.success) throw new ServiceError('not_found')
-  return parsed.data
-}
-
-/** @throws {ServiceError} `invalid_request` naming every property that is wrong, not its value. */
-function parse(schema: z.ZodType | undefined, given: unknown): unknown {
-  if (schema === undefined) return undefined
-  const parsed = schema.safeParse(given)
-  if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.slice(0, FAULTS_MAX).map(faultOf)
-  throw new ServiceError('invalid_request', { detail: faults.join('; ') })
-}
-
-const FAULTS_MAX = 10
-
-function faultOf(issue: z.core.$ZodIssue): string {
-  const path = issue.path.join('.') || 'body'
-  if (issue.code === 'unrecognized_keys') return `${path}: unknown property`
-  return `${path}: ${issue.message}`
 }

@@ -1,4 +1,4 @@
-/** Binding a device to a person, so that what it signs counts as their word; and taking that back. */
+/** Binding a device to a person, so that what it signs is their word; and taking that back. */
 import type { Knex } from 'knex'
 import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
@@ -112,6 +112,12 @@ export async function findDevices(db: Knex, person: Uuid): Promise<Device[]> {
     .orderBy('id')
     .select('id', 'name', 'alg', 'thumbprint', 'created_at as createdAt')
   return rows
+}
+
+/** Of any device there ever was: what it signed when it was bound stays signed. */
+export async function findDeviceKey(db: Knex, id: Uuid): Promise<DeviceJwk | undefined> {
+  const row = await db('devices').where({ id }).first('jwk')
+  return row?.jwk
 }
 
 export async function countDevices(db: Knex, person: Uuid): Promise<number> {

@@ -24,6 +24,7 @@ const TAG = 'Identity'
 export const deviceEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/devices', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Bind a device: from then on what it signs is an approval',
     idempotency: 'required',
     body: z.strictObject({
@@ -56,6 +57,7 @@ export const deviceEndpoints = [
   }),
   endpoint({
     ...{ method: 'DELETE', path: '/v1/devices/:id', tag: TAG, scopes: ['person'] },
+    rate: 'security',
     summary: 'Take a device away, at once; a token is enough',
     params: z.strictObject({ id: idIn('dev') }),
     answers: { 204: null },

@@ -16,9 +16,7 @@ export interface Guesses {
 }
 
 /** What can be guessed, by the name under which it is given; a device's signature cannot. */
-const GUESSABLE: readonly string[] = [
-  ...['pin', 'pin_jwe', 'current_pin', 'code', 'totp', 'recovery_code'],
-]
+const GUESSABLE: ReadonlySet<string> = new Set(['pin', 'pin_jwe', 'current_pin', 'code', 'totp'])
 
 /** Whether a request's body holds something that its sender may have guessed. */
 export function holdsGuess(body: unknown): boolean {
@@ -26,7 +24,7 @@ export function holdsGuess(body: unknown): boolean {
   const { approval } = body as { approval?: unknown }
   // Beside an approval a PIN is a new one.
   return approval === undefined
-    ? GUESSABLE.some((name) => Object.hasOwn(body, name))
+    ? Object.entries(body).some(([name, value]) => GUESSABLE.has(name) && value !== undefined)
     : holdsGuess(approval)
 }
 

@@ -1,12 +1,16 @@
 /** A person's PIN over HTTP. It is never in an answer, a log or a stored request. */
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
-import { endpoint } from '../http/endpoint.ts'
+import type { Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { type CallerOf, endpoint } from '../http/endpoint.ts'
 import { idIn } from '../ids.ts'
-import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
+import { useSecondFactor } from '../totp/check.ts'
+import { SecondFactor } from '../totp/secrets.ts'
+import { APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
 import { findPayee } from './parties.ts'
 import { checkPin } from './pin_attempts.ts'
-import { clearPin, pinStateOf, resetPin, setPin } from './pins.ts'
+import { clearPin, type PinHolder, pinStateOf, resetPin, setPin } from './pins.ts'
 
 const CHECKED = [
   ...(['approval_refused', 'pin_locked', 'pin_not_set', 'pin_reset_required'] as const),
@@ -45,7 +49,7 @@ export const pinEndpoints = [
     refusals: [...CHECKED, 'weak_pin', 'pin_already_set'],
     handle: async (context, { caller, body }) => {
       const { pin, current_pin: current } = body
-      await setPin(context, caller.person.id, { pin, current, known: caller.known })
+      await setPin(context, holderOf(caller), { pin, current, known: caller.known })
       return { status: 204 }
     },
   }),
@@ -63,15 +67,17 @@ export const pinEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/pin/reset', tag: 'Identity', scopes: ['person'] },
     ...{ summary: 'Set a new PIN without the old one, by another factor', rate: 'security' },
-    body: z.strictObject({ pin: Pin, approval: ApprovalBody }),
+    body: z.strictObject({
+      pin: Pin,
+      approval: ApprovalBody.optional().describe('By a bound device'),
+      totp: SecondFactor.optional().describe('Or by this alone'),
+    }),
     answers: { 204: null },
     refusals: [...APPROVAL_REFUSALS, 'weak_pin'],
     handle: async (context, { caller, body, idempotencyKey }) => {
-      const { id } = caller.person
-      refuseOwnProof(body.approval)
-      const act = { action: 'pin_reset', person: id, facts: {}, key: idempotencyKey } as const
-      await approve(context, act, body.approval, await allFactors(context, id))
-      await resetPin(context, id, { pin: body.pin, known: caller.known })
+      const { pin, approval, totp } = body
+      await proveOtherwise(context, caller.person.id, { approval, totp, key: idempotencyKey })
+      await resetPin(context, holderOf(caller), { pin, known: caller.known })
       return { status: 204 }
     },
   }),
@@ -90,9 +96,28 @@ export const pinEndpoints = [
   }),
 ]
 
+const holderOf = ({ person, session }: CallerOf<'person'>): PinHolder => ({
+  ...{ person: person.id, jti: session.jti },
+})
+
 /** What is to be replaced cannot prove that it may be. */
-function refuseOwnProof(approval: object): void {
-  const isPin = Object.keys(approval).some((name) => name === 'pin' || name === 'pin_jwe')
-  if (!isPin) return
-  throw new ServiceError('approval_required', { detail: 'approval: give a factor that is no PIN' })
+async function proveOtherwise(
+  context: Context,
+  person: Uuid,
+  { approval, totp, key }: Proof,
+): Promise<void> {
+  const isByPin = approval?.pin !== undefined || approval?.pin_jwe !== undefined
+  if (isByPin || (approval === undefined && totp === undefined)) {
+    throw new ServiceError('approval_required', { detail: 'give {"device": "..."}, or a totp' })
+  }
+  if (totp !== undefined) await useSecondFactor(context, person, totp)
+  if (approval === undefined) return
+  const act = { action: 'pin_reset', person, facts: {}, key } as const
+  await approve(context, act, approval, { approval: true, stepUp: false })
+}
+
+interface Proof {
+  readonly approval: ApprovalBody | undefined
+  readonly totp: string | undefined
+  readonly key: string
 }

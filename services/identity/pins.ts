@@ -5,8 +5,15 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './pin_attempts.ts'
+import { endSessions } from './revocations.ts'
 import { type SecurityChange, securityChanged } from './standing.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
+
+export interface PinHolder {
+  readonly person: Uuid
+  /** Of the token with which they ask: it stays good when other sessions end. */
+  readonly jti: string | null
+}
 
 export interface NewPin {
   readonly pin: string
@@ -21,13 +28,14 @@ export interface NewPin {
  */
 export async function setPin(
   context: Context,
-  person: Uuid,
+  holder: PinHolder,
   { pin, known, current }: NewPin & { readonly current: string | undefined },
 ): Promise<void> {
   refuseWeak(context, { pin, known })
+  const { person } = holder
   if (current !== undefined) {
     await checkPin(context, person, current)
-    await replacePin(context, person, { pin, type: 'person.pin_changed' })
+    await replacePin(context, holder, { pin, type: 'person.pin_changed' })
     return
   }
   const hash = await context.hashes.hash(pin)
@@ -38,31 +46,32 @@ export async function setPin(
     .onConflict('person_id')
     .ignore()
     .returning('person_id')
-  if (inserted.length === 0) await fillCleared(context, person, row)
+  if (inserted.length === 0) await fillCleared(context, holder, row)
 }
 
 /** A PIN in the place of one that was taken away. */
-async function fillCleared(context: Context, person: Uuid, row: object): Promise<void> {
+async function fillCleared(context: Context, holder: PinHolder, row: object): Promise<void> {
+  const { person } = holder
   await context.db.transaction(async (trx) => {
     const filled = await trx('pins').where({ person_id: person }).whereNull('hash').update(row)
     if (filled === 0) throw new ServiceError('pin_already_set')
-    await securityChanged(trx, person, { type: 'person.pin_changed', at: context.now() })
+    await changed(trx, holder, 'person.pin_changed', context.now())
   })
 }
 
 /** A new PIN for who has proved to be the person without the old one, locked or not. */
-export async function resetPin(context: Context, person: Uuid, asked: NewPin): Promise<void> {
+export async function resetPin(context: Context, holder: PinHolder, asked: NewPin): Promise<void> {
   refuseWeak(context, asked)
-  await replacePin(context, person, { pin: asked.pin, type: 'person.pin_reset' })
+  await replacePin(context, holder, { pin: asked.pin, type: 'person.pin_reset' })
 }
 
 async function replacePin(
   context: Context,
-  person: Uuid,
+  holder: PinHolder,
   { pin, type }: { readonly pin: string; readonly type: SecurityChange },
 ): Promise<void> {
   const hash = await context.hashes.hash(pin)
-  await forget(context, person, type, { ...columnsOf(hash), changed_at: context.now() })
+  await forget(context, holder, type, { ...columnsOf(hash), changed_at: context.now() })
 }
 
 /**
@@ -70,24 +79,35 @@ async function replacePin(
  * @throws {ServiceError} `pin_not_set`.
  */
 export async function clearPin(context: Context, person: Uuid): Promise<void> {
-  await forget(context, person, 'person.pin_reset', { hash: null, pepper_kid: null })
+  await forget(context, { person, jti: null }, 'person.pin_reset', { hash: null, pepper_kid: null })
 }
 
 /** Wrong PINs were guesses at another one: with it they are forgotten. */
 async function forget(
   context: Context,
-  person: Uuid,
+  holder: PinHolder,
   type: SecurityChange,
   row: object,
 ): Promise<void> {
   const at = context.now()
   await context.db.transaction(async (trx: Knex.Transaction) => {
-    const changed = await trx('pins')
-      .where({ person_id: person })
+    const updated = await trx('pins')
+      .where({ person_id: holder.person })
       .update({ ...row, failed: 0, failures: 0, locked_until: null })
-    if (changed === 0) throw new ServiceError('pin_not_set')
-    await securityChanged(trx, person, { type, at })
+    if (updated === 0) throw new ServiceError('pin_not_set')
+    await changed(trx, holder, type, at)
   })
+}
+
+/** The person is told, limits are reduced for a while, and other sessions end. */
+async function changed(
+  trx: Knex.Transaction,
+  { person, jti }: PinHolder,
+  type: SecurityChange,
+  at: Date,
+): Promise<void> {
+  await securityChanged(trx, person, { type, at })
+  await endSessions(trx, person, at, jti)
 }
 
 const columnsOf = ({ hash, kid }: PinHash) => ({ hash, pepper_kid: kid })

@@ -4,7 +4,7 @@ import { COMMON_PINS } from './common_pins.ts'
 /** What others may know about a person. */
 export interface Known {
   readonly phoneNumber: string | undefined
-  /** YYYY-MM-DD; any part may be 0 or missing. */
+  /** YYYY-MM-DD, as OpenID Connect has it; anything else tells nothing. */
   readonly birthdate: string | undefined
 }
 
@@ -62,7 +62,9 @@ const digitsOf = (text: string | undefined): string => (text ?? '').replaceAll(/
 
 /** A birth date in every order of its parts that gives four digits or more. */
 function birthdays(birthdate: string | undefined): ReadonlySet<string> {
-  const [, year = '', month = '', day = ''] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(birthdate ?? '') ?? []
+  const found = /^(\d{4})-(\d\d)-(\d\d)$/.exec(birthdate ?? '')
+  if (found === null) return new Set()
+  const [, year = '', month = '', day = ''] = found
   const parts = [day, month, year.slice(2), year, day.replace(/^0/, ''), month.replace(/^0/, '')]
   const pairs = parts.flatMap((a) => parts.map((b) => a + b))
   const all = pairs.flatMap((pair) => [pair, ...parts.map((part) => pair + part)])

@@ -9,6 +9,7 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import { refused } from '../answers.ts'
 import { publicId } from '../ids.ts'
 import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
@@ -61,6 +62,46 @@ export async function createMerchant(
       return { rows, answer: JSON.stringify(body) }
     },
   })
+}
+
+/** @throws {ServiceError} `fee_schedule_in_past`, as `createFeeSchedule` would. */
+export function refusePast(validFrom: Date | undefined, now: Date): void {
+  if (validFrom !== undefined && validFrom < now) throw new ServiceError('fee_schedule_in_past')
+}
+
+/**
+ * What a merchant pays from `validFrom` on, or from now: payments that were made before keep the
+ * schedule that priced them.
+ * @throws {ServiceError} `not_found` without such a merchant, `fee_schedule_in_past`.
+ */
+export async function createFeeSchedule(
+  context: Context,
+  merchant: Uuid,
+  { fees, validFrom }: { readonly fees: NewFeeSchedule; readonly validFrom: Date | undefined },
+  claim: Claim,
+): Promise<Outcome> {
+  const now = context.now()
+  await refuseUnknown(context.db, merchant)
+  refusePast(validFrom, now)
+  const row = scheduleRow(newId(), merchant, fees, validFrom ?? now)
+  const body = {
+    ...scheduleOut({ ...fees, id: row.id }),
+    merchant: publicId('mer', merchant),
+    valid_from: row.valid_from.toISOString(),
+  }
+  return context.group.submit({
+    ...{ id: newUnitId(), at: now, transfers: [], claim },
+    conclude: (verdict) =>
+      verdict.accepted
+        ? { rows: { fee_schedules: [row] }, answer: JSON.stringify(body) }
+        : refused(verdict),
+  })
+}
+
+/** @throws {ServiceError} `not_found` */
+export async function refuseUnknown(db: Knex, merchant: Uuid): Promise<void> {
+  const row = await db('merchants').where({ id: merchant }).first('id')
+  if (row === undefined) throw new ServiceError('not_found')
 }
 
 function scheduleRow(id: Uuid, merchant: Uuid, fees: NewFeeSchedule, validFrom: Date) {

@@ -17,6 +17,7 @@ import { idIn, idOut, publicId } from '../ids.ts'
 import { payeeById } from '../identity/parties.ts'
 import { staffIssuer } from '../identity/staff.ts'
 import { createMerchant } from './merchants.ts'
+import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, priceEndpoints } from './prices_routes.ts'
 import { createOrder, findOrder, type ManualCapture, orderOut } from './orders.ts'
 import {
   findSettlement,
@@ -26,28 +27,6 @@ import {
   settlementOut,
   type SettlementLine,
 } from './settlements.ts'
-
-const Percent = z
-  .string()
-  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
-  .describe('Decimal text: "1.4" is 1.4 %')
-
-const MinorUnits = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
-
-const FeeScheduleIn = z.strictObject({
-  percent: Percent,
-  fixed: MinorUnits.describe('Minor units, for each payment'),
-  tax_percent: Percent.default('0'),
-  currency: CurrencyCode,
-})
-
-const FeeScheduleOut = z.strictObject({
-  id: idOut('fee'),
-  percent: z.string(),
-  fixed: z.string(),
-  tax_percent: z.string(),
-  currency: CurrencyCode,
-})
 
 const MerchantOut = z
   .strictObject({
@@ -131,12 +110,9 @@ const merchantEndpoint = endpoint({
   answers: { 201: MerchantOut },
   refusals: ['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'],
   handle: (context, { body: { fees, subject, issuer, ...merchant }, caller, claim }) => {
-    if (!isCurrency(fees.currency)) throw new ServiceError('currency_unknown')
-    const { percent, fixed, tax_percent: taxPercent, currency } = fees
-    const schedule = { percent, fixed: BigInt(fixed), taxPercent, currency }
     const staff = { issuer: staffIssuer(context.config, issuer), subject }
-    const by = caller.subject
-    return createMerchant(context, { ...merchant, staff, by, fees: schedule }, claim)
+    const asked = { ...merchant, staff, by: caller.subject, fees: newScheduleOf(fees) }
+    return createMerchant(context, asked, claim)
   },
 })
 
@@ -279,4 +255,9 @@ const settlementEndpoints = [
   }),
 ]
 
-export const merchantEndpoints = [merchantEndpoint, ...orderEndpoints, ...settlementEndpoints]
+export const merchantEndpoints = [
+  merchantEndpoint,
+  ...priceEndpoints,
+  ...orderEndpoints,
+  ...settlementEndpoints,
+]

@@ -51,6 +51,7 @@ CREATE TABLE reviews (
     state         text NOT NULL CHECK (state IN
                     ('pending', 'released', 'refused', 'expired', 'canceled')),
     hold_id       uuid,                                  -- the unit that holds the money, if any
+    evidence      bytea,                                 -- of the approval, sealed with what follows
     due_at        timestamptz NOT NULL,
     decided_by    text,                                  -- the operator; null for the clock, the payer
     decided_at    timestamptz,

@@ -46,7 +46,8 @@ export async function release(
     answerOf(async () => {
       const locked = await lockReviewed(trx, payment.id)
       const { unit, at, transfers, change, prepared } = onward
-      await createTransfers(trx, { id: unit, at, transfers })
+      const evidence = review.evidence ?? undefined
+      await createTransfers(trx, { id: unit, at, transfers, evidence })
       if (prepared !== undefined) await trx('instructions').insert(prepared.instruction)
       const decided = { decided_by: operator, ...(reason !== undefined && { reason }) }
       await decideReview(trx, payment.id, at, { state: 'released', ...decided })

@@ -183,8 +183,7 @@ async function payFromBank(
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
   const { uses, approval } = clearance
-  const { evidence } = approval
-  const unit = { id: payment.transfer, at: payment.createdAt, claim, uses, evidence }
+  const unit = { id: payment.transfer, at: payment.createdAt, claim, uses }
   // No bank hears of what somebody must look at first.
   if (payment.reviewDueAt !== null) {
     return context.group.submit({
@@ -203,7 +202,7 @@ async function payFromBank(
   )
   const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...unit,
+    ...{ ...unit, evidence: approval.evidence },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }
@@ -239,7 +238,7 @@ function concluded(
   const { approval, review } = clearance
   const rows = {
     payments: [paymentRow(payment, approval)],
-    ...(review !== null && { reviews: [reviewRow(payment, review)] }),
+    ...(review !== null && { reviews: [reviewRow(payment, review, approval.evidence)] }),
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),

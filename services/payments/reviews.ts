@@ -28,6 +28,8 @@ export interface Review {
   readonly state: ReviewState
   /** The unit that holds the money; null where it is still at the bank. */
   readonly hold: UnitId | null
+  /** Of the payer's approval: sealed again with what a release moves. */
+  readonly evidence: Buffer | null
   readonly dueAt: Date
   /** The subject of the operator; null where the clock or the payer ended it. */
   readonly decidedBy: string | null
@@ -41,9 +43,14 @@ export interface Review {
 }
 
 /** The row that commits with a payment in review. */
-export const reviewRow = (payment: Payment, assessment: Uuid): CompanionRow => ({
+export const reviewRow = (
+  payment: Payment,
+  assessment: Uuid,
+  evidence: Buffer | undefined,
+): CompanionRow => ({
   ...{ id: newId(), payment_id: payment.id, assessment_id: assessment, state: 'pending' },
   ...{ hold_id: payment.bankAccount === null ? payment.transfer : null },
+  evidence: evidence === undefined ? null : `\\x${evidence.toString('hex')}`,
   ...{ due_at: payment.reviewDueAt, created_at: payment.createdAt },
 })
 
@@ -144,6 +151,7 @@ export async function expireReview(
 
 const COLUMNS = {
   ...{ id: 'reviews.id', payment: 'payment_id', state: 'state', hold: 'hold_id' },
+  evidence: 'evidence',
   ...{ dueAt: 'due_at', decidedBy: 'decided_by', decidedAt: 'decided_at', reason: 'reason' },
   ...{ createdAt: 'reviews.created_at', rules: 'rules', reasons: 'reasons', facts: 'facts' },
 }

@@ -124,6 +124,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
     shown: showPeople,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'insufficient_funds'] as const),
@@ -167,10 +168,14 @@ const holdEndpoints = [
     ...{ method: 'POST', path: '/v1/payments/:id/void', tag: 'Payments' },
     ...{ scopes: ['merchant', 'operator'], idempotency: 'required' },
     summary: 'Give back what is still held',
+    secondPerson: ({ scope }) => scope === 'operator',
     params: z.strictObject({ id: idIn('pay') }),
     answers: { 200: PaymentOut },
     shown: showPeople,
     refusals: ['not_found', 'payment_not_authorized', 'hold_resolved', 'account_closed'],
+    check: async ({ db }, { params }) => {
+      if ((await findPayment(db, params.id)) === undefined) throw new ServiceError('not_found')
+    },
     handle: (context, { caller, params, claim }) => {
       const merchant = caller.scope === 'merchant' ? caller.merchant : undefined
       return voidHold(context, merchant, params.id, claimed(claim))
@@ -199,6 +204,7 @@ export const paymentEndpoints = [
     statusOf,
     refusals: [
       ...APPROVAL_REFUSALS,
+      'payment_refused',
       ...BANK_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),

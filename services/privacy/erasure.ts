@@ -42,7 +42,12 @@ export const DESTROYED: readonly Destroyed[] = [
   },
   {
     ...{ table: 'pins', by: 'person_id', as: 'uuid' },
-    becomes: (_, at) => ({ hash: '', changed_at: at }),
+    becomes: (_, at) => ({ hash: null, changed_at: at }),
+  },
+  {
+    // The public key stays: by it alone can be shown what was approved.
+    ...{ table: 'devices', by: 'person_id', as: 'uuid' },
+    becomes: (_, at) => ({ name: '', revoked_at: at }),
   },
   { table: 'totp', by: 'person_id', as: 'uuid', becomes: undefined },
   { table: 'totp_enrolments', by: 'person_id', as: 'uuid', becomes: undefined },

@@ -18,6 +18,7 @@ const BATCH = 100
 const FACTORS: Readonly<Record<string, readonly string[]>> = {
   pins: ['changed_at', 'locked_until'],
   totp: ['confirmed_at', 'locked_until'],
+  devices: ['id', 'name', 'thumbprint', 'alg', 'bound_by', 'created_at', 'revoked_at'],
 }
 
 /** @throws {ServiceError} `not_found` for nobody, or who is erased. */

@@ -54,7 +54,7 @@ export const privacyEndpoints = [
     idempotency: 'required',
     body: z.strictObject({ approval: ApprovalBody.optional() }),
     answers: { 204: null },
-    refusals: [...APPROVAL_REFUSALS, ...(['not_found', 'account_not_empty'] as const)],
+    refusals: [...APPROVAL_REFUSALS, 'not_found', 'account_not_empty'],
     handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
       const act = { action: 'erasure' as const, person: person.id, facts: {}, key }
       await approve(context, act, body.approval, await allFactors(context, person.id))

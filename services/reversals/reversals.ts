@@ -30,6 +30,8 @@ export interface ReversalRequest {
   readonly reason: string
   /** Who says so. */
   readonly operator: string
+  /** The other operator, who agreed. */
+  readonly approvedBy: string | undefined
 }
 
 /** @throws {ServiceError} when it may not be reversed; that is not stored. The books' word is. */
@@ -46,6 +48,14 @@ export async function reverse(
         : reverseUnit(context, trx, subject, request),
     ),
   )
+}
+
+/** @throws {ServiceError} `not_found`, when there is nothing that could be reversed. */
+export async function checkReversal(
+  { db }: Context,
+  subject: ReversalRequest['subject'],
+): Promise<void> {
+  await subjectOf(db, subject)
 }
 
 /** A unit that is a payment's stands for the payment, so that both are reversed or neither. */
@@ -131,9 +141,10 @@ interface Made {
 async function record(
   trx: Knex.Transaction,
   { unit: { id, at }, original, payment }: Made,
-  { reason, operator }: ReversalRequest,
+  { reason, operator, approvedBy }: ReversalRequest,
 ) {
-  const row = { id, original_id: original, payment_id: payment, reason, operator, created_at: at }
+  const who = { operator, approved_by: approvedBy ?? null }
+  const row = { id, original_id: original, payment_id: payment, reason, ...who, created_at: at }
   await trx('reversals').insert(row)
   return {
     id: publicId('trf', id),

@@ -29,6 +29,8 @@ export const CAFE = {
 } as const
 
 export const OPERATOR = { sub: 'olga' } as const
+/** Agrees to what the first proposes. */
+export const SECOND_OPERATOR = { sub: 'otto' } as const
 
 /** The banks, and what their customers have there at first: minor units. */
 export const BANKS = [

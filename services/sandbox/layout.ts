@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
 import type { VaultKeys } from '../vault/vault.ts'
-import { BANKS, CAFE, OPERATOR, PEOPLE } from './cast.ts'
+import { BANKS, CAFE, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
 
 export interface Layout {
   readonly ports: readonly number[]
@@ -150,7 +150,7 @@ function sandboxDocument(
         fees: CAFE.fees,
       },
     ],
-    operators: [{ sub: OPERATOR.sub, scope: 'operator' }],
+    operators: [OPERATOR, SECOND_OPERATOR].map(({ sub }) => ({ sub, scope: 'operator' })),
     banks: banks.map(({ name, url }) => ({ name, url, books: `${url}/books` })),
     curl: curlLines(apiUrl, tokenUrl),
   }

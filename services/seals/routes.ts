@@ -6,7 +6,9 @@ import { ServiceError } from '../errors.ts'
 import { endpoint, type PublicEndpoint } from '../http/endpoint.ts'
 import { PAGE_MAX, Timestamp } from '../http/schemas.ts'
 import { idIn } from '../ids.ts'
+import { Evidence } from './evidence.ts'
 import { checkpointOut, issueReceipt } from './issue.ts'
+import { issueEvidence } from './issue_evidence.ts'
 import { Head, Receipt } from './receipt.ts'
 
 const CheckpointOut = Head.extend({
@@ -40,6 +42,18 @@ export const sealEndpoints = [
     handle: async (context, { caller, params }) => {
       const party = caller.scope === 'person' ? caller.person.id : caller.merchant
       return { status: 200, body: await issueReceipt(context, params.id, party) }
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/payments/:id/evidence', tag: 'Payments' },
+    summary: 'What the payer agreed to, and the proof that they did, for the payer alone',
+    scopes: ['person', 'operator'],
+    params: z.strictObject({ id: idIn('pay') }),
+    answers: { 200: Evidence },
+    refusals: ['not_found', 'not_sealed_yet'],
+    handle: async (context, { caller, params }) => {
+      const payer = caller.scope === 'person' ? caller.person.id : undefined
+      return { status: 200, body: await issueEvidence(context, params.id, payer) }
     },
   }),
   endpoint({

@@ -18,32 +18,50 @@ export interface Wire {
 }
 
 interface Asked {
-  readonly resolve: (answer: Answer) => void
+  readonly resolve: (answer: Answer & Goodbye) => void
   readonly reject: (error: Error) => void
 }
 
+/** The API closes a connection after so many requests and says so; then there is a new one. */
 export async function openWire(port: number): Promise<Wire> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  await once(socket, 'connect')
-  let asked: Asked | undefined
-  readAnswers(
-    socket,
-    (answer) => asked?.resolve(answer),
-    (error) => asked?.reject(error),
-  )
+  let socket = await connected(port)
+  const exchange = (request: string) =>
+    new Promise<Answer & Goodbye>((resolve, reject) => {
+      socket.onAnswer = { resolve, reject }
+      socket.write(request)
+    })
   return {
-    exchange: (request) =>
-      new Promise((resolve, reject) => {
-        asked = { resolve, reject }
-        socket.write(request)
-      }),
+    async exchange(request) {
+      const { isLast, ...answer } = await exchange(request)
+      if (isLast) {
+        socket.destroy()
+        socket = await connected(port)
+      }
+      return answer
+    },
     close: () => void socket.destroy(),
   }
 }
 
+async function connected(port: number): Promise<Socket & { onAnswer?: Asked }> {
+  const socket: Socket & { onAnswer?: Asked } = connect({ port, host: '127.0.0.1', noDelay: true })
+  await once(socket, 'connect')
+  readAnswers(
+    socket,
+    (answer) => socket.onAnswer?.resolve(answer),
+    (error) => socket.onAnswer?.reject(error),
+  )
+  return socket
+}
+
+interface Goodbye {
+  /** The connection is of no use after it. */
+  readonly isLast: boolean
+}
+
 function readAnswers(
   socket: Socket,
-  onAnswer: (answer: Answer) => void,
+  onAnswer: (answer: Answer & Goodbye) => void,
   onError: (error: Error) => void,
 ): void {
   let received: Buffer = Buffer.alloc(0)
@@ -72,9 +90,10 @@ function lengthOf(received: Buffer): number | undefined {
 }
 
 /** `HTTP/1.1 201 Created`: the status is at a fixed place. */
-function answerIn(received: Buffer, end: number): Answer {
+function answerIn(received: Buffer, end: number): Answer & Goodbye {
   const status = Number(received.toString('latin1', 9, 12))
   const body =
     status === 201 ? '' : received.toString('utf8', received.indexOf(HEAD_END), end).trim()
-  return { status, body }
+  const head = received.toString('latin1', 0, received.indexOf(HEAD_END))
+  return { status, body, isLast: /\r\nconnection: close/i.test(head) }
 }

@@ -38,7 +38,7 @@ export function withSecondApi(use: (api: SecondApi) => void, settings?: Settings
 /** What the second process is told otherwise than the first. */
 export type Settings = (first: Config) => Partial<Config>
 
-async function startSecondApi(settings: Settings = () => ({})) {
+export async function startSecondApi(settings: Settings = () => ({})) {
   const { config } = await world()
   const [known] = config.TOKEN_ISSUERS
   const issuer = await startIssuer(known.issuer, known.audience, { alsoAt: known.jwks_url })
@@ -48,7 +48,8 @@ async function startSecondApi(settings: Settings = () => ({})) {
     ...settings(first),
   }))
   return {
-    ...{ apiUrl: api.apiUrl, publicKey: issuer.publicKey, publicJwk: issuer.publicJwk },
+    ...{ apiUrl: api.apiUrl, context: api.context },
+    ...{ publicKey: issuer.publicKey, publicJwk: issuer.publicJwk },
     ...{ mint: issuer.mint, unsigned: issuer.unsigned, published: issuer.published },
     async stop() {
       await api.stop()

@@ -32,12 +32,14 @@ const WATCHED = {
   reviews: "concat_ws('|', id, state)",
   people: "concat_ws('|', id, tier, country)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
+  devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   totp: "concat_ws('|', person_id, confirmed_at)",
   totp_enrolments: "concat_ws('|', person_id, expires_at)",
   recovery_codes: "concat_ws('|', person_id, hash, used_at)",
   step_up_rules: "concat_ws('|', id, valid_to)",
   events: "concat_ws('|', id, type)",
+  proposals: "concat_ws('|', id, state)",
 } as const
 
 export type Watched = keyof typeof WATCHED
@@ -124,9 +126,9 @@ export async function send(
 }
 
 /** What comes back over a bare socket, all of it, for requests that no HTTP client would write. */
-export async function overSocket(request: string): Promise<string> {
+export async function overSocket(request: string, port?: number): Promise<string> {
   const { apiUrl } = await world()
-  const socket = connect(Number(new URL(apiUrl).port), '127.0.0.1')
+  const socket = connect(port ?? Number(new URL(apiUrl).port), '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error('the server neither answers nor ends')))
   socket.write(request)
   return (await buffer(socket)).toString()

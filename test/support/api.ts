@@ -96,7 +96,11 @@ async function load() {
 }
 
 /** No answer may be one that the document does not promise, in status or in shape. */
-async function expectDocumented(method: string, path: string, answer: Answer): Promise<void> {
+export async function expectDocumented(
+  method: string,
+  path: string,
+  answer: Answer,
+): Promise<void> {
   const { document, ajv } = await (loaded ??= load())
   const { pathname } = new URL(path, 'http://x')
   const template = Object.keys(document.paths).find((one) =>

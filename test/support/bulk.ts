@@ -1,8 +1,8 @@
 /** Bulks of an operator, and accounts for them. */
 import { findAccounts, openAccount } from '../../ledger/index.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
-import { type Answer, call, newKey } from './api.ts'
-import { OPERATOR } from './people.ts'
+import { type Answer, newKey } from './api.ts'
+import { together } from './proposals.ts'
 import { world } from './world.ts'
 
 export interface Unit {
@@ -39,7 +39,7 @@ export const unit = (transfers: readonly object[], more: object = {}): Unit => (
   ...more,
 })
 export const bulk = (mode: string, units: readonly object[], key = newKey()) =>
-  call(OPERATOR, 'POST', '/v1/ledger/bulk', { key, body: { mode, units } })
+  together('/v1/ledger/bulk', { key, body: { mode, units } })
 export const statesOf = ({ body }: Answer): string[] =>
   body.results.map(
     (one: { state: string; code?: string; replayed?: boolean }) =>

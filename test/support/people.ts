@@ -15,6 +15,8 @@ export interface Person extends Who {
 }
 
 export const OPERATOR: Who = { sub: 'olga', scope: 'operator' }
+/** Agrees to what the first proposes. */
+export const SECOND_OPERATOR: Who = { sub: 'otto', scope: 'operator' }
 
 /** Somebody with a PIN and `balance` minor units of EUR in the wallet. */
 export async function person(balance = 0n, { withPin = true } = {}): Promise<Person> {

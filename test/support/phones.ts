@@ -1,13 +1,20 @@
 /** Phones: each has a key of its own, is bound to a person, and agrees by what it signs. */
 import { expect } from 'chai'
-import { digestOf, newDeviceKey, provePossession } from '../../docs/sdk/approval.js'
-import { publicJwk, signApproval, thumbprintOf } from '../../docs/sdk/approval.js'
+import {
+  digestOf,
+  encryptPin,
+  newDeviceKey,
+  provePossession,
+  publicJwk,
+  signApproval,
+  thumbprintOf,
+} from '../../docs/sdk/approval.js'
 import { publicId } from '../../services/ids.ts'
 import { type Answer, call, newKey } from './api.ts'
 import { type Person, PIN } from './people.ts'
 
 type Pair = Awaited<ReturnType<typeof newDeviceKey>>
-export type Curve = 'P-256' | 'Ed25519'
+type Curve = 'P-256' | 'Ed25519'
 
 export interface Phone {
   /** `dev_...`. */
@@ -24,26 +31,38 @@ export interface Facts {
 
 export const personId = ({ id }: Person): string => publicId('per', id)
 
+interface Enrolment {
+  readonly curve?: Curve
+  readonly name?: string
+  /** A second factor, where one is asked for. */
+  readonly totp?: string
+  /** A new one where none is given. */
+  readonly pair?: Pair
+}
+
 /** What POST /v1/devices takes, under this key. */
 export async function enrolment(
   person: Person,
   key: string,
-  { curve = 'P-256', name = 'A phone' }: { readonly curve?: Curve; readonly name?: string } = {},
+  { curve = 'P-256', name = 'A phone', ...given }: Enrolment = {},
 ) {
-  const pair = await newDeviceKey(curve)
+  const pair = given.pair ?? (await newDeviceKey(curve))
   const jwk = await publicJwk(pair)
   const thumbprint = await thumbprintOf(jwk)
   const act = { action: 'device.bind', person: personId(person), key, thumbprint, name }
   const digest = await digestOf(act)
   const possession = await provePossession(pair.privateKey, thumbprint, digest)
-  return { pair, digest, body: { name, key: jwk, possession, approval: { pin: PIN } } }
+  return {
+    key,
+    pair,
+    digest,
+    thumbprint,
+    body: { name, key: jwk, possession, approval: { pin: PIN } },
+  }
 }
 
 /** Binds another one with the PIN. */
-export async function phone(
-  person: Person,
-  options: { readonly curve?: Curve; readonly name?: string; readonly totp?: string } = {},
-): Promise<Phone> {
+export async function phone(person: Person, options: Enrolment = {}): Promise<Phone> {
   const key = newKey()
   const { pair, body } = await enrolment(person, key, options)
   const approval = { ...body.approval, ...(options.totp && { totp: options.totp }) }
@@ -81,4 +100,39 @@ export async function payBy(
   const approval = await agree(paymentOf(payee, amount), key)
   const body = { payee: payee.alias, amount, currency: 'EUR', approval }
   return call(payer, 'POST', '/v1/payments', { key, body })
+}
+
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** What an attacker writes, signed by this phone whatever it says. */
+export async function forge({ id, pair }: Phone, said: Forged): Promise<{ device: string }> {
+  const { name } = pair.privateKey.algorithm
+  const alg = name === 'ECDSA' ? 'ES256' : 'EdDSA'
+  const header = { alg, kid: id, typ: 'florin-approval+jws', ...said.header }
+  const payload = { digest: said.digest, iat: Math.floor(Date.now() / 1000), ...said.payload }
+  const input = `${part(header)}.${part(payload)}`
+  const algorithm = { name, hash: 'SHA-256' }
+  const signature = await crypto.subtle.sign(algorithm, pair.privateKey, Buffer.from(input))
+  return { device: `${input}.${Buffer.from(signature).toString('base64url')}` }
+}
+
+interface Forged {
+  readonly digest: string
+  readonly header?: object
+  readonly payload?: object
+}
+
+/** The key that PINs are encrypted to. */
+export async function pinKey() {
+  const { body } = await call(undefined, 'GET', '/.well-known/jwks.json')
+  return body.keys.find(({ use }: { readonly use: string }) => use === 'enc')
+}
+
+/** What the payer agrees to, under this key. */
+export const digestBy = (payer: Person, act: Facts, key: string) =>
+  digestOf({ ...act, person: personId(payer), key })
+
+/** The PIN, as a phone encrypts it for this. */
+export async function encrypted(payer: Person, act: Facts, key: string, pin = PIN) {
+  return { pin_jwe: await encryptPin(await pinKey(), pin, await digestBy(payer, act, key)) }
 }

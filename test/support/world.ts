@@ -125,12 +125,16 @@ function environmentOf(told: {
   return {
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
+    // The tests' Postgres is made to be quick and thrown away.
+    DATABASE_DURABILITY: 'any',
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...GENEROUS_RATES,
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
     PIN_JWE_KEY: newPinKey(),
+    // Everybody comes from one address here; what a flood does has tests of its own.
+    ...{ SECURITY_LOG_PER_ADDRESS: '100000', SECURITY_LOG_PER_MINUTE: '1000000' },
   }
 }
 

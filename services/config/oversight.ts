@@ -1,0 +1,18 @@
+/** How people watch over each other: the second person, and the security log. */
+import { integer, key } from './kinds.ts'
+
+export const OVERSIGHT_SETTINGS = {
+  PROPOSALS_PENDING_MAX: integer(1_000, 1, 100_000).describe(
+    'How many proposals may wait to be decided',
+  ),
+  PROPOSAL_HOURS: integer(24, 1, 168).describe('How long a second person may take to decide'),
+  SECURITY_LOG_KEY: key
+    .optional()
+    .describe('Hides addresses in the security log; where left out, made of PIN_PEPPER'),
+  SECURITY_LOG_PER_ADDRESS: integer(20, 1, 100_000).describe(
+    'Failures of one kind from one address that get a row each, in a minute; more are counted',
+  ),
+  SECURITY_LOG_PER_MINUTE: integer(300, 1, 1_000_000).describe(
+    'Failures that get a row each, in a minute, from everywhere',
+  ),
+}

@@ -1,0 +1,151 @@
+/** How a PIN is hashed: with which pepper, at what cost, and how both may change. */
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect } from 'chai'
+import { connect, migrate, newId } from '../ledger/index.ts'
+import { type Config, ConfigError, readConfig } from '../services/config.ts'
+import { openPeppers } from '../services/identity/peppers.ts'
+import { expectProblem } from './support/abuse.ts'
+import { type SecondApi, startSecondApi } from './support/abuse-issuer.ts'
+import { person, PIN } from './support/people.ts'
+import { rowOf, verify, verifyAt, wrong } from './support/pins.ts'
+import { KEYS, world } from './support/world.ts'
+
+const BOOKS = new URL('../ledger/migrations/', import.meta.url)
+const FOLDER = new URL('../services/migrations/', import.meta.url)
+const EARLIER = ['business', 'roles', 'holds', 'exchange'].map(
+  (name, index) => `010${index + 1}_${name}.sql`,
+)
+
+describe('the pepper', () => {
+  const OTHER = Buffer.alloc(32, 9)
+  const withApi = async (settings: Partial<Config>, work: (api: SecondApi) => Promise<void>) => {
+    const api = await startSecondApi(() => settings)
+    try {
+      await work(api)
+    } finally {
+      await api.stop()
+    }
+  }
+
+  it('may change: a PIN that is right moves on, and then needs the old one no more', async () => {
+    const { config, owner } = await world()
+    const ada = await person()
+    // As it was before peppers had ids.
+    await owner('pins').where({ person_id: ada.id }).update({ pepper_kid: null })
+    const before = await rowOf(ada)
+    const previous = [config.PIN_PEPPER]
+    await withApi({ PIN_PEPPER: OTHER, PIN_PREVIOUS_PEPPERS: previous }, async (api) => {
+      expectProblem(await verifyAt(api, ada, wrong(1)), 401, 'approval_refused')
+      expect((await rowOf(ada)).hash).to.equal(before.hash)
+      expect((await verifyAt(api, ada, PIN)).status).to.equal(204)
+    })
+    const after = await rowOf(ada)
+    expect(after.hash).not.to.equal(before.hash)
+    expect(after).to.include({ failed: 0, failures: 0 })
+    expect(after.pepper_kid).to.match(/^[\da-f]{16}$/)
+    await withApi({ PIN_PEPPER: OTHER }, async (api) => {
+      expect((await verifyAt(api, ada, PIN)).status).to.equal(204)
+      expect((await rowOf(ada)).hash).to.equal(after.hash)
+    })
+  })
+
+  it('of a PIN from before peppers had ids is the earliest; wrong ones stay counted', async () => {
+    const { databaseOf } = await world()
+    const url = await databaseOf('florin_pins_upgraded')
+    const db = connect({ url, connectionsMax: 2, applicationName: 'test upgrade' })
+    const folder = await mkdtemp(join(tmpdir(), 'florin-pins-'))
+    try {
+      for (const name of EARLIER) await cp(new URL(name, FOLDER), join(folder, name))
+      await migrate(db, [BOOKS, pathToFileURL(`${folder}/`)])
+      const id = newId()
+      await db('people').insert({ id, issuer: 'https://id', subject: 'ada', name: 'Ada' })
+      const row = { hash: '$argon2id$', failed: 3, changed_at: new Date() }
+      await db('pins').insert({ person_id: id, ...row })
+      await migrate(db, [BOOKS, FOLDER])
+      expect(await db('pins').first()).to.include({ pepper_kid: null, failed: 3, failures: 3 })
+    } finally {
+      await db.destroy()
+      await rm(folder, { recursive: true })
+    }
+    const [first, second, third] = [1, 2, 3].map((byte) => Buffer.alloc(32, byte)) as [
+      ...[Buffer, Buffer, Buffer],
+    ]
+    const hashed = openPeppers(first, []).pepper(PIN, null)
+    expect(openPeppers(second, [first]).pepper(PIN, null)).to.equal(hashed)
+    expect(openPeppers(third, [second, first]).pepper(PIN, null)).to.equal(hashed)
+    expect(openPeppers(third, [second]).pepper(PIN, null)).not.to.equal(hashed)
+  })
+
+  it('is needed: with another one no PIN is right, and no guess is used up', async () => {
+    const [ada, old] = [await person(), await person()]
+    const { owner } = await world()
+    await owner('pins').where({ person_id: old.id }).update({ pepper_kid: null })
+    await withApi({ PIN_PEPPER: OTHER }, async (api) => {
+      expectProblem(await verifyAt(api, ada, PIN), 500, 'internal')
+      expectProblem(await verifyAt(api, old, PIN), 401, 'approval_refused')
+    })
+    expect((await rowOf(ada)).failed).to.equal(0)
+    expect((await verify(ada, PIN)).status).to.equal(204)
+  })
+})
+
+describe('the cost of a hash', () => {
+  const env = {
+    ...{ DATABASE_URL: 'postgres://db/florin', BANKS: '[]', ...KEYS },
+    TOKEN_ISSUERS: '[{"issuer":"https://id","audience":"florin","jwks_url":"https://id/jwks"}]',
+    PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'),
+  }
+
+  it('is 19 MiB and two passes, with a salt of 16 bytes and a tag of 32', async () => {
+    const { hash } = await rowOf(await person())
+    const [, kind, version, cost, salt, tag] = hash.split('$')
+    expect([kind, version, cost]).to.deep.equal(['argon2id', 'v=19', 'm=19456,t=2,p=1'])
+    expect(Buffer.from(salt, 'base64')).to.have.length(16)
+    expect(Buffer.from(tag, 'base64')).to.have.length(32)
+  })
+
+  it('is never less than one of three that are published', () => {
+    for (const cost of ['m=19456,t=2,p=1', 'm=47104,t=1,p=1', 'm=12288,t=3,p=1', 'm=65536,t=4,p=2'])
+      expect(() => readConfig({ ...env, PIN_ARGON2: cost }), cost).not.to.throw()
+    for (const cost of ['m=19455,t=2,p=1', 'm=47103,t=1,p=1', 'm=12287,t=3,p=1', 'm=8192,t=9,p=1'])
+      expect(() => readConfig({ ...env, PIN_ARGON2: cost }), cost).to.throw(ConfigError)
+    for (const cost of ['m=99999999,t=2,p=1', 'm=19456,t=2', '19456', 'm=19456,t=2,p=9'])
+      expect(() => readConfig({ ...env, PIN_ARGON2: cost }), cost).to.throw(ConfigError)
+  })
+
+  it('follows the setting when the PIN is next right', async () => {
+    const ada = await person()
+    const cost = { memory_kib: 12_288, passes: 3, lanes: 1 }
+    const api = await startSecondApi(() => ({ PIN_ARGON2: cost }))
+    expect((await verifyAt(api, ada, PIN)).status).to.equal(204)
+    await api.stop()
+    expect((await rowOf(ada)).hash).to.match(/^\$argon2id\$v=19\$m=12288,t=3,p=1\$/)
+    expect((await verify(ada, PIN)).status).to.equal(204)
+    expect((await rowOf(ada)).hash).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+  })
+
+  it('leaves threads to whatever else needs them', () => {
+    expect(() => readConfig({ ...env, PIN_HASHES_AT_ONCE: '3' })).to.throw(/UV_THREADPOOL_SIZE/)
+    const wider = { ...env, PIN_HASHES_AT_ONCE: '6', UV_THREADPOOL_SIZE: '8' }
+    expect(() => readConfig(wider)).not.to.throw()
+  })
+
+  it('and all other numbers are careful unless told', () => {
+    expect(readConfig(env)).to.deep.include({
+      ...{ PIN_DIGITS: 6, PIN_SCHEME: 'standard', PIN_ATTEMPTS_MAX: 5, PIN_LOCK_S: 1_800 },
+      ...{ PIN_FAILURES_MAX: 10, PIN_HASHES_AT_ONCE: 2, PIN_QUEUE_MAX: 64 },
+      ...{ PIN_ARGON2: { memory_kib: 19_456, passes: 2, lanes: 1 }, PIN_PREVIOUS_PEPPERS: [] },
+      ...{ SPRAY_FAILURES_PER_ADDRESS_HOUR: 20, SPRAY_FAILURES_GLOBAL_MINUTE: 1_000 },
+      ...{ RATE_MONEY_PER_MINUTE: 10, RATE_MONEY_PER_DAY: 100, RATE_LOOKUPS_PER_MINUTE: 20 },
+      ...{ RATE_SECURITY_PER_MINUTE: 5, RATE_ANONYMOUS_PER_MINUTE: 60 },
+      ...{ RATE_CALLBACKS_PER_SECOND: 200, TRUSTED_PROXIES: 0 },
+    })
+    for (const weaker of ['PIN_ATTEMPTS_MAX=6', 'PIN_LOCK_S=1799', 'PIN_FAILURES_MAX=11']) {
+      const [name = '', value] = weaker.split('=')
+      expect(() => readConfig({ ...env, [name]: value }), weaker).to.throw(ConfigError)
+    }
+  })
+})

@@ -1,0 +1,73 @@
+/** The API as a process of its own, as it is deployed: to be measured, or seen to refuse. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Config } from '../../services/config.ts'
+import { inherited } from '../../services/config.ts'
+
+const ROOT = new URL('../../', import.meta.url)
+
+const base64 = (bytes: Buffer) => bytes.toString('base64')
+
+/** @param settings beside those of the world, as the environment has them. */
+function startProcess(config: Config, settings: Readonly<Record<string, string>>) {
+  const told = {
+    ...{ NODE_ENV: 'test', LOG_LEVEL: 'silent', PORT: '0', REDIS_URL: '' },
+    ...{ DATABASE_URL: config.DATABASE_URL, DATABASE_DURABILITY: config.DATABASE_DURABILITY },
+    TOKEN_ISSUERS: JSON.stringify(config.TOKEN_ISSUERS),
+    ...{ PIN_PEPPER: base64(config.PIN_PEPPER), BLIND_INDEX_KEY: base64(config.BLIND_INDEX_KEY) },
+    DATA_KEYS: JSON.stringify(config.DATA_KEYS.map(({ kid, key }) => ({ kid, key: base64(key) }))),
+    BANKS: JSON.stringify(config.BANKS),
+    ...settings,
+  }
+  return spawn(process.execPath, ['--import', 'tsx', 'services/api.ts'], {
+    ...{ cwd: ROOT, env: { ...inherited(), ...told } },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+}
+
+export async function newProcess(config: Config) {
+  const port = await freePort()
+  const child = startProcess(config, { PORT: `${port}` })
+  const gone = once(child, 'exit').then(([code]) => {
+    throw new Error(`the process ended with ${code}`)
+  })
+  gone.catch(() => {})
+  await Promise.race([once(child, 'message'), gone])
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    /** As the process says itself. */
+    async rss_mb() {
+      const text = await (await fetch(`${url}/metrics`)).text()
+      const bytes = /^\w*process_resident_memory_bytes\S* (\S+)$/m.exec(text)?.[1]
+      if (bytes === undefined) throw new Error('the process does not say how large it is')
+      return Number(bytes) / 1024 / 1024
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    },
+  }
+}
+
+/** What a process says that does not start, and its exit code. */
+export async function refusal(config: Config, settings: Readonly<Record<string, string>>) {
+  const child = startProcess(config, settings)
+  const said: Buffer[] = []
+  child.stderr?.on('data', (chunk: Buffer) => said.push(chunk))
+  const started = once(child, 'message').then(() => child.kill('SIGTERM'))
+  started.catch(() => {})
+  const [code] = await once(child, 'close')
+  return { code: code as number | null, said: Buffer.concat(said).toString() }
+}
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net')
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('there is no port')
+  return address.port
+}
