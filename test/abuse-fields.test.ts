@@ -27,25 +27,18 @@ const setTheStage = once(async () => {
 })
 
 const newOrder = (more: object) => ({
-  ...{
-    reference: newSubject('r'),
-    description: 'A thing',
-    amount: '100',
-    currency: 'EUR',
-    ...more,
-  },
+  ...{ reference: newSubject('r'), description: 'A thing', amount: '100', currency: 'EUR' },
+  ...more,
 })
+const fees = { percent: '1', fixed: '0', currency: 'EUR' }
 const newMerchant = (more: object) => {
-  const fees = { percent: '1', fixed: '0', currency: 'EUR' }
   const names = { alias: newSubject('m'), subject: newSubject('m') }
   return { name: 'Shop', ...names, fees, ...more }
 }
 /** So little that it needs no PIN, and so no time. */
 const small = (more: object) => payment(ben, '1', { approval: undefined, ...more })
-const newDevice = (name: unknown) => {
-  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
-  return { name, key, possession: 'a.b.c' }
-}
+const deviceKey = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+const newDevice = (name: unknown) => ({ name, key: deviceKey, possession: 'a.b.c' })
 const link = (holder: unknown) => ({ bank: 'north', number: 'T-0997', holder })
 
 /** Every text that people write, by the longest it may be. */

@@ -33,6 +33,7 @@ export const SECURITY_KINDS = [
   'recovery_codes_created',
   'sessions_revoked',
   'totp_enrolled',
+  'totp_locked',
   'totp_removed',
 ] as const
 
@@ -51,4 +52,5 @@ export const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
   invalid_token: 'auth_failed',
   pin_locked: 'pin_locked',
   second_person_required: 'forbidden',
+  totp_locked: 'totp_locked',
 }
