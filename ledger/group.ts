@@ -115,8 +115,8 @@ export function openGroup(options: GroupOptions): Group {
   }
 
   const stats = () => ({ waiting: queue.length, writing })
-  const look = openLooks(pool).ask
-  const recall = (claim: Claim) => look(ANSWERS, claim.id)
+  const { ask: look } = openLooks(pool)
+  const recall = ({ id }: Claim) => look(ANSWERS, id)
   return { submit, submitBulk: bulks.submit, recall, look, close, stats }
 }
 

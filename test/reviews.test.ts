@@ -21,8 +21,10 @@ import {
   order,
   payment,
   person,
+  SECOND_OPERATOR,
   walletBalance,
 } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { decide, reviewOf, runOut, suspect, waiting } from './support/reviews.ts'
 import { world } from './support/world.ts'
 
@@ -115,6 +117,7 @@ describe('a review', () => {
     expect(evidence).to.have.length(32)
     expect(await evidenceOf(paid.id)).to.deep.equal(evidence)
     expect(released.body).to.include({ state: 'released', decided_by: OPERATOR.sub })
+    expect(released.body.approved_by).to.equal(SECOND_OPERATOR.sub)
     expect(released.body.payment.state).to.equal('completed')
     expect(await balances(ada)).to.deep.equal({ posted: '6000', available: '6000' })
     expect(await walletBalance(ben)).to.equal(4_000n)
@@ -139,7 +142,7 @@ describe('a review', () => {
     expect((await call(shop, 'GET', `/v1/orders/${id}`)).body.state).to.equal('paid')
     expect((await call(shop, 'GET', '/v1/events')).text).to.contain(paid.id)
     const body = { payment: paid.id, reason: 'A mistake' }
-    const reversed = await call(OPERATOR, 'POST', '/v1/ledger/reversals', { body })
+    const reversed = await together('/v1/ledger/reversals', { body })
     expect(reversed.status, reversed.text).to.equal(201)
     expect(await merchantBalance(shop)).to.equal(0n)
     expect(await balances(ada)).to.deep.equal({ posted: '10000', available: '10000' })

@@ -17,6 +17,7 @@ describe('a second person', () => {
       'POST /v1/ledger/bulk',
       'POST /v1/ledger/reversals',
       'POST /v1/payments/:id/void',
+      'POST /v1/reviews/:id/release',
       'POST /v1/merchants/:id/fee_schedules',
     ])
     for (const one of asked) {

@@ -3,8 +3,10 @@ import { z } from 'zod'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { actorOf } from '../http/callers.ts'
+import { type Caller, endpoint } from '../http/endpoint.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 
 const TAG = 'Risk'
 
@@ -31,17 +33,29 @@ const changes = {
   country: Country.nullable().optional().describe('Null: not known'),
 }
 
+type Told = { readonly tier?: string | undefined; readonly country?: string | null | undefined }
+
+/** Writes it down, and who said so. */
 async function changed(
-  { db }: Context,
-  table: 'people' | 'merchants',
-  id: Uuid,
-  change: { readonly tier?: string | undefined; readonly country?: string | null | undefined },
+  context: Context,
+  caller: Caller,
+  [kind, id]: readonly ['per' | 'mer', Uuid],
+  told: Told,
 ) {
-  const given = Object.entries(change).filter(([, value]) => value !== undefined)
-  const columns = table === 'people' ? ['id', 'tier', 'country'] : ['id', 'country']
-  const [row] = await db(table).where({ id }).update(Object.fromEntries(given)).returning(columns)
-  if (row === undefined) throw new ServiceError('not_found')
-  return row
+  const [table, columns] =
+    kind === 'per' ? ['people', ['tier', 'country']] : ['merchants', ['country']]
+  const given = Object.entries(told).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  )
+  return context.db.transaction(async (trx) => {
+    const change = Object.fromEntries(given)
+    const [row] = await trx(table).where({ id }).update(change).returning(columns)
+    if (row === undefined) throw new ServiceError('not_found')
+    const subject = publicId(kind, id)
+    const entry = { kind: 'manual_action', actor: actorOf(caller), subject } as const
+    await recordSecurity({ ...context, db: trx }, { ...entry, detail: change })
+    return { id: subject, ...row }
+  })
 }
 
 export const peopleEndpoints = [
@@ -54,10 +68,10 @@ export const peopleEndpoints = [
       .refine((body) => Object.keys(body).length > 0, 'says nothing that would change'),
     answers: { 200: PersonOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body }) => {
-      const { id, tier, country } = await changed(context, 'people', params.id, body)
-      return { status: 200, body: { id: publicId('per', id), tier, country } }
-    },
+    handle: async (context, { caller, params, body }) => ({
+      status: 200,
+      body: await changed(context, caller, ['per', params.id], body),
+    }),
   }),
   endpoint({
     ...{ method: 'PUT', path: '/v1/merchants/:id', tag: TAG, scopes: ['operator'] },
@@ -66,9 +80,9 @@ export const peopleEndpoints = [
     body: z.strictObject({ country: Country.nullable().describe('Null: not known') }),
     answers: { 200: MerchantCountryOut },
     refusals: ['not_found'],
-    handle: async (context, { params, body }) => {
-      const { id, country } = await changed(context, 'merchants', params.id, body)
-      return { status: 200, body: { id: publicId('mer', id), country } }
-    },
+    handle: async (context, { caller, params, body }) => ({
+      status: 200,
+      body: await changed(context, caller, ['mer', params.id], body),
+    }),
   }),
 ]

@@ -19,6 +19,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { findOrder } from '../merchants/orders.ts'
+import { recordSecurity } from '../security/log.ts'
 import { type Change, changePayment } from './changes.ts'
 import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
 import { decideReview, endReview, findReview, type Review } from './reviews.ts'
@@ -26,6 +27,8 @@ import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 /** What an operator says. */
 export interface Decision {
   readonly operator: string
+  /** The second operator, where it takes two. */
+  readonly approvedBy?: string | undefined
   readonly reason: string | undefined
 }
 
@@ -37,28 +40,41 @@ export interface Decision {
 export async function release(
   context: Context,
   id: Uuid,
-  { operator, reason }: Decision,
+  { operator, approvedBy, reason }: Decision,
   claim: Claim,
 ): Promise<Outcome> {
   const { review, payment } = await reviewed(context.db, id)
-  const onward = await onwardOf(context, payment, review)
+  // What is decided already is answered under its claim, or refused below.
+  const onward = payment.state === 'review' ? await onwardOf(context, payment, review) : undefined
   const outcome = await answerOnce(context.db, claim, (trx) =>
     answerOf(async () => {
       const locked = await lockReviewed(trx, payment.id)
+      if (onward === undefined) throw new ServiceError('payment_not_in_review')
       const { unit, at, transfers, change, prepared } = onward
       const evidence = review.evidence ?? undefined
       await createTransfers(trx, { id: unit, at, transfers, evidence })
       if (prepared !== undefined) await trx('instructions').insert(prepared.instruction)
-      const decided = { decided_by: operator, ...(reason !== undefined && { reason }) }
+      const decided = {
+        decided_by: operator,
+        approved_by: approvedBy,
+        ...(reason !== undefined && { reason }),
+      }
       await decideReview(trx, payment.id, at, { state: 'released', ...decided })
+      await recordSecurity(
+        { ...context, db: trx },
+        {
+          ...{ kind: 'payment_released', actor: `operator ${operator}` },
+          subject: publicId('pay', payment.id),
+        },
+      )
       const moved = { ...change, transfer: unit, releasedAt: at, changedAt: at }
       await changePayment(context, trx, locked, moved, [`payment.${change.state}`])
       return showReview(trx, id)
     }),
   )
-  const { prepared } = onward
-  if (prepared !== undefined && !outcome.replayed) {
-    await context.queue.ring('instruction', [prepared.instruction.id])
+  const told = onward?.prepared
+  if (told !== undefined && !outcome.replayed) {
+    await context.queue.ring('instruction', [told.instruction.id])
   }
   return outcome
 }
@@ -80,11 +96,16 @@ export async function refuse(
   )
 }
 
+/** @throws {ServiceError} when it could not be released anyway. */
+export async function checkReleasable({ db }: Context, id: Uuid): Promise<void> {
+  const { payment } = await reviewed(db, id)
+  if (payment.state !== 'review') throw new ServiceError('payment_not_in_review')
+}
+
 async function reviewed(db: Knex, id: Uuid) {
   const review = await findReview(db, id)
   const payment = review && (await findPayment(db, review.payment))
   if (review === undefined || payment === undefined) throw new ServiceError('not_found')
-  if (payment.state !== 'review') throw new ServiceError('payment_not_in_review')
   return { review, payment }
 }
 
@@ -174,6 +195,7 @@ export async function showReviews(db: Knex, reviews: readonly Review[]) {
     facts: review.facts,
     due_at: review.dueAt.toISOString(),
     decided_by: review.decidedBy,
+    approved_by: review.approvedBy,
     decided_at: review.decidedAt?.toISOString() ?? null,
     reason: review.reason,
     created_at: review.createdAt.toISOString(),

@@ -6,7 +6,7 @@ import { endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { showPeople } from '../privacy/shown.ts'
-import { refuse, release, showReviews } from './decisions.ts'
+import { checkReleasable, refuse, release, showReviews } from './decisions.ts'
 import { findReview, findReviews, REVIEW_STATES } from './reviews.ts'
 import { PaymentOut } from './routes.ts'
 
@@ -23,6 +23,7 @@ const ReviewOut = z
     facts: z.record(z.string(), z.unknown()).describe('What they saw when it was made'),
     due_at: Timestamp.describe('Then the money goes back to the payer'),
     decided_by: z.string().nullable(),
+    approved_by: z.string().nullable().describe('The second operator, of a release'),
     decided_at: Timestamp.nullable(),
     reason: z.string().nullable(),
     created_at: Timestamp,
@@ -64,6 +65,7 @@ export const reviewEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/reviews/:id/release', tag: TAG, scopes: ['operator'] },
     ...{ summary: 'Let the payment go on as it was asked for', idempotency: 'required' },
+    secondPerson: true,
     params: Id,
     body: z.strictObject({ reason: text(200).optional() }),
     answers: { 200: ReviewOut },
@@ -73,8 +75,11 @@ export const reviewEndpoints = [
       ...(['account_closed', 'account_frozen', 'hold_expired', 'hold_resolved'] as const),
       ...(['insufficient_funds', 'total_too_large'] as const),
     ],
-    handle: (context, { caller, params, body: { reason }, claim }) =>
-      release(context, params.id, { operator: caller.subject, reason }, claimed(claim)),
+    check: (context, { params }) => checkReleasable(context, params.id),
+    handle: (context, { caller, params, body: { reason }, claim }) => {
+      const { subject: operator, approvedBy } = caller
+      return release(context, params.id, { operator, approvedBy, reason }, claimed(claim))
+    },
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/reviews/:id/refuse', tag: TAG, scopes: ['operator'] },

@@ -34,6 +34,7 @@ export const DESTROYED: readonly Destroyed[] = [
     ...{ table: 'people', by: 'id', as: 'uuid' },
     becomes: (person, at) => ({
       ...{ subject: tombstone(person), name_sealed: null, kept_token: null, erased_at: at },
+      country: null,
     }),
   },
   {

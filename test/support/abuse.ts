@@ -30,7 +30,6 @@ const WATCHED = {
   fx_rates: "concat_ws('|', id, rate)",
   risk_rules: "concat_ws('|', id, valid_to)",
   reviews: "concat_ws('|', id, state)",
-  people: "concat_ws('|', id, tier, country)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",

@@ -5,6 +5,7 @@ import { publicId, uuidOf } from '../../services/ids.ts'
 import { call } from './api.ts'
 import { expireAll } from './held.ts'
 import { OPERATOR, type Person, person, payment, PIN } from './people.ts'
+import { together } from './proposals.ts'
 import { rule, tiered } from './risk.ts'
 import { world } from './world.ts'
 
@@ -35,11 +36,12 @@ export async function waiting(ada: Person, amount: string, more: object = {}) {
 const personOf = async (amount: string, more: object) => payment(await person(), amount, more)
 const orderOf = (amount: string) => ({ amount, currency: 'EUR', approval: { pin: PIN } })
 
-export const decide = (review: string, what: 'release' | 'refuse', key?: string) =>
-  call(OPERATOR, 'POST', `/v1/reviews/${review}/${what}`, {
-    body: { reason: 'I asked them' },
-    ...(key !== undefined && { key }),
-  })
+/** A release takes two operators. */
+export function decide(review: string, what: 'release' | 'refuse', key?: string) {
+  const path = `/v1/reviews/${review}/${what}`
+  const asked = { body: { reason: 'I asked them' }, ...(key !== undefined && { key }) }
+  return what === 'release' ? together(path, asked) : call(OPERATOR, 'POST', path, asked)
+}
 
 /** As workers would that look `later_s` seconds from now. */
 export async function runOut(later_s: number): Promise<void> {
