@@ -33,6 +33,7 @@ export const SECURITY_KINDS = [
   'recovery_codes_created',
   'sessions_revoked',
   'totp_enrolled',
+  'totp_locked',
   'totp_removed',
 ] as const
 
@@ -56,4 +57,5 @@ export const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
   possession_not_proven: 'approval_refused',
   second_person_required: 'forbidden',
   too_many_requests: 'rate_limited',
+  totp_locked: 'totp_locked',
 }
