@@ -115,9 +115,12 @@ export function openGroup(options: GroupOptions): Group {
   }
 
   const stats = () => ({ waiting: queue.length, writing })
+  return { submit, submitBulk: bulks.submit, ...lookingIn(pool), close, stats }
+}
+
+function lookingIn(pool: pg.Pool): Pick<Group, 'look' | 'recall'> {
   const { ask: look } = openLooks(pool)
-  const recall = ({ id }: Claim) => look(ANSWERS, id)
-  return { submit, submitBulk: bulks.submit, recall, look, close, stats }
+  return { look, recall: ({ id }) => look(ANSWERS, id) }
 }
 
 /** While one is being written its accounts are busy, so that only who needs them waits for it. */
