@@ -147,7 +147,7 @@ describe('quotas', () => {
 
   it('are not used up by a unit that breaks a constraint of its own rows', async () => {
     const [quota, person] = [await newQuota(), newId()]
-    await books.db('people').insert({ id: person, issuer: 'x', subject: person, name: 'x' })
+    await books.db('people').insert({ id: person, issuer: 'x', subject: person })
     const row = { alias: `q${person.slice(-12)}`, person_id: person, merchant_id: null }
     const unit = () =>
       unitOf([single(from, to, 10n)], {
