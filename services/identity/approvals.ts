@@ -131,7 +131,7 @@ export async function approve(
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
 
-/** For changing what a person agrees by, or how little is asked of them: all factors they have. */
+/** To change what a person agrees by, or how little is asked of them, they show all they have. */
 export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
   ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
 })

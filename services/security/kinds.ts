@@ -44,13 +44,18 @@ export type SecurityKind = (typeof SECURITY_KINDS)[number]
  * what and from where; nobody else needs to.
  */
 export const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
+  approval_expired: 'approval_refused',
   approval_refused: 'approval_refused',
   bad_signature: 'callback_refused',
   callback_expired: 'callback_refused',
   cross_bank_callback: 'callback_refused',
   forbidden: 'forbidden',
+  invalid_dpop_proof: 'auth_failed',
   invalid_token: 'auth_failed',
   pin_locked: 'pin_locked',
+  pin_reset_required: 'pin_locked',
+  possession_not_proven: 'approval_refused',
   second_person_required: 'forbidden',
+  too_many_requests: 'rate_limited',
   totp_locked: 'totp_locked',
 }
