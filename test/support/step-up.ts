@@ -36,13 +36,14 @@ export async function payAt(
   apiUrl: string,
   who: Person,
   body: object,
+  key = newKey(),
 ): Promise<Pick<Answer, 'status'>> {
   const response = await fetch(`${apiUrl}/v1/payments`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${await tokenOf(who)}`,
       'content-type': 'application/json',
-      'idempotency-key': newKey(),
+      'idempotency-key': key,
     },
     body: JSON.stringify(body),
   })
