@@ -62,7 +62,7 @@ export {
   type Calendar,
   type Ceiling,
   findQuotas,
-  openQuota,
+  OPEN_QUOTAS,
   type Period,
   type Quota,
   type Return,

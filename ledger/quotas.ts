@@ -5,6 +5,7 @@
 import type { Knex } from 'knex'
 import type { Connection } from './database.ts'
 import type { Uuid } from './ids.ts'
+import type { Question } from './looks.ts'
 import { bigintsOf, placesOf, uuidsOf } from './wire/binary.ts'
 
 const PERIODS = ['day', 'week', 'month'] as const
@@ -22,7 +23,7 @@ export interface Ceiling {
 
 /** What a unit uses up. It is refused as a whole, with `code`, where that is too much. */
 export interface Use {
-  /** Opened before: see `openQuota`. */
+  /** Opened before: see `OPEN_QUOTAS`. */
   readonly quota: Uuid
   /** Minor units. */
   readonly amount: bigint
@@ -90,9 +91,16 @@ export interface Return {
   readonly at: Calendar
 }
 
-/** Makes the row, if it is not there. In no transaction that holds locks. */
-export async function openQuota(db: Knex, id: Uuid): Promise<void> {
-  await db('quotas').insert({ id }).onConflict('id').ignore()
+/**
+ * Asked about a quota, it is there: whoever uses one asks before, once. Each statement commits by
+ * itself and takes ids in their order, so that two processes do not wait for each other.
+ */
+export const OPEN_QUOTAS: Question<Uuid, true> = {
+  name: 'open_quotas',
+  text: `
+    INSERT INTO quotas (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING`,
+  values: (ids) => [uuidsOf(ids.toSorted())],
+  answers: () => new Map(),
 }
 
 /** Those of the quotas that were ever opened, by id, as they stand. */

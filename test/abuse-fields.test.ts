@@ -28,7 +28,6 @@ const setTheStage = once(async () => {
 
 const ORDER = { description: 'A thing', amount: '100', currency: 'EUR' }
 const newOrder = (more: object) => ({ reference: newSubject('r'), ...ORDER, ...more })
-const fees = { percent: '1', fixed: '0', currency: 'EUR' }
 const newMerchant = (more: object) => {
   const fees = { percent: '1', fixed: '0', currency: 'EUR' }
   const names = { alias: newSubject('m'), subject: newSubject('m') }

@@ -8,7 +8,7 @@ import {
   findQuotas,
   type Group,
   newId,
-  openQuota,
+  OPEN_QUOTAS,
   returnUses,
   type Use,
 } from '../ledger/index.ts'
@@ -67,7 +67,7 @@ describe('quotas', () => {
 
   const newQuota = async () => {
     const id = newId()
-    await openQuota(books.db, id)
+    await group.look(OPEN_QUOTAS, id)
     return id
   }
 

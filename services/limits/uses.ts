@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   type Calendar,
   type Ceiling,
-  openQuota,
+  OPEN_QUOTAS,
   type Period,
   type Return,
   type Use,
@@ -73,10 +73,10 @@ function stricter(one: bigint | undefined, other: bigint | null): bigint | undef
 }
 
 /** The quota's id, known to be in the database. */
-const quotaOf = ({ db, memory }: Context, counted: string): Promise<Uuid> =>
+const quotaOf = ({ group, memory }: Context, counted: string): Promise<Uuid> =>
   memory.recall(`quota ${counted}`, async () => {
     const id = quotaId(counted)
-    await openQuota(db, id)
+    await group.look(OPEN_QUOTAS, id)
     return id
   })
 

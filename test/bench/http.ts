@@ -15,12 +15,14 @@ import {
 } from '../../ledger/index.ts'
 import { bankOwner, personOwner } from '../../services/books/chart.ts'
 import { inherited } from '../../services/config.ts'
+import { publicId } from '../../services/ids.ts'
 import { type Child, startChild } from '../../services/local/processes.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
 import { examine, type Measured } from './books.ts'
 import type { LoadPlan, LoadReport, Payer } from './generator.ts'
 import { startHelper } from './helper.ts'
 import type { Latency, Round } from './load.ts'
+import { bindPhone } from './phones.ts'
 import type { Bench } from './plan.ts'
 import type { Say } from './rounds.ts'
 import type { Database } from './server.ts'
@@ -51,8 +53,9 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
   await build()
   const api = await startApi(server.folder, database, port, identity.url)
   try {
-    const people = await meetPeople(port, `${identity.url}/token`)
+    const greeted = await meetPeople(port, `${identity.url}/token`)
     await fundEverybody(database.url)
+    const people = await equipEverybody(database.url, greeted)
     say(`http: ${CONNECTIONS} connections for ${plan.http.seconds} s, then ${SINGLES} one by one`)
     const load = { ...plan.http, port, people, connections: CONNECTIONS, singles: SINGLES }
     const [report, rss_mb] = await withPeakMemory(port, () => generate(load))
@@ -95,7 +98,7 @@ function startApi(
     TOKEN_ISSUERS: JSON.stringify([
       { issuer: ISSUER, audience: AUDIENCE, jwks_url: `${identityUrl}/.well-known/jwks.json` },
     ]),
-    ...{ NO_PIN_LIMIT: '1000000', BLIND_INDEX_KEY: secret },
+    BLIND_INDEX_KEY: secret,
     DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
     // Few people pay very often here: each is counted, and none is refused.
     ...{ RATE_MONEY_PER_MINUTE: '1000000', RATE_MONEY_PER_DAY: '1000000' },
@@ -110,8 +113,10 @@ function startApi(
   })
 }
 
+type Greeted = Pick<Payer, 'alias' | 'token'>
+
 /** People exist from their first request on. */
-async function meetPeople(port: number, tokenUrl: string): Promise<Payer[]> {
+async function meetPeople(port: number, tokenUrl: string): Promise<Greeted[]> {
   return Promise.all(
     Array.from({ length: PEOPLE }, async (_, index) => {
       const alias = `person${index + 1}`
@@ -126,6 +131,32 @@ async function meetPeople(port: number, tokenUrl: string): Promise<Payer[]> {
     }),
   )
 }
+
+/** Everybody's phone is bound, and limits of every period are in force, by amount and by count. */
+async function equipEverybody(url: string, greeted: readonly Greeted[]): Promise<Payer[]> {
+  const db = connect({ url, connectionsMax: 4, applicationName: 'florin bench' })
+  try {
+    await db('limit_rules').insert(LIMITS.map((rule) => ({ id: newId(), ...rule })))
+    const people: { id: string; subject: string }[] = await db('people').select('id', 'subject')
+    const ids = new Map(people.map(({ id, subject }) => [subject, id]))
+    return await Promise.all(
+      greeted.map(async (one) => {
+        const id = ids.get(one.alias) ?? ''
+        return { ...one, id: publicId('per', id), phone: await bindPhone(db, id) }
+      }),
+    )
+  } finally {
+    await db.destroy()
+  }
+}
+
+const LIMITS = (['payment', 'day', 'week', 'month'] as const).flatMap((period) =>
+  (['payer', 'payee'] as const).map((scope) => ({
+    ...{ scope, period, currency: 'EUR', amount_max: '1000000000', count_max: '1000000000' },
+    ...{ after_change: false, valid_from: new Date(0), created_by: 'bench' },
+    created_at: new Date(0),
+  })),
+)
 
 async function fundEverybody(url: string): Promise<void> {
   const db = connect({ url, connectionsMax: 4, applicationName: 'florin bench' })
