@@ -27,8 +27,14 @@ import type { Bench } from './plan.ts'
 import type { Say } from './rounds.ts'
 import type { Database } from './server.ts'
 
+interface Costs {
+  readonly rss_mb: number
+  /** Of the API's processor time, for each payment. */
+  readonly cpu_us: number
+}
+
 export interface HttpFigures {
-  readonly http: Round & { readonly rss_mb: number; readonly errors: number }
+  readonly http: Round & Costs & { readonly errors: number }
   /** Whole payments over one connection, each after the one before it. */
   readonly single: Latency
 }
@@ -58,9 +64,9 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
     const people = await equipEverybody(database.url, greeted)
     say(`http: ${CONNECTIONS} connections for ${plan.http.seconds} s, then ${SINGLES} one by one`)
     const load = { ...plan.http, port, people, connections: CONNECTIONS, singles: SINGLES }
-    const [report, rss_mb] = await withPeakMemory(port, () => generate(load))
+    const [report, costs] = await withCosts(port, () => generate(load))
     await api.stop()
-    return await concluded(database, report, rss_mb, say)
+    return await concluded(database, report, costs, say)
   } finally {
     await api.stop()
     await identity.stop()
@@ -70,13 +76,14 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
 async function concluded(
   database: Database,
   { load, single, paid, errors, firstError }: LoadReport,
-  rss_mb: number,
+  { rss_mb, cpu_s }: { readonly rss_mb: number; readonly cpu_s: number },
   say: Say,
 ): Promise<Measured<HttpFigures>> {
   const { faults: found, deadlocks } = await examine(database, PEOPLE + paid, say)
   const faults = firstError === undefined ? found : [...found, `not a 201: ${firstError}`]
   const { per_s: _, ...alone } = single
-  return { figures: { http: { ...load, rss_mb, errors }, single: alone }, faults, deadlocks }
+  const costs = { rss_mb, cpu_us: (cpu_s / paid) * 1_000_000 }
+  return { figures: { http: { ...load, ...costs, errors }, single: alone }, faults, deadlocks }
 }
 
 /** What is measured is what is deployed: the built API, without a compiler in its memory. */
@@ -191,23 +198,29 @@ async function generate(load: LoadPlan): Promise<LoadReport> {
 
 const MEMORY_EVERY_MS = 1000
 
-/** What `work` gives, and the most memory that the API had meanwhile, in MB. */
-async function withPeakMemory<T>(port: number, work: () => Promise<T>): Promise<[T, number]> {
-  const samples = [residentBytes(port)]
-  const timer = setInterval(() => samples.push(residentBytes(port)), MEMORY_EVERY_MS)
+/** What `work` gives, the most memory that the API had meanwhile, and the time of its threads. */
+async function withCosts<T>(port: number, work: () => Promise<T>) {
+  const before = await usageOf(port)
+  const samples = [usageOf(port)]
+  const timer = setInterval(() => samples.push(usageOf(port)), MEMORY_EVERY_MS)
   try {
     const result = await work()
-    return [result, Math.max(...(await Promise.all(samples))) / 1_000_000]
+    const cpu_s = (await usageOf(port)).cpu_s - before.cpu_s
+    const bytes = (await Promise.all(samples)).map(({ residentBytes }) => residentBytes)
+    return [result, { rss_mb: Math.max(...bytes) / 1_000_000, cpu_s }] as const
   } finally {
     clearInterval(timer)
   }
 }
 
-async function residentBytes(port: number): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
-  const found = /^florin_process_resident_memory_bytes\S* (\S+)$/m.exec(await answer.text())?.[1]
-  if (found === undefined) throw new Error('the API does not say how much memory it has')
-  return Number(found)
+async function usageOf(port: number) {
+  const answer = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const metric = (name: string) => {
+    const found = new RegExp(`^florin_process_${name}\\S* (\\S+)$`, 'm').exec(answer)?.[1]
+    if (found === undefined) throw new Error(`the API does not say its ${name}`)
+    return Number(found)
+  }
+  return { residentBytes: metric('resident_memory_bytes'), cpu_s: metric('cpu_seconds_total') }
 }
 
 async function freePort(): Promise<number> {
