@@ -62,7 +62,6 @@ export {
   type Calendar,
   type Ceiling,
   findQuotas,
-  OPEN_QUOTAS,
   type Period,
   type Quota,
   type Return,

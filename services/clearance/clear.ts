@@ -60,7 +60,7 @@ export async function clear(context: Context, asked: Asked): Promise<Clearance> 
   const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
   const approval = await approve(context, act, given, demand, signature)
   const isUnapproved = approval.factor === 'none'
-  const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
+  const uses = isUnapproved ? [...limited, allowanceOf(context, facts)] : limited
   return { approval, uses, review: risk.verdict === 'hold' ? risk.id : null }
 }
 
