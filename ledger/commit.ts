@@ -5,6 +5,7 @@ import { type CompanionRows, type CompanionTables, writeCompanions } from './com
 import type { Verdict } from './decide.ts'
 import { LedgerError, violatedConstraint, withRetries } from './errors.ts'
 import type { Connection } from './database.ts'
+import type { KnownQuotas } from './quotas.ts'
 import { decideUnderLock, type LockedDecision, writesOf } from './transfers.ts'
 import type { NewUnit } from './units.ts'
 
@@ -43,13 +44,15 @@ export async function commitUnits(
   pool: pg.Pool,
   companions: CompanionTables,
   units: readonly Unit[],
+  knownQuotas: KnownQuotas,
 ): Promise<(Outcome | Error)[]> {
   return inTransaction(pool, async (connection, begun) => {
     const [, known] = await Promise.all([begun, findAnswers(connection, claimsOf(units))])
     const { fresh, earlier } = sortOut(units, known)
-    const { verdicts, ...rows } = await decideUnderLock(connection, fresh)
+    const { verdicts, ...rows } = await decideUnderLock(connection, fresh, knownQuotas)
     const conclusions = fresh.map((unit, index) => unit.conclude(verdicts[index] as Verdict))
     await write(connection, companions, rows, concluded(fresh, conclusions))
+    knownQuotas.add([...rows.quotaPlaces.keys()])
     const answers = answersOf(fresh, conclusions)
     return units.map((unit, index) => outcomeOf(unit, earlier[index], answers))
   })

@@ -17,6 +17,7 @@ import type { CompanionTables } from './companions.ts'
 import { acceptConnection, connectionOptions, type DatabaseOptions } from './database.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, violatedConstraint } from './errors.ts'
+import { type KnownQuotas, openKnownQuotas } from './quotas.ts'
 import { type Looks, openLooks } from './looks.ts'
 import { accountsOf, count, nextGroup } from './turns.ts'
 
@@ -55,6 +56,10 @@ export interface GroupOptions extends Omit<DatabaseOptions, 'connectionsMax'> {
   readonly onCommit?: (group: { readonly size: number; readonly duration_s: number }) => void
 }
 
+interface Settings extends GroupOptions {
+  readonly knownQuotas: KnownQuotas
+}
+
 interface Waiting {
   readonly unit: Unit
   readonly accounts: readonly AccountId[]
@@ -77,6 +82,7 @@ export function openGroup(options: GroupOptions): Group {
   let writing = 0
   let closing: (() => void) | undefined
   const bulks = bulksOf(pool, options, busy)
+  const settings = { ...options, knownQuotas: openKnownQuotas() }
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
@@ -85,7 +91,7 @@ export function openGroup(options: GroupOptions): Group {
       count(busy, group, 1)
       queue = rest
       writing += 1
-      void writeGroup(pool, options, group).finally(() => {
+      void writeGroup(pool, settings, group).finally(() => {
         writing -= 1
         count(busy, group, -1)
         fill()
@@ -115,9 +121,12 @@ export function openGroup(options: GroupOptions): Group {
   }
 
   const stats = () => ({ waiting: queue.length, writing })
-  const look = openLooks(pool).ask
-  const recall = (claim: Claim) => look(ANSWERS, claim.id)
-  return { submit, submitBulk: bulks.submit, recall, look, close, stats }
+  return { submit, submitBulk: bulks.submit, ...lookingIn(pool), close, stats }
+}
+
+function lookingIn(pool: pg.Pool): Pick<Group, 'look' | 'recall'> {
+  const { ask: look } = openLooks(pool)
+  return { look, recall: ({ id }) => look(ANSWERS, id) }
 }
 
 /** While one is being written its accounts are busy, so that only who needs them waits for it. */
@@ -155,10 +164,10 @@ async function measured<T>(
 }
 
 /** Never throws: every caller in the group is answered, whatever happens. */
-async function writeGroup(pool: pg.Pool, options: GroupOptions, group: readonly Waiting[]) {
+async function writeGroup(pool: pg.Pool, options: Settings, group: readonly Waiting[]) {
   try {
     const units = group.map((waiting) => waiting.unit)
-    const work = () => commitUnits(pool, options.companions, units)
+    const work = () => commitUnits(pool, options.companions, units, options.knownQuotas)
     await answer(group, await measured(options, group.length, work))
   } catch (error) {
     if (group.length > 1 && !isUnavailable(error)) {
@@ -191,7 +200,7 @@ async function answer(
 /** Answers a group that failed: a known constraint is a final refusal, anything else an error. */
 async function refuseAlone(
   pool: pg.Pool,
-  options: GroupOptions,
+  options: Settings,
   group: readonly Waiting[],
   error: unknown,
 ): Promise<void> {

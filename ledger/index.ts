@@ -62,7 +62,6 @@ export {
   type Calendar,
   type Ceiling,
   findQuotas,
-  openQuota,
   type Period,
   type Quota,
   type Return,

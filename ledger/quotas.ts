@@ -22,7 +22,7 @@ export interface Ceiling {
 
 /** What a unit uses up. It is refused as a whole, with `code`, where that is too much. */
 export interface Use {
-  /** Opened before: see `openQuota`. */
+  /** Begins with its first use. */
   readonly quota: Uuid
   /** Minor units. */
   readonly amount: bigint
@@ -90,12 +90,7 @@ export interface Return {
   readonly at: Calendar
 }
 
-/** Makes the row, if it is not there. In no transaction that holds locks. */
-export async function openQuota(db: Knex, id: Uuid): Promise<void> {
-  await db('quotas').insert({ id }).onConflict('id').ignore()
-}
-
-/** Those of the quotas that were ever opened, by id, as they stand. */
+/** Those of the quotas that were ever used, by id, as they stand. */
 export async function findQuotas(
   db: Knex,
   ids: readonly Uuid[],
@@ -110,17 +105,48 @@ export interface LockedQuotas {
   readonly quotaPlaces: ReadonlyMap<Uuid, string>
 }
 
+/** Which quotas have rows, as far as a process knows. */
+export interface KnownQuotas {
+  readonly has: (id: Uuid) => boolean
+  /** To be told after the commit. */
+  readonly add: (ids: readonly Uuid[]) => void
+}
+
+const KNOWN_MAX = 200_000
+
+export function openKnownQuotas(): KnownQuotas {
+  const known = new Set<Uuid>()
+  return {
+    has: (id) => known.has(id),
+    add(ids) {
+      if (known.size + ids.length > KNOWN_MAX) known.clear()
+      for (const id of ids) known.add(id)
+    },
+  }
+}
+
+const OPEN_QUOTAS = `
+  INSERT INTO quotas (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING`
+
 const LOCK_QUOTAS = `
   SELECT ctid, * FROM quotas WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`
 
-/** Locks them in id order, always after the accounts, so that nobody can deadlock. */
+/**
+ * Makes rows for those that may have none, and then locks all of them; both in id order and always
+ * after the accounts, so that nobody can deadlock.
+ */
 export async function lockQuotas(
   connection: Connection,
   ids: readonly Uuid[],
+  known?: KnownQuotas,
 ): Promise<LockedQuotas> {
   if (ids.length === 0) return { quotas: new Map(), quotaPlaces: new Map() }
-  const values = [uuidsOf(ids)]
-  const found = await connection.query({ name: 'lock_quotas', text: LOCK_QUOTAS, values })
+  const fresh = ids.filter((id) => known?.has(id) !== true).toSorted()
+  const [, found] = await Promise.all([
+    fresh.length > 0 &&
+      connection.query({ name: 'open_quotas', text: OPEN_QUOTAS, values: [uuidsOf(fresh)] }),
+    connection.query({ name: 'lock_quotas', text: LOCK_QUOTAS, values: [uuidsOf(ids)] }),
+  ])
   const rows = found.rows as (Row & { readonly ctid: string })[]
   return {
     quotas: new Map(rows.map((row) => [row.id, fromRow(row)])),

@@ -21,7 +21,7 @@ import { findOrigins, withWhatBecame } from './earlier.ts'
 import { LedgerError } from './errors.ts'
 import { type AccountId, transferIdAt, type Uuid } from './ids.ts'
 import { type Locked, lockAccounts } from './locks.ts'
-import { lockQuotas, type LockedQuotas, updateQuotas } from './quotas.ts'
+import { type KnownQuotas, lockQuotas, type LockedQuotas, updateQuotas } from './quotas.ts'
 import type { NewUnit, Transfer } from './units.ts'
 
 /**
@@ -51,12 +51,13 @@ export type LockedDecision = Decision & Pick<Locked, 'places'> & Pick<LockedQuot
 export async function decideUnderLock(
   connection: Connection,
   units: readonly NewUnit[],
+  known?: KnownQuotas,
 ): Promise<LockedDecision> {
   const origins = await findOrigins(connection, [...referencesOf(units)])
   // In this order on one connection: nobody who waits for a quota has an account to wait for.
   const [{ accounts, places }, { quotas, quotaPlaces }] = await Promise.all([
     lockAccounts(connection, accountsOf(units, origins)),
-    lockQuotas(connection, quotasOf(units)),
+    lockQuotas(connection, quotasOf(units), known),
   ])
   const current = await withWhatBecame(connection, origins)
   const decision = decide({ accounts, origins: current, quotas }, units)

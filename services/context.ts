@@ -7,7 +7,7 @@ import { type Calendar, connect, type Group, openGroup, type Uuid } from '../led
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
-import { type BoundDevice, openDevices } from './identity/device_keys.ts'
+import { type Device, openDevices } from './identity/device_keys.ts'
 import { type HashPool, openHashPool } from './identity/hashes.ts'
 import { openPeppers, type Peppers } from './identity/peppers.ts'
 import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
@@ -48,8 +48,8 @@ export interface Context {
   readonly stepUpRules: RuleBook<StepUpRule>
   /** In which day, week and month of limits something happens. */
   readonly calendar: (at: Date) => Calendar
-  /** The devices that are bound right now. */
-  readonly devices: Load<Uuid, BoundDevice>
+  /** Devices as they were bound once. */
+  readonly devices: Load<Uuid, Device>
   /** Opens PINs that phones encrypted. */
   readonly pinKeys: PinKeys
   /** Judges how risky a payment is. */

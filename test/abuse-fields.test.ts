@@ -26,15 +26,8 @@ const setTheStage = once(async () => {
   await quiet()
 })
 
-const newOrder = (more: object) => ({
-  ...{
-    reference: newSubject('r'),
-    description: 'A thing',
-    amount: '100',
-    currency: 'EUR',
-    ...more,
-  },
-})
+const ORDER = { description: 'A thing', amount: '100', currency: 'EUR' }
+const newOrder = (more: object) => ({ reference: newSubject('r'), ...ORDER, ...more })
 const newMerchant = (more: object) => {
   const fees = { percent: '1', fixed: '0', currency: 'EUR' }
   const names = { alias: newSubject('m'), subject: newSubject('m') }
@@ -42,10 +35,7 @@ const newMerchant = (more: object) => {
 }
 /** So little that it needs no PIN, and so no time. */
 const small = (more: object) => payment(ben, '1', { approval: undefined, ...more })
-const newDevice = (name: unknown) => {
-  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
-  return { name, key, possession: 'a.b.c' }
-}
+const KEY = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
 const link = (holder: unknown) => ({ bank: 'north', number: 'T-0997', holder })
 
 /** Every text that people write, by the longest it may be. */
@@ -59,8 +49,11 @@ const TEXTS: Readonly<
   ],
   'the reference of an order': [64, (reference) => post(shop, 'orders', newOrder({ reference }))],
   'the holder of a bank account': [70, (holder) => post(ada, 'bank_accounts', link(holder))],
+  'the name of a device': [
+    60,
+    (name) => post(ada, 'devices', { name, key: KEY, possession: 'a.b.c' }),
+  ],
   'the reason of a rule': [100, (reason) => post(OPERATOR, 'risk_rules', newRule({ reason }))],
-  'the name of a device': [60, (name) => post(ada, 'devices', newDevice(name))],
   'the name of a merchant': [100, (name) => post(OPERATOR, 'merchants', newMerchant({ name }))],
 }
 const post = (who: Person | Merchant | typeof OPERATOR, path: string, body: object) =>

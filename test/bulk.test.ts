@@ -181,7 +181,7 @@ describe('a bulk', () => {
   })
 
   it('is well formed, and an operator’s', async () => {
-    const [bank, ada] = [await account('bank'), await account()]
+    const [bank, ada, stranger] = [await account('bank'), await account(), await person()]
     const good = move(bank, ada, '1')
     const { kind: _kind, ...kindless } = good
     const bad = [
@@ -209,7 +209,7 @@ describe('a bulk', () => {
       const post = (who = OPERATOR, key?: null) =>
         call(who, 'POST', '/v1/ledger/bulk', { body, ...(key === null && { key }) })
       expectProblem(await post(OPERATOR, null), 400, 'idempotency_key_missing')
-      expectProblem(await post(await person()), 403, 'forbidden')
+      expectProblem(await post(stranger), 403, 'forbidden')
       const bytes = JSON.stringify({ ...body, x: 'x'.repeat(1024 * 1024) })
       expectProblem(
         await send(OPERATOR, 'POST', '/v1/ledger/bulk', { bytes }),

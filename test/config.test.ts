@@ -1,4 +1,5 @@
 /** The configuration: every fault at once, and nothing convenient where money is real. */
+import { generateKeyPairSync } from 'node:crypto'
 import { expect } from 'chai'
 import { ConfigError, readConfig } from '../services/config.ts'
 
@@ -91,6 +92,33 @@ describe('the configuration', () => {
     expect(faultsOf({ ...GOOD, TOKEN_ISSUERS: rsa })).to.equal('')
   })
 
+  it('lets an approval be two minutes old, and a person have ten devices', () => {
+    const approvals = { APPROVAL_AGE_MAX_S: 120, APPROVAL_AHEAD_MAX_S: 10, DEVICES_MAX: 10 }
+    expect(readConfig(GOOD)).to.deep.include({ ...approvals, PIN_JWE_PREVIOUS_KEYS: [] })
+    expect(faultsOf({ ...GOOD, APPROVAL_AGE_MAX_S: '121' })).to.match(/APPROVAL_AGE_MAX_S/)
+  })
+
+  it('takes a P-256 key to encrypt PINs to, and no other', () => {
+    const [ours, other] = (['P-256', 'P-384'] as const).map(
+      (namedCurve) => generateKeyPairSync('ec', { namedCurve }).privateKey,
+    )
+    const base64 = ours?.export({ format: 'der', type: 'pkcs8' }).toString('base64') ?? ''
+    const jwks = [ours, other].map((key) => JSON.stringify(key?.export({ format: 'jwk' })))
+    for (const good of [base64, jwks[0] ?? '']) {
+      expect(faultsOf({ ...GOOD, PIN_JWE_KEY: good })).to.equal('')
+    }
+    expect(
+      readConfig({ ...GOOD, PIN_JWE_PREVIOUS_KEYS: `[${jwks[0]}]` }).PIN_JWE_PREVIOUS_KEYS,
+    ).to.have.length(1)
+    for (const bad of ['x', '{}', jwks[1] ?? '']) {
+      const faults = faultsOf({ ...GOOD, PIN_JWE_KEY: bad })
+      expect(faults).to.match(/PIN_JWE_KEY: must be a P-256/)
+      expect(faults).not.to.contain(JSON.parse(jwks[1] ?? '{}').d)
+    }
+    const previous = { ...GOOD, PIN_JWE_PREVIOUS_KEYS: `[${jwks[1]}]` }
+    expect(faultsOf(previous)).to.match(/PIN_JWE_PREVIOUS_KEYS/)
+  })
+
   it('reports every fault at once', () => {
     const faults = faultsOf({ ...GOOD, PORT: 'eighty', PIN_PEPPER: 'c2hvcnQ=', BANKS: '[' })
     expect(faults)
@@ -106,6 +134,7 @@ describe('the configuration', () => {
     const env = { ...GOOD, NODE_ENV: 'production' }
     expect(faultsOf(env)).to.match(/sandbox bank is refused in production/)
     expect(faultsOf({ ...env, SANDBOX: '{}' })).to.match(/SANDBOX: refused/)
+    expect(faultsOf(env)).to.match(/PIN_JWE_KEY: required/)
     expect(faultsOf({ ...env, TOKEN_ISSUERS: issuersOf('http://id/jwks') })).to.match(
       /must be https/,
     )

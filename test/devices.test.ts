@@ -180,6 +180,34 @@ describe('a device', () => {
     expectProblem(await revoke(ada, last.id), 409, 'last_factor')
   })
 
+  it('ends the other sessions of its person when it comes, and when it goes', async () => {
+    const ada = await person()
+    const { tokenUrl, apiUrl } = await world()
+    const setLimit = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const body = JSON.stringify({ no_pin_limit: '0' })
+      return (await fetch(`${apiUrl}/v1/me`, { method: 'PUT', headers, body })).status
+    }
+    const another = async () => {
+      const body = JSON.stringify({ sub: ada.sub, scope: 'person' })
+      const answer = await fetch(tokenUrl, { method: 'POST', body })
+      const { access_token: token } = (await answer.json()) as { access_token: string }
+      // A token of the very second in which sessions end is none of after it.
+      await new Promise((resolve) => setTimeout(resolve, 1_050))
+      return token
+    }
+    const stolen = await another()
+    expect(await setLimit(stolen)).to.equal(200)
+    const { id } = await phone(ada)
+    expect(await setLimit(stolen)).to.equal(401)
+    await new Promise((resolve) => setTimeout(resolve, 1_050))
+    const newer = await another()
+    expect(await setLimit(newer)).to.equal(200)
+    expect((await revoke(ada, id)).status).to.equal(204)
+    expect(await setLimit(newer)).to.equal(401)
+    expect((await call(ada, 'PUT', '/v1/me', { body: { no_pin_limit: '0' } })).status).to.equal(200)
+  })
+
   it('is nobody else’s to see or to take away', async () => {
     const [ada, eve] = [await person(), await person()]
     const { id } = await phone(ada)

@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { connect, newId, purgeClaims } from '../ledger/index.ts'
 import { EDGE_SETTINGS } from '../services/config/edge.ts'
 import { publicId } from '../services/ids.ts'
+import { openWire } from './bench/wire.ts'
 import { expectProblem, overSocket, send, times, unchanged } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { call, tokenOf } from './support/api.ts'
@@ -93,6 +94,19 @@ describe('the limits of the edge', () => {
       expect(heads.map((text) => text.slice(0, 3))).to.deep.equal(['200', '200', '200'])
       const closed = heads.map((text) => /\r\nconnection: close/i.test(text))
       expect(closed).to.deep.equal([false, false, true])
+    })
+  })
+
+  it('are known to the bench, which dials again', async () => {
+    const [ada, settings] = [await person(), { SOCKET_REQUESTS_MAX: 3 }]
+    await withAnotherApi(settings, async ({ port }) => {
+      const wire = await openWire(port)
+      const token = `Authorization: Bearer ${await tokenOf(ada)}`
+      for (const _ of times(10, Number)) {
+        const asked = `GET /v1/accounts HTTP/1.1\r\nHost: x\r\n${token}\r\n\r\n`
+        expect((await wire.exchange(asked)).status).to.equal(200)
+      }
+      wire.close()
     })
   })
 

@@ -124,6 +124,7 @@ describe('the export', () => {
 const KEPT: Readonly<Record<string, string>> = {
   exchanges: 'what was traded, which the books rest on',
   fx_quotes: 'what was promised, which an exchange rests on',
+  risk_assessments: 'what was judged and why, without a name',
 }
 
 describe('erasure', () => {

@@ -129,6 +129,24 @@ describe('a receipt', () => {
     readonly root: string
   }
 
+  it('of before there was evidence leaves it out, and holds', async () => {
+    const [ada, ben] = [await person(1_000n), await person()]
+    const body = payment(ben, '300', { approval: undefined })
+    const paid = await call(ada, 'POST', '/v1/payments', { body })
+    await sealAll()
+    const { body: receipt } = await call(ada, 'GET', `/v1/payments/${paid.body.id}/receipt`)
+    const transfers = receipt.transfers.map(({ sealed, ...one }: Receipt['transfers'][0]) => {
+      const { evidence, ...earlier } = sealed
+      expect(evidence).to.equal(null)
+      return { ...one, sealed: earlier }
+    })
+    const { worker } = await world()
+    const unsigned = { ...receipt, transfers }
+    const signature = await worker.sealKeys.sign?.('florin-receipt', digestOf(unsigned))
+    const { faults } = await verifyReceipt({ ...unsigned, signature }, await keys())
+    expect(faults).to.deep.equal([])
+  })
+
   it('is not proven with any one bit changed, nor by another key', async () => {
     const { text } = await receipted()
     const published = await keys()

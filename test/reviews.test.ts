@@ -21,6 +21,7 @@ import {
   order,
   payment,
   person,
+  SECOND_OPERATOR,
   walletBalance,
 } from './support/people.ts'
 import { together } from './support/proposals.ts'
@@ -116,6 +117,7 @@ describe('a review', () => {
     expect(evidence).to.have.length(32)
     expect(await evidenceOf(paid.id)).to.deep.equal(evidence)
     expect(released.body).to.include({ state: 'released', decided_by: OPERATOR.sub })
+    expect(released.body.approved_by).to.equal(SECOND_OPERATOR.sub)
     expect(released.body.payment.state).to.equal('completed')
     expect(await balances(ada)).to.deep.equal({ posted: '6000', available: '6000' })
     expect(await walletBalance(ben)).to.equal(4_000n)

@@ -1,17 +1,16 @@
 /** Rules at work: what a payment is answered, what is looked up for it, and what is kept of it. */
 import { expect } from 'chai'
-import { newId } from '../ledger/index.ts'
 import type { Facts } from '../services/clearance/facts.ts'
-import { publicId } from '../services/ids.ts'
 import { assess } from '../services/risk/assess.ts'
 import { openListIndex } from '../services/risk/list_index.ts'
 import { type ListCheck } from '../services/risk/lists.ts'
 import { expectProblem, unchanged } from './support/abuse.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { linkedAccount, merchant, OPERATOR, order, payment, person } from './support/people.ts'
-import { endRule, together } from './support/proposals.ts'
-import { assessmentsOf, knownAs, newRule, rule, tiered } from './support/risk.ts'
+import { endRule } from './support/proposals.ts'
+import { assessmentsOf, knownAs, rule, tiered } from './support/risk.ts'
 import { reviewOf } from './support/reviews.ts'
+import { agreed, codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
 type Ada = Awaited<ReturnType<typeof tiered>>
@@ -95,6 +94,33 @@ describe('a payment that a rule refuses', () => {
     expectProblem(await pay(ada, '2000'), 403, 'payment_refused')
     const kept = (await assessmentsOf(ada)).map(({ verdict, reasons }) => [verdict, ...reasons])
     expect(kept).to.deep.equal([...[['hold', 'b', 'a']], ...[['refuse', 'b', 'a', 'c']]])
+  })
+})
+
+describe('a payment for which a rule wants a second factor', () => {
+  it('says which is missing and, in a word, why', async () => {
+    const ada = await tiered(10_000n)
+    await rule({ tier: ada.tier, verdict: 'step_up', reason: 'secret' })
+    const asked = await unchanged(() => pay(ada, '2000'))
+    expectProblem(asked, 403, 'step_up_required')
+    expect(JSON.parse(asked.text)).to.deep.include({ reasons: ['risk'] })
+    expect(asked.text).not.to.contain('secret')
+    expect((await assessmentsOf(ada)).map(({ verdict }) => verdict)).to.deep.equal(['step_up'])
+  })
+
+  it('goes through with it', async () => {
+    const ada = await enrolled(10_000n)
+    const tier = newSubject('t')
+    await knownAs(ada, { tier })
+    await rule({ tier, verdict: 'step_up' })
+    const ben = await person()
+    const body = (totp?: string) => payment(ben, '2000', agreed(totp))
+    const without = await call(ada, 'POST', '/v1/payments', { body: body() })
+    expectProblem(without, 403, 'step_up_required')
+    await forgetUse(ada)
+    const code = codeAt(ada.secret, new Date())
+    const paid = await call(ada, 'POST', '/v1/payments', { body: body(code) })
+    expect(paid.status, paid.text).to.equal(201)
   })
 })
 
@@ -232,67 +258,5 @@ describe('a rule at work', () => {
     const facts = await factsOf(ada)
     const all = () => Promise.all(Array.from({ length: 50 }, () => assess(api, facts, newKey())))
     expect(await statementsOf(all)).to.be.within(1, 2)
-  })
-})
-
-describe('operators', () => {
-  it('see the rules in force or ahead, and all of them when they ask', async () => {
-    const made = await rule({ tier: newSubject('t') })
-    const listed = async (query: string) =>
-      (await call(OPERATOR, 'GET', `/v1/risk_rules?limit=5${query}`)).body.data
-    expect((await listed(''))[0]).to.deep.equal(made)
-    await endRule(`/v1/risk_rules/${made.id}`)
-    expect((await listed('')).map(({ id }: { id: string }) => id)).not.to.include(made.id)
-    expect((await listed('&state=all'))[0]).to.include({ id: made.id, ended_by: OPERATOR.sub })
-    const nothing = publicId('rsk', newId())
-    expectProblem(await endRule(`/v1/risk_rules/${nothing}`), 404, 'not_found')
-  })
-
-  it('cannot write a rule that could never be meant', async () => {
-    const velocity = { kind: 'velocity', parameters: { window_s: 60, payments_max: 1 } }
-    const bad = [
-      { parameters: {} },
-      { parameters: { above: '0', more: 1 } },
-      { rails: [] },
-      { rails: ['wallet', 'wallet'] },
-      { currency: null },
-      { verdict: 'allow' },
-      { verdict: 'hold', rails: ['wallet', 'withdrawal'] },
-      { when_unavailable: 'hold', rails: ['exchange'] },
-      { ...velocity, rails: ['exchange'] },
-      { ...velocity, parameters: { window_s: 60, amount_max: '5' }, currency: null },
-      { kind: 'new_payee', parameters: {}, rails: ['top_up'] },
-      { valid_from: '2020-01-01T00:00:00Z' },
-      { tier: 'Not A Tier' },
-    ]
-    const { owner } = await world()
-    const count = async () => (await owner('risk_rules').count({ count: '*' }))[0]?.['count']
-    const before = await count()
-    for (const more of bad) {
-      const answer = await call(OPERATOR, 'POST', '/v1/risk_rules', { body: newRule(more) })
-      expect(answer.status, `${JSON.stringify(more)}: ${answer.text}`).to.equal(400)
-      expectProblem(answer, 400, 'invalid_request')
-    }
-    expect(await count()).to.equal(before)
-  })
-
-  it('alone may write, end and see rules, and say who somebody is', async () => {
-    const [ada, shop] = await Promise.all([tiered(0n), merchant()])
-    const made = await rule({ tier: ada.tier })
-    for (const who of [ada, shop]) {
-      const answers = await Promise.all([
-        call(who, 'POST', '/v1/risk_rules', { body: newRule({}) }),
-        call(who, 'GET', '/v1/risk_rules'),
-        call(who, 'POST', `/v1/risk_rules/${made.id}/end`),
-        call(who, 'PUT', `/v1/people/${publicId('per', ada.id)}`, { body: { tier: 'vip' } }),
-        call(who, 'PUT', `/v1/merchants/${shop.id}`, { body: { country: 'DE' } }),
-      ])
-      for (const answer of answers) expectProblem(answer, 403, 'forbidden')
-    }
-    const nobody = `/v1/people/${publicId('per', newId())}`
-    const body = { tier: 'vip', reason: 'A test' }
-    expectProblem(await together(nobody, { method: 'PUT', body }), 404, 'not_found')
-    const empty = await knownAs(ada, {})
-    expectProblem(empty, 400, 'invalid_request')
   })
 })

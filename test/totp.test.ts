@@ -91,7 +91,9 @@ describe('an authenticator', () => {
       ...(await owner('recovery_codes').where({ person_id: id })),
     ]
     expect(rows.length).to.equal(11)
-    const bytes = Buffer.concat(rows.map(({ seed, hash }) => seed ?? hash)).toString('latin1')
+    const bytes = Buffer.concat(rows.map(({ seed_sealed: seed, hash }) => seed ?? hash)).toString(
+      'latin1',
+    )
     for (const told of [
       secret,
       ...recoveryCodes,

@@ -12,6 +12,7 @@ export const ACTIONS = {
   'totp.enrol': [],
   'totp.remove': [],
   'totp.recovery_codes': [],
+  erasure: [],
 }
 
 /** `key` is the Idempotency-Key of the request; a fact that is not there is left out. */

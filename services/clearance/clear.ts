@@ -6,7 +6,7 @@ import type { Claim, Money, Use, Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { Act } from '../identity/acts.ts'
-import { type Approval, type ApprovalBody, approve, deviceOf } from '../identity/approvals.ts'
+import { type Approval, type ApprovalBody, approve, signatureIn } from '../identity/approvals.ts'
 import type { Standing } from '../identity/standing.ts'
 import { allowanceOf, usesOf } from '../limits/uses.ts'
 import { assess } from '../risk/assess.ts'
@@ -19,7 +19,7 @@ export interface Asking {
   /** The Idempotency-Key. */
   readonly key: string
   /** Of the caller, where that is known already. */
-  readonly standing: Standing | undefined
+  readonly standing: Promise<Standing> | undefined
 }
 
 export interface Asked {
@@ -30,7 +30,7 @@ export interface Asked {
   /** What the payer must agree to. */
   readonly act: Act
   readonly given: ApprovalBody | undefined
-  readonly standing: Standing | undefined
+  readonly standing: Promise<Standing> | undefined
 }
 
 export interface Clearance {
@@ -47,22 +47,20 @@ export interface Clearance {
  */
 export async function clear(context: Context, asked: Asked): Promise<Clearance> {
   const { rail, payee, money, act, given } = asked
-  const [standing, device] = await Promise.all([
-    asked.standing ?? standingOf(context, asked.payer),
-    deviceOf(context, given),
-  ])
+  const standing = await (asked.standing ?? standingOf(context, asked.payer))
+  const signature = given && (await signatureIn(context, given, standing))
   const payer = { id: asked.payer, standing }
   const facts: Facts = { rail, payer, payee, money, at: context.now() }
   const limited = await usesOf(context, facts)
   const risk = await assess(context, facts, act.key)
   if (risk.verdict === 'refuse') throw new ServiceError('payment_refused')
-  const ruled = await stepUpReasons(context, facts, device?.boundAt)
+  const ruled = await stepUpReasons(context, facts, signature?.device.boundAt)
   const reasons = risk.verdict === 'step_up' ? [...ruled, 'risk' as const] : ruled
   const stepUp = reasons.length > 0
   const demand = { approval: stepUp || !mayGoUnapproved(context, facts), stepUp, reasons }
-  const approval = await approve(context, act, given, demand, Promise.resolve(device))
+  const approval = await approve(context, act, given, demand, signature)
   const isUnapproved = approval.factor === 'none'
-  const uses = isUnapproved ? [...limited, await allowanceOf(context, facts)] : limited
+  const uses = isUnapproved ? [...limited, allowanceOf(context, facts)] : limited
   return { approval, uses, review: risk.verdict === 'hold' ? risk.id : null }
 }
 

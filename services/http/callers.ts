@@ -3,6 +3,7 @@
  * right that the endpoint needs, and nobody has revoked it.
  */
 import type { Context } from '../context.ts'
+import type { Uuid } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { ApiKey } from '../identity/api_keys.ts'
@@ -11,6 +12,7 @@ import { nameOf } from '../identity/issuers.ts'
 import { personOf } from '../identity/parties.ts'
 import { isRevoked } from '../identity/revocations.ts'
 import type { Right, Scope } from '../identity/scopes.ts'
+import type { Standing } from '../identity/standing.ts'
 import { type Subject, subjectKey } from '../identity/subjects.ts'
 import type { Token } from '../identity/tokens.ts'
 import { type AnyEndpoint, type Caller, rightOf } from './endpoint.ts'
@@ -62,10 +64,9 @@ async function tokenCaller(
     }
     const person = await personOf(context, token)
     if (right === 'read') return { scope, person, known: told, standing: undefined, ...called }
-    const standing = await context.standings(person.id)
-    // Erased, which this process may not know yet.
-    if (standing === undefined) throw new ServiceError('forbidden')
-    refuseRevoked(token, standing.tokensValidFrom, standing.keptToken)
+    const standing = admitted(context, token, person.id)
+    // Who is not admitted is told so when it is waited for, if nothing else is wrong before.
+    standing.catch(() => {})
     return { scope, person, known: told, standing, ...called }
   }
   const known = await knownOf(context, token, scope, right)
@@ -75,6 +76,15 @@ async function tokenCaller(
   const rights = new Set(known.rights.filter((one) => called.rights.has(one)))
   if (!rights.has(right)) throw new ServiceError('forbidden')
   return { scope, merchant: known.merchant, ...called, rights }
+}
+
+/** @throws {ServiceError} `invalid_token` for one that was revoked. */
+async function admitted({ standings }: Context, token: Token, person: Uuid): Promise<Standing> {
+  const standing = await standings(person)
+  // Erased, which this process may not know yet.
+  if (standing === undefined) throw new ServiceError('forbidden')
+  refuseRevoked(token, standing.tokensValidFrom, standing.keptToken)
+  return standing
 }
 
 /** Who only reads and acts for no merchant need not be looked up: their tokens end soon. */

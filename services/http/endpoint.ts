@@ -36,8 +36,11 @@ export type Caller =
       readonly person: Person
       /** What their token says that others may know, and try as a PIN. */
       readonly known: Known
-      /** As it was looked up for whatever changes something; undefined where one only reads. */
-      readonly standing: Standing | undefined
+      /**
+       * As it is being looked up for whatever changes something; undefined where one only reads.
+       * Fails where the token is revoked: nothing is done before it has been waited for.
+       */
+      readonly standing: Promise<Standing> | undefined
     })
   | (Called & { readonly scope: 'merchant'; readonly merchant: Uuid })
   | (Called &

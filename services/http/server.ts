@@ -195,8 +195,14 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
       idempotencyKey: key ?? '',
     }
     const asked = { ...context, origin: state.origin }
-    const work = () => handled(asked, edge, endpoint, request)
+    // Looked up together with the answer, if there is one: a request waits for one round trip.
+    const admission = caller.scope === 'person' ? caller.standing : undefined
+    const work = async () => {
+      await admission
+      return handled(asked, edge, endpoint, request)
+    }
     const reply = claim === undefined ? await work() : await once.run(claim, work)
+    await admission
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else await render(context, ctx, endpoint, reply)
   }

@@ -10,12 +10,13 @@ import { isPublicId, publicId, uuidOf } from '../ids.ts'
 import { hasTotp, useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
 import { type Act, digestOf, textOf } from './acts.ts'
-import type { BoundDevice } from './device_keys.ts'
+import type { Device } from './device_keys.ts'
 import { evidenceOf } from './evidence.ts'
-import { CompactJws, isSignedBy, readJws } from './jws.ts'
+import { CompactJws, isSignedBy, readJws, type Signed } from './jws.ts'
 import { useNonce } from './nonces.ts'
 import { checkPin } from './pin_attempts.ts'
 import { CompactJwe } from './pin_keys.ts'
+import type { Standing } from './standing.ts'
 
 export const Pin = z
   .string()
@@ -77,18 +78,28 @@ export interface Approval extends Shown {
   readonly idempotencyKey: string
 }
 
-/** The bound device that an approval names. Asked for early, nothing has to wait for it. */
-export async function deviceOf(
+/** What a device has signed, and whose device it is. Not checked yet. */
+export interface Signature {
+  readonly signed: Signed
+  readonly device: Device
+}
+
+/** The signature in an approval, if it names a device that is bound to the person right now. */
+export async function signatureIn(
   { devices }: Context,
-  given: ApprovalBody | undefined,
-): Promise<BoundDevice | undefined> {
-  const kid = given?.device && readJws(given.device, 'florin-approval+jws')?.kid
-  return kid !== undefined && isPublicId('dev', kid) ? devices(uuidOf(kid)) : undefined
+  { device: jws }: ApprovalBody,
+  standing: Standing,
+): Promise<Signature | undefined> {
+  const signed = jws === undefined ? undefined : readJws(jws, 'florin-approval+jws')
+  if (signed === undefined || !isPublicId('dev', signed.kid)) return undefined
+  const id = uuidOf(signed.kid)
+  const device = standing.devices.includes(id) ? await devices(id) : undefined
+  return device && { signed, device }
 }
 
 /**
  * Checks the approval and binds it to what it approves.
- * @param device what `deviceOf` answers, where it was asked before.
+ * @param signature what `signatureIn` answers, where it was asked before.
  * @throws {ServiceError} `approval_required` and `step_up_required` for what is missing,
  *   `approval_mismatch` for what approves something else and is as good as before, and whatever
  *   checking what is given throws. None of these is stored: the same key may come again.
@@ -98,7 +109,7 @@ export async function approve(
   act: Act,
   given: ApprovalBody | undefined,
   demand: Demand,
-  device = deviceOf(context, given),
+  signature?: Signature,
 ): Promise<Approval> {
   const digest = digestOf(act)
   const idempotencyKey = act.key
@@ -112,7 +123,7 @@ export async function approve(
       detail: 'approval: give {"pin": "..."}, {"pin_jwe": "..."} or {"device": "..."}',
     })
   }
-  const shown = await showFactor(context, act, given, await device)
+  const shown = await showFactor(context, { act, digest }, given, signature)
   // After the first factor: nobody without it can use up a code. What is given is checked.
   const stepUp =
     given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
@@ -120,7 +131,7 @@ export async function approve(
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
 
-/** What is needed to change what a person agrees by, or how little is asked of them: all they have. */
+/** To change what a person agrees by, or how little is asked of them, they show all they have. */
 export const allFactors = async (context: Context, person: Uuid): Promise<Demand> => ({
   ...{ approval: true, stepUp: await hasTotp(context, person), reasons: ['security'] },
 })
@@ -142,45 +153,64 @@ async function stepUpRequired(
 
 const SHOWN_NOTHING = { factor: 'none', key: null, thumbprint: null, proof: null } as const
 
+/** What is to be agreed to, and its digest. */
+interface Wanted {
+  readonly act: Act
+  readonly digest: Buffer
+}
+
 async function showFactor(
   context: Context,
-  act: Act,
-  { pin, pin_jwe: jwe, device: jws }: ApprovalBody,
-  device: BoundDevice | undefined,
+  wanted: Wanted,
+  given: ApprovalBody,
+  signature: Signature | undefined,
 ): Promise<Shown> {
-  if (jws !== undefined) return showDevice(context, act, jws, device)
-  if (jwe !== undefined) return showEncryptedPin(context, act, jwe)
-  await checkPin(context, act.person, pin ?? '')
+  const { pin, pin_jwe: jwe, device: jws } = given
+  const { person } = wanted.act
+  if (jws !== undefined) {
+    const found = signature ?? (await signatureOf(context, person, given))
+    return showDevice(context, wanted, jws, found)
+  }
+  if (jwe !== undefined) return showEncryptedPin(context, wanted, jwe)
+  await checkPin(context, person, pin ?? '')
   return { ...SHOWN_NOTHING, factor: 'pin', at: context.now() }
+}
+
+async function signatureOf(context: Context, person: Uuid, given: ApprovalBody) {
+  const standing = await context.standings(person)
+  return standing && signatureIn(context, given, standing)
 }
 
 async function showDevice(
   context: Context,
-  act: Act,
+  { act, digest }: Wanted,
   jws: string,
-  device: BoundDevice | undefined,
+  signature: Signature | undefined,
 ): Promise<Shown> {
-  const signed = readJws(jws, 'florin-approval+jws')
-  const person = publicId('per', act.person)
-  const isTheirs = device?.person === act.person && device.alg === signed?.alg
   // One answer for every device that may not: which ones there are is nobody's business.
-  if (signed === undefined || !isTheirs || !(await isSignedBy(device.key, signed))) {
-    throw new ServiceError('approval_refused', {
-      noted: { kind: 'device_refused', subject: person },
-    })
+  const noted = { kind: 'device_refused', subject: publicId('per', act.person) } as const
+  if (signature === undefined) throw new ServiceError('approval_refused', { noted })
+  const { signed, device } = signature
+  const isTheirs = device.person === act.person && device.alg === signed.alg
+  if (!isTheirs || !(await isSignedBy(device.key, signed))) {
+    throw new ServiceError('approval_refused', { noted })
   }
-  refuseOther(act, signed.digest)
+  refuseOther(act, digest, signed.digest)
   refuseOld(context, signed.at)
   const { id, thumbprint } = device
   return { factor: 'device', key: publicId('dev', id), thumbprint, at: signed.at, proof: jws }
 }
 
 /** The pool that hashes PINs is not troubled before everything else is right. */
-async function showEncryptedPin(context: Context, act: Act, jwe: string): Promise<Shown> {
+async function showEncryptedPin(
+  context: Context,
+  { act, digest: wanted }: Wanted,
+  jwe: string,
+): Promise<Shown> {
   const opened = await context.pinKeys.open(jwe)
   if (opened === undefined) throw new ServiceError('approval_refused')
   const { pin, digest, nonce, at, kid } = opened
-  refuseOther(act, digest)
+  refuseOther(act, wanted, digest)
   refuseOld(context, at)
   const until = new Date(at.getTime() + context.config.APPROVAL_AGE_MAX_S * 1000)
   const isNew = await useNonce(context.db, { person: act.person, nonce, until })
@@ -190,8 +220,8 @@ async function showEncryptedPin(context: Context, act: Act, jwe: string): Promis
 }
 
 /** What was agreed to is this, byte for byte; the payer is told what this is. */
-function refuseOther(act: Act, digest: Buffer): void {
-  if (digest.equals(digestOf(act))) return
+function refuseOther(act: Act, wanted: Buffer, agreed: Buffer): void {
+  if (agreed.equals(wanted)) return
   throw new ServiceError('approval_mismatch', { detail: `asked for is: ${textOf(act)}` })
 }
 

@@ -49,8 +49,8 @@ export function keyOf(jwk: DeviceJwk): KeyObject | undefined {
   }
 }
 
-/** A device that may agree in its person's name. */
-export interface BoundDevice {
+/** A device as it was bound once. Whether it still is, its person's standing says. */
+export interface Device {
   readonly id: Uuid
   readonly person: Uuid
   readonly alg: Algorithm
@@ -68,32 +68,29 @@ interface Row {
   readonly created_at: Date
 }
 
-/** Making a key ready costs half of a signature. */
-const KEYS_MAX = 10_000
+const DEVICES_MAX = 10_000
 
-/** Whether a device is bound is asked at each use; many requests share one look. */
-export function openDevices(db: Knex): Load<Uuid, BoundDevice> {
-  const keys = new Map<string, KeyObject>()
-  const readyKey = ({ thumbprint, jwk }: Row): KeyObject => {
-    const known = keys.get(thumbprint)
-    if (known !== undefined) return known
-    const key = keyOf(jwk)
-    if (key === undefined) throw new Error(`device key ${thumbprint} is none`)
-    if (keys.size >= KEYS_MAX) keys.delete(keys.keys().next().value ?? '')
-    keys.set(thumbprint, key)
-    return key
-  }
-  return openLoader(async (ids) => {
+/** Devices by id. What is known of one never changes, so it is looked up once and kept. */
+export function openDevices(db: Knex): Load<Uuid, Device> {
+  const known = new Map<Uuid, Device>()
+  const find = openLoader<Uuid, Device>(async (ids) => {
     const columns = ['id', 'person_id', 'alg', 'thumbprint', 'jwk', 'created_at']
-    const rows: Row[] = await db('devices')
-      .whereIn('id', ids)
-      .whereNull('revoked_at')
-      .select(columns)
-    return new Map(
-      rows.map((row) => {
-        const { id, person_id: person, alg, thumbprint, created_at: boundAt } = row
-        return [id, { id, person, alg, thumbprint, boundAt, key: readyKey(row) }]
-      }),
-    )
+    const rows: Row[] = await db('devices').whereIn('id', ids).select(columns)
+    return new Map(rows.map((row) => [row.id, fromRow(row)]))
   })
+  return async (id) => {
+    const device = known.get(id) ?? (await find(id))
+    if (device === undefined || known.has(id)) return device
+    // The oldest goes first: a Map remembers in which order its entries came.
+    if (known.size >= DEVICES_MAX) known.delete(known.keys().next().value ?? '')
+    known.set(id, device)
+    return device
+  }
+}
+
+function fromRow(row: Row): Device {
+  const { id, person_id: person, alg, thumbprint, created_at: boundAt } = row
+  const key = keyOf(row.jwk)
+  if (key === undefined) throw new Error(`device key ${thumbprint} is none`)
+  return { id, person, alg, thumbprint, boundAt, key }
 }

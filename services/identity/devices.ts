@@ -8,6 +8,7 @@ import { type Act, digestOf } from './acts.ts'
 import { allFactors, type ApprovalBody, approve } from './approvals.ts'
 import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from './device_keys.ts'
 import { type Algorithm, isSignedBy, readJws } from './jws.ts'
+import { endSessions } from './revocations.ts'
 import { securityChanged } from './standing.ts'
 
 interface Device {
@@ -28,7 +29,8 @@ export interface NewDevice {
 }
 
 /**
- * Binds a device, with the PIN or a device that is bound; a token alone is never enough.
+ * Binds a device, with the PIN or a device that is bound; a token alone is never enough. All
+ * sessions end but that of the token with the id `jti`.
  * @throws {ServiceError} `possession_not_proven`, `too_many_devices`, `device_exists`, and what
  *   `approve` throws. None is stored: the same key may be tried again.
  */
@@ -36,7 +38,7 @@ export async function bindDevice(
   context: Context,
   person: Uuid,
   { name, jwk, possession, approval: given }: NewDevice,
-  { claim, key }: { readonly claim: Claim; readonly key: string },
+  { claim, key, jti }: { readonly claim: Claim; readonly key: string; readonly jti: string },
 ): Promise<Outcome> {
   const thumbprint = await thumbprintOf(jwk)
   const act: Act = { action: 'device.bind', person, key, facts: { thumbprint, name } }
@@ -48,6 +50,7 @@ export async function bindDevice(
     // First of all: it locks the person, so that two cannot both be the last that may be bound.
     const subject = publicId('dev', device.id)
     await securityChanged(trx, context, person, { type: 'person.device_bound', at, subject })
+    await endSessions(trx, person, at, jti)
     if ((await countDevices(trx, person)) >= context.config.DEVICES_MAX) {
       throw new ServiceError('too_many_devices')
     }
@@ -85,21 +88,26 @@ async function checkPossession(
 /**
  * Takes a device away; what it signs counts for nothing from then on. A token is enough, because a
  * stolen phone cannot be asked, but not for the last thing a person can agree with: who has nothing
- * left could be given a new PIN by whoever has the token.
+ * left could be given a new PIN by whoever has the token. Other sessions than that of `jti` end.
  * @throws {ServiceError} `not_found`, `last_factor`.
  */
-export async function revokeDevice(context: Context, person: Uuid, id: Uuid): Promise<void> {
+export async function revokeDevice(
+  context: Context,
+  person: Uuid,
+  { id, jti }: { readonly id: Uuid; readonly jti: string },
+): Promise<void> {
   const at = context.now()
   await context.db.transaction(async (trx) => {
     // Locks the person: of two devices that are revoked at the same time one is the last.
     const subject = publicId('dev', id)
     await securityChanged(trx, context, person, { type: 'person.device_revoked', at, subject })
+    await endSessions(trx, person, at, jti)
     const revoked = await trx('devices')
       .where({ id, person_id: person })
       .whereNull('revoked_at')
       .update({ revoked_at: at })
     if (revoked === 0) throw new ServiceError('not_found')
-    const pin = await trx('pins').where({ person_id: person }).first('person_id')
+    const pin = await trx('pins').where({ person_id: person }).whereNotNull('hash').first('hash')
     if (pin === undefined && (await countDevices(trx, person)) === 0) {
       throw new ServiceError('last_factor')
     }

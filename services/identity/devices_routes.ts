@@ -42,7 +42,8 @@ export const deviceEndpoints = [
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
       const { key: jwk, ...device } = body
       const wanted = { ...device, jwk, approval: body.approval }
-      return bindDevice(context, caller.person.id, wanted, { claim, key })
+      const { jti } = caller.session
+      return bindDevice(context, caller.person.id, wanted, { claim, key, jti })
     },
   }),
   endpoint({
@@ -63,7 +64,8 @@ export const deviceEndpoints = [
     answers: { 204: null },
     refusals: ['not_found', 'last_factor'],
     handle: async (context, { caller, params }) => {
-      await revokeDevice(context, caller.person.id, params.id)
+      const { jti } = caller.session
+      await revokeDevice(context, caller.person.id, { id: params.id, jti })
       return { status: 204 }
     },
   }),

@@ -9,7 +9,7 @@ import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
-import { APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
+import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
 import { findPayee } from './parties.ts'
 import { checkPin } from './pin_attempts.ts'
 import { clearPin, type PinHolder, pinStateOf, resetPin, setPin } from './pins.ts'
@@ -119,10 +119,16 @@ async function proveOtherwise(
   if (isByPin || (approval === undefined && totp === undefined)) {
     throw new ServiceError('approval_required', { detail: 'give {"device": "..."}, or a totp' })
   }
-  if (totp !== undefined) await useSecondFactor(context, person, totp)
-  if (approval === undefined) return
+  if (approval === undefined) {
+    const standing = await context.standings(person)
+    // Who has a device as well shows it too: all that is left of what they agree by.
+    if (standing?.devices.length !== 0) throw new ServiceError('approval_required')
+    await useSecondFactor(context, person, totp ?? '')
+    return
+  }
   const act = { action: 'pin_reset', person, facts: {}, key } as const
-  await approve(context, act, approval, { approval: true, stepUp: false })
+  const all = await allFactors(context, person)
+  await approve(context, act, { ...approval, ...(totp !== undefined && { totp }) }, all)
 }
 
 interface Proof {

@@ -16,6 +16,8 @@ export interface Standing {
   /** Tokens of this moment or earlier are revoked, but the one with the id `keptToken`. */
   readonly tokensValidFrom: Date | null
   readonly keptToken: string | null
+  /** The devices that may agree in the person's name. */
+  readonly devices: readonly Uuid[]
 }
 
 interface Row {
@@ -25,13 +27,16 @@ interface Row {
   readonly security_changed_at: Date | null
   readonly tokens_valid_from: Date | null
   readonly kept_token: string | null
+  readonly devices: readonly Uuid[]
 }
 
 /** How many people stand, as one statement. Who is erased is not among them. */
 export const STANDINGS: Question<Uuid, Standing> = {
   name: 'standings',
   text: `
-    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token
+    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token,
+           ARRAY(SELECT devices.id FROM devices
+                  WHERE devices.person_id = people.id AND devices.revoked_at IS NULL) AS devices
       FROM people WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
   values: (ids) => [ids],
   answers: (rows) => new Map((rows as Row[]).map((row) => [row.id, fromRow(row)])),
@@ -43,6 +48,7 @@ const fromRow = (row: Row): Standing => ({
   securityChangedAt: row.security_changed_at,
   tokensValidFrom: row.tokens_valid_from,
   keptToken: row.kept_token,
+  devices: row.devices,
 })
 
 /** What changed about a person's factors, as the notice to them says it. */

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import {
   type Calendar,
   type Ceiling,
-  openQuota,
   type Period,
   type Return,
   type Use,
@@ -20,18 +19,17 @@ export async function usesOf(context: Context, facts: Facts): Promise<Use[]> {
   const binding = inForce.filter((rule) => binds(rule, facts, config.REDUCED_LIMITS_S))
   if (binding.length === 0) return []
   const at = context.calendar(facts.at)
-  const uses = [...ceilingsOf(binding, facts)].map(async ([counted, ceilings]) => ({
-    ...{ quota: await quotaOf(context, counted), amount: facts.money.amount, at, ceilings },
+  return [...ceilingsOf(binding, facts)].map(([counted, ceilings]) => ({
+    ...{ quota: quotaId(counted), amount: facts.money.amount, at, ceilings },
     code: 'limit_exceeded' as const,
   }))
-  return Promise.all(uses)
 }
 
 /** What a payment without an approval uses up of what may go without one in a day. */
-export async function allowanceOf(context: Context, { payer, money, at }: Facts): Promise<Use> {
+export function allowanceOf(context: Context, { payer, money, at }: Facts): Use {
   const amount = BigInt(context.config.NO_PIN_DAY_LIMIT)
   return {
-    quota: await quotaOf(context, `unapproved ${payer.id} ${money.currency}`),
+    quota: quotaId(`unapproved ${payer.id} ${money.currency}`),
     ...{ amount: money.amount, at: context.calendar(at), ceilings: { day: { amount } } },
     code: 'allowance_exceeded',
   }
@@ -71,14 +69,6 @@ function stricter(one: bigint | undefined, other: bigint | null): bigint | undef
   if (other === null) return one
   return one === undefined || other < one ? other : one
 }
-
-/** The quota's id, known to be in the database. */
-const quotaOf = ({ db, memory }: Context, counted: string): Promise<Uuid> =>
-  memory.recall(`quota ${counted}`, async () => {
-    const id = quotaId(counted)
-    await openQuota(db, id)
-    return id
-  })
 
 /** Two that count the same are the same, in whatever process. */
 export function quotaId(counted: string): Uuid {

@@ -3,7 +3,7 @@
 -- Seeds are sealed: without the keys outside the database they are worth nothing.
 CREATE TABLE totp (
     person_id    uuid PRIMARY KEY REFERENCES people,
-    seed         bytea NOT NULL,                         -- base32, sealed
+    seed_sealed  bytea NOT NULL,                         -- base32
     last_step    bigint NOT NULL,                        -- of the newest code that was used
     failed       int NOT NULL DEFAULT 0 CHECK (failed >= 0),
     locked_until timestamptz,
@@ -13,7 +13,7 @@ CREATE TABLE totp (
 -- Shown to a person who has not yet proved that their app has it.
 CREATE TABLE totp_enrolments (
     person_id  uuid PRIMARY KEY REFERENCES people,
-    seed       bytea NOT NULL,                           -- base32, sealed
+    seed_sealed bytea NOT NULL,                          -- base32
     replaces   timestamptz,                              -- when the one in use was confirmed
     failed     int NOT NULL DEFAULT 0 CHECK (failed >= 0),
     expires_at timestamptz NOT NULL
@@ -51,7 +51,7 @@ GRANT SELECT ON totp, totp_enrolments, recovery_codes, step_up_rules
 GRANT INSERT ON totp, totp_enrolments, recovery_codes, step_up_rules TO florin_api;
 -- What is removed or replaced is destroyed: it must not be there to be stolen.
 GRANT DELETE ON totp, totp_enrolments, recovery_codes TO florin_api;
-GRANT UPDATE (seed, last_step, failed, locked_until, confirmed_at) ON totp TO florin_api;
-GRANT UPDATE (seed, replaces, failed, expires_at) ON totp_enrolments TO florin_api;
+GRANT UPDATE (seed_sealed, last_step, failed, locked_until, confirmed_at) ON totp TO florin_api;
+GRANT UPDATE (seed_sealed, replaces, failed, expires_at) ON totp_enrolments TO florin_api;
 GRANT UPDATE (used_at) ON recovery_codes TO florin_api;
 GRANT UPDATE (valid_to) ON step_up_rules TO florin_api;

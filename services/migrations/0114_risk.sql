@@ -54,6 +54,7 @@ CREATE TABLE reviews (
     evidence      bytea,                                 -- of the approval, sealed with what follows
     due_at        timestamptz NOT NULL,
     decided_by    text,                                  -- the operator; null for the clock, the payer
+    approved_by   text,                                  -- the second operator, of a release
     decided_at    timestamptz,
     reason        text,
     created_at    timestamptz NOT NULL,
@@ -78,7 +79,7 @@ ALTER TABLE payments
 GRANT SELECT ON risk_rules, risk_assessments, reviews TO florin_api, florin_worker;
 GRANT INSERT ON risk_rules, risk_assessments, reviews TO florin_api;
 GRANT UPDATE (valid_to, ended_by) ON risk_rules TO florin_api;
-GRANT UPDATE (state, decided_by, decided_at, reason) ON reviews TO florin_api;
+GRANT UPDATE (state, decided_by, approved_by, decided_at, reason) ON reviews TO florin_api;
 GRANT UPDATE (state, decided_at) ON reviews TO florin_worker;
 GRANT UPDATE (country) ON people, merchants TO florin_api;
 -- What a review decides happens in the API, with the money.

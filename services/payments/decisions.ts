@@ -27,6 +27,8 @@ import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 /** What an operator says. */
 export interface Decision {
   readonly operator: string
+  /** The second operator, where it takes two. */
+  readonly approvedBy?: string | undefined
   readonly reason: string
 }
 
@@ -38,7 +40,7 @@ export interface Decision {
 export async function release(
   context: Context,
   id: Uuid,
-  { operator, reason }: Decision,
+  { operator, approvedBy, reason }: Decision,
   claim: Claim,
 ): Promise<Outcome> {
   const { review, payment } = await reviewed(context.db, id)
@@ -50,7 +52,7 @@ export async function release(
       const evidence = review.evidence ?? undefined
       await createTransfers(trx, { id: unit, at, transfers, evidence })
       if (prepared !== undefined) await trx('instructions').insert(prepared.instruction)
-      const decided = { decided_by: operator, reason }
+      const decided = { decided_by: operator, approved_by: approvedBy, reason }
       await decideReview(trx, payment.id, at, { state: 'released', ...decided })
       const moved = { ...change, transfer: unit, releasedAt: at, changedAt: at }
       await changePayment(context, trx, locked, moved, [`payment.${change.state}`])
@@ -58,9 +60,9 @@ export async function release(
       return showReview(trx, id)
     }),
   )
-  const { prepared } = onward
-  if (prepared !== undefined && !outcome.replayed) {
-    await context.queue.ring('instruction', [prepared.instruction.id])
+  const told = onward.prepared
+  if (told !== undefined && !outcome.replayed) {
+    await context.queue.ring('instruction', [told.instruction.id])
   }
   return outcome
 }
@@ -191,6 +193,7 @@ export async function showReviews(db: Knex, reviews: readonly Review[]) {
     facts: review.facts,
     due_at: review.dueAt.toISOString(),
     decided_by: review.decidedBy,
+    approved_by: review.approvedBy,
     decided_at: review.decidedAt?.toISOString() ?? null,
     reason: review.reason,
     created_at: review.createdAt.toISOString(),

@@ -23,6 +23,7 @@ const ReviewOut = z
     facts: z.record(z.string(), z.unknown()).describe('What they saw when it was made'),
     due_at: Timestamp.describe('Then the money goes back to the payer'),
     decided_by: z.string().nullable(),
+    approved_by: z.string().nullable().describe('The second operator, of a release'),
     decided_at: Timestamp.nullable(),
     reason: z.string().nullable(),
     created_at: Timestamp,
@@ -70,8 +71,10 @@ export const reviewEndpoints = [
       ...(['insufficient_funds', 'total_too_large'] as const),
     ],
     check: ({ db }, { params }) => refuseReviewed(db, params.id),
-    handle: (context, { caller, params, body: { reason }, claim }) =>
-      release(context, params.id, { operator: caller.subject, reason }, claimed(claim)),
+    handle: (context, { caller, params, body: { reason }, claim }) => {
+      const { subject: operator, approvedBy } = caller
+      return release(context, params.id, { operator, approvedBy, reason }, claimed(claim))
+    },
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/reviews/:id/refuse', tag: TAG, scopes: ['operator'] },

@@ -33,6 +33,8 @@ export interface Review {
   readonly dueAt: Date
   /** The subject of the operator; null where the clock or the payer ended it. */
   readonly decidedBy: string | null
+  /** The second operator, who agreed to a release. */
+  readonly approvedBy: string | null
   readonly decidedAt: Date | null
   readonly reason: string | null
   readonly createdAt: Date
@@ -110,6 +112,7 @@ export async function decideReview(
   decision: {
     readonly state: Exclude<ReviewState, 'pending'>
     readonly decided_by?: string
+    readonly approved_by?: string | undefined
     readonly reason?: string
   },
 ): Promise<void> {
@@ -152,7 +155,13 @@ export async function expireReview(
 const COLUMNS = {
   ...{ id: 'reviews.id', payment: 'payment_id', state: 'state', hold: 'hold_id' },
   evidence: 'evidence',
-  ...{ dueAt: 'due_at', decidedBy: 'decided_by', decidedAt: 'decided_at', reason: 'reason' },
+  ...{
+    dueAt: 'due_at',
+    decidedBy: 'decided_by',
+    approvedBy: 'approved_by',
+    decidedAt: 'decided_at',
+    reason: 'reason',
+  },
   ...{ createdAt: 'reviews.created_at', rules: 'rules', reasons: 'reasons', facts: 'facts' },
 }
 

@@ -26,8 +26,8 @@ interface Destroyed {
   readonly by: string
   /** What that column holds: the id of the person, as it is inside or outside. */
   readonly as: 'uuid' | 'public'
-  /** What a row becomes. Rows stay: nobody may delete any. */
-  readonly becomes: (person: Uuid, at: Date) => Readonly<Record<string, unknown>>
+  /** What a row becomes; undefined for one that goes, because nothing refers to it. */
+  readonly becomes: ((person: Uuid, at: Date) => Readonly<Record<string, unknown>>) | undefined
 }
 
 /** No token and no alias has a space in it: a tombstone is never found by either. */
@@ -43,6 +43,7 @@ export const DESTROYED: readonly Destroyed[] = [
     ...{ table: 'people', by: 'id', as: 'uuid' },
     becomes: (person, at) => ({
       ...{ subject: tombstone(person), name_sealed: null, kept_token: null, erased_at: at },
+      country: null,
     }),
   },
   {
@@ -58,6 +59,9 @@ export const DESTROYED: readonly Destroyed[] = [
     ...{ table: 'devices', by: 'person_id', as: 'uuid' },
     becomes: (_, at) => ({ name: '', revoked_at: at }),
   },
+  { table: 'totp', by: 'person_id', as: 'uuid', becomes: undefined },
+  { table: 'totp_enrolments', by: 'person_id', as: 'uuid', becomes: undefined },
+  { table: 'recovery_codes', by: 'person_id', as: 'uuid', becomes: undefined },
   {
     ...{ table: 'bank_accounts', by: 'owner', as: 'public' },
     becomes: (_, at) => ({
@@ -116,9 +120,8 @@ async function destroy(
   await closeAll(trx, owner, at)
   for (const { table, by, as, becomes } of DESTROYED) {
     const whose = as === 'uuid' ? person : owner
-    await trx(table)
-      .where({ [by]: whose })
-      .update(becomes(person, at))
+    const rows = trx(table).where({ [by]: whose })
+    await (becomes === undefined ? rows.delete() : rows.update(becomes(person, at)))
   }
   const data = { id: owner, operator, at: at.toISOString() }
   await recordEvent(trx, { type: 'person.erased', object: owner, data, at })

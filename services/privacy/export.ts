@@ -17,6 +17,7 @@ const BATCH = 100
 /** Which factors a person has, and since when; never what they consist of. */
 const FACTORS: Readonly<Record<string, readonly string[]>> = {
   pins: ['changed_at', 'locked_until'],
+  totp: ['confirmed_at', 'locked_until'],
   devices: ['id', 'name', 'thumbprint', 'alg', 'bound_by', 'created_at', 'revoked_at'],
 }
 

@@ -6,7 +6,7 @@ import { endpoint, type Streamed } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
-import { APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
+import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve } from '../identity/approvals.ts'
 import { recordSecurity } from '../security/log.ts'
 import { erase, eraseFor, refuseErased } from './erasure.ts'
 import { exportOf } from './export.ts'
@@ -61,7 +61,7 @@ export const privacyEndpoints = [
     refusals: [...APPROVAL_REFUSALS, 'not_found', 'account_not_empty'],
     handle: async (context, { caller: { person }, body, idempotencyKey: key }) => {
       const act = { action: 'erasure' as const, person: person.id, facts: {}, key }
-      await approve(context, act, body.approval, { approval: true, stepUp: false })
+      await approve(context, act, body.approval, await allFactors(context, person.id))
       await erase(context, person.id)
       return { status: 204 }
     },

@@ -1,7 +1,7 @@
 /**
  * Evidence: that a person agreed to a payment, to exactly this one, in one document that anybody
- * can verify with nothing but our public keys. What they agreed to is written out; its digest is what
- * their device signed; the digest of both is in the sealed row of the books.
+ * can verify with nothing but our public keys. What they agreed to is written out; its digest is
+ * what their device signed; the digest of both is in the sealed row of the books.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'

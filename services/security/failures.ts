@@ -19,6 +19,7 @@ const FAILURES: Readonly<Partial<Record<ErrorCode, SecurityKind>>> = {
   invalid_token: 'auth_failed',
   pin_locked: 'pin_refused',
   pin_reset_required: 'pin_refused',
+  possession_not_proven: 'device_refused',
   second_person_required: 'forbidden',
   too_many_requests: 'rate_limited',
   totp_locked: 'totp_refused',

@@ -24,7 +24,7 @@ export async function useSecondFactor(
   const totp: Totp | undefined = await context
     .db('totp')
     .where({ person_id: person })
-    .first('seed', 'confirmed_at')
+    .first('seed_sealed', 'confirmed_at')
   if (totp === undefined) throw new ServiceError('totp_not_set')
   const kind = isTotpCode(given) ? 'totp' : 'recovery_code'
   const use = kind === 'totp' ? useCode : useRecoveryCode
@@ -35,7 +35,7 @@ export async function useSecondFactor(
 }
 
 interface Totp {
-  readonly seed: Buffer
+  readonly seed_sealed: Buffer
   readonly confirmed_at: Date
 }
 
@@ -54,13 +54,13 @@ export async function hasTotp({ db }: Context, person: Uuid): Promise<boolean> {
 }
 
 export const seedPlace = (table: 'totp' | 'totp_enrolments', person: Uuid) => ({
-  ...{ table, row: person, column: 'seed' },
+  ...{ table, row: person, column: 'seed_sealed' },
 })
 
 async function useCode(context: Context, person: Uuid, code: string, totp: Totp): Promise<Use> {
   const { db, vault, config, now } = context
   const at = now()
-  const secret = vault.open(seedPlace('totp', person), totp.seed).toString()
+  const secret = vault.open(seedPlace('totp', person), totp.seed_sealed).toString()
   const step = stepOf(secret, code, { at, stepsBack: config.TOTP_STEPS_BACK })
   if (step === undefined) return 'wrong'
   const used = await db('totp')

@@ -37,15 +37,15 @@ export async function enrol(
   const expiresAt = new Date(now().getTime() + config.TOTP_ENROLMENT_S * 1000)
   const seed = vault.seal(seedPlace('totp_enrolments', id), secret)
   await db('totp_enrolments')
-    .insert({ person_id: id, seed, replaces, failed: 0, expires_at: expiresAt })
+    .insert({ person_id: id, seed_sealed: seed, replaces, failed: 0, expires_at: expiresAt })
     .onConflict('person_id')
-    .merge(['seed', 'replaces', 'failed', 'expires_at'])
+    .merge(['seed_sealed', 'replaces', 'failed', 'expires_at'])
   const label = alias === null ? publicId('per', id) : `@${alias}`
   return { secret, uri: uriOf(secret, label, config.TOTP_ISSUER), expiresAt }
 }
 
 interface Pending {
-  readonly seed: Buffer
+  readonly seed_sealed: Buffer
   readonly replaces: Date | null
 }
 
@@ -65,9 +65,9 @@ export async function confirm(context: Context, holder: Holder, code: string): P
       .where('expires_at', '>', at)
       .where('failed', '<', config.TOTP_ATTEMPTS_MAX)
       .forUpdate()
-      .first('seed', 'replaces')
+      .first('seed_sealed', 'replaces')
     if (pending === undefined) throw new ServiceError('totp_not_enrolling')
-    const secret = vault.open(seedPlace('totp_enrolments', person), pending.seed).toString()
+    const secret = vault.open(seedPlace('totp_enrolments', person), pending.seed_sealed).toString()
     const step = stepOf(secret, code, { at, stepsBack: config.TOTP_STEPS_BACK })
     if (step === undefined) {
       await mine().increment('failed', 1)
@@ -77,7 +77,7 @@ export async function confirm(context: Context, holder: Holder, code: string): P
     await replace(trx, person, pending.replaces)
     const seed = vault.seal(seedPlace('totp', person), secret)
     const first = { last_step: step.toString(), confirmed_at: at }
-    await trx('totp').insert({ person_id: person, seed, ...first })
+    await trx('totp').insert({ person_id: person, seed_sealed: seed, ...first })
     return renewCodes(context, trx, holder, { type: 'person.totp_enrolled', at })
   })
   if (codes === undefined) throw wrongCode(person)

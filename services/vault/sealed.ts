@@ -14,4 +14,6 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { table: 'payments', id: 'id', column: 'note_sealed', under: 'person' },
   { table: 'people', id: 'id', column: 'name_sealed', under: 'person' },
   { table: 'person_keys', id: 'person_id', column: 'sealed', under: 'vault' },
+  { table: 'totp', id: 'person_id', column: 'seed_sealed', under: 'vault' },
+  { table: 'totp_enrolments', id: 'person_id', column: 'seed_sealed', under: 'vault' },
 ]

@@ -128,12 +128,12 @@ export const GRIDS: readonly Grid[] = [
   },
   {
     title: 'HTTP: whole payments',
-    columns: [['per s', 0], ...WAITS, ['memory, MB', 0]],
+    columns: [['per s', 0], ...WAITS, ['memory, MB', 0], ['API CPU, us each', 0]],
     rows: ({ http, single }) =>
       http === undefined || single === undefined
         ? []
         : [
-            ['64 connections', http.per_s, ...waits(http), http.rss_mb],
+            ['64 connections', http.per_s, ...waits(http), http.rss_mb, http.cpu_us],
             ['one alone', undefined, ...waits(single)],
           ],
   },

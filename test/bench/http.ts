@@ -15,18 +15,26 @@ import {
 } from '../../ledger/index.ts'
 import { bankOwner, personOwner } from '../../services/books/chart.ts'
 import { inherited } from '../../services/config.ts'
+import { publicId } from '../../services/ids.ts'
 import { type Child, startChild } from '../../services/local/processes.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
 import { examine, type Measured } from './books.ts'
 import type { LoadPlan, LoadReport, Payer } from './generator.ts'
 import { startHelper } from './helper.ts'
 import type { Latency, Round } from './load.ts'
+import { bindPhone } from './phones.ts'
 import type { Bench } from './plan.ts'
 import type { Say } from './rounds.ts'
 import type { Database } from './server.ts'
 
+interface Costs {
+  readonly rss_mb: number
+  /** Of the API's processor time, for each payment. */
+  readonly cpu_us: number
+}
+
 export interface HttpFigures {
-  readonly http: Round & { readonly rss_mb: number; readonly errors: number }
+  readonly http: Round & Costs & { readonly errors: number }
   /** Whole payments over one connection, each after the one before it. */
   readonly single: Latency
 }
@@ -51,13 +59,14 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
   await build()
   const api = await startApi(server.folder, database, port, identity.url)
   try {
-    const people = await meetPeople(port, `${identity.url}/token`)
+    const greeted = await meetPeople(port, `${identity.url}/token`)
     await fundEverybody(database.url)
+    const people = await equipEverybody(database.url, greeted)
     say(`http: ${CONNECTIONS} connections for ${plan.http.seconds} s, then ${SINGLES} one by one`)
     const load = { ...plan.http, port, people, connections: CONNECTIONS, singles: SINGLES }
-    const [report, rss_mb] = await withPeakMemory(port, () => generate(load))
+    const [report, costs] = await withCosts(port, () => generate(load))
     await api.stop()
-    return await concluded(database, report, rss_mb, say)
+    return await concluded(database, report, costs, say)
   } finally {
     await api.stop()
     await identity.stop()
@@ -67,13 +76,14 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
 async function concluded(
   database: Database,
   { load, single, paid, errors, firstError }: LoadReport,
-  rss_mb: number,
+  { rss_mb, cpu_s }: { readonly rss_mb: number; readonly cpu_s: number },
   say: Say,
 ): Promise<Measured<HttpFigures>> {
   const { faults: found, deadlocks } = await examine(database, PEOPLE + paid, say)
   const faults = firstError === undefined ? found : [...found, `not a 201: ${firstError}`]
   const { per_s: _, ...alone } = single
-  return { figures: { http: { ...load, rss_mb, errors }, single: alone }, faults, deadlocks }
+  const costs = { rss_mb, cpu_us: (cpu_s / paid) * 1_000_000 }
+  return { figures: { http: { ...load, ...costs, errors }, single: alone }, faults, deadlocks }
 }
 
 /** What is measured is what is deployed: the built API, without a compiler in its memory. */
@@ -95,7 +105,7 @@ function startApi(
     TOKEN_ISSUERS: JSON.stringify([
       { issuer: ISSUER, audience: AUDIENCE, jwks_url: `${identityUrl}/.well-known/jwks.json` },
     ]),
-    ...{ NO_PIN_LIMIT: '1000000', BLIND_INDEX_KEY: secret },
+    BLIND_INDEX_KEY: secret,
     DATA_KEYS: JSON.stringify([{ kid: 'bench', key: secret }]),
     // Few people pay very often here: each is counted, and none is refused.
     ...{ RATE_MONEY_PER_MINUTE: '1000000', RATE_MONEY_PER_DAY: '1000000' },
@@ -110,8 +120,10 @@ function startApi(
   })
 }
 
+type Greeted = Pick<Payer, 'alias' | 'token'>
+
 /** People exist from their first request on. */
-async function meetPeople(port: number, tokenUrl: string): Promise<Payer[]> {
+async function meetPeople(port: number, tokenUrl: string): Promise<Greeted[]> {
   return Promise.all(
     Array.from({ length: PEOPLE }, async (_, index) => {
       const alias = `person${index + 1}`
@@ -126,6 +138,32 @@ async function meetPeople(port: number, tokenUrl: string): Promise<Payer[]> {
     }),
   )
 }
+
+/** Everybody's phone is bound, and limits of every period are in force, by amount and by count. */
+async function equipEverybody(url: string, greeted: readonly Greeted[]): Promise<Payer[]> {
+  const db = connect({ url, connectionsMax: 4, applicationName: 'florin bench' })
+  try {
+    await db('limit_rules').insert(LIMITS.map((rule) => ({ id: newId(), ...rule })))
+    const people: { id: string; subject: string }[] = await db('people').select('id', 'subject')
+    const ids = new Map(people.map(({ id, subject }) => [subject, id]))
+    return await Promise.all(
+      greeted.map(async (one) => {
+        const id = ids.get(one.alias) ?? ''
+        return { ...one, id: publicId('per', id), phone: await bindPhone(db, id) }
+      }),
+    )
+  } finally {
+    await db.destroy()
+  }
+}
+
+const LIMITS = (['payment', 'day', 'week', 'month'] as const).flatMap((period) =>
+  (['payer', 'payee'] as const).map((scope) => ({
+    ...{ scope, period, currency: 'EUR', amount_max: '1000000000', count_max: '1000000000' },
+    ...{ after_change: false, valid_from: new Date(0), created_by: 'bench' },
+    created_at: new Date(0),
+  })),
+)
 
 async function fundEverybody(url: string): Promise<void> {
   const db = connect({ url, connectionsMax: 4, applicationName: 'florin bench' })
@@ -160,23 +198,29 @@ async function generate(load: LoadPlan): Promise<LoadReport> {
 
 const MEMORY_EVERY_MS = 1000
 
-/** What `work` gives, and the most memory that the API had meanwhile, in MB. */
-async function withPeakMemory<T>(port: number, work: () => Promise<T>): Promise<[T, number]> {
-  const samples = [residentBytes(port)]
-  const timer = setInterval(() => samples.push(residentBytes(port)), MEMORY_EVERY_MS)
+/** What `work` gives, the most memory that the API had meanwhile, and the time of its threads. */
+async function withCosts<T>(port: number, work: () => Promise<T>) {
+  const before = await usageOf(port)
+  const samples = [usageOf(port)]
+  const timer = setInterval(() => samples.push(usageOf(port)), MEMORY_EVERY_MS)
   try {
     const result = await work()
-    return [result, Math.max(...(await Promise.all(samples))) / 1_000_000]
+    const cpu_s = (await usageOf(port)).cpu_s - before.cpu_s
+    const bytes = (await Promise.all(samples)).map(({ residentBytes }) => residentBytes)
+    return [result, { rss_mb: Math.max(...bytes) / 1_000_000, cpu_s }] as const
   } finally {
     clearInterval(timer)
   }
 }
 
-async function residentBytes(port: number): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
-  const found = /^florin_process_resident_memory_bytes\S* (\S+)$/m.exec(await answer.text())?.[1]
-  if (found === undefined) throw new Error('the API does not say how much memory it has')
-  return Number(found)
+async function usageOf(port: number) {
+  const answer = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const metric = (name: string) => {
+    const found = new RegExp(`^florin_process_${name}\\S* (\\S+)$`, 'm').exec(answer)?.[1]
+    if (found === undefined) throw new Error(`the API does not say its ${name}`)
+    return Number(found)
+  }
+  return { residentBytes: metric('resident_memory_bytes'), cpu_s: metric('cpu_seconds_total') }
 }
 
 async function freePort(): Promise<number> {

@@ -21,7 +21,7 @@ interface Accepted {
 }
 
 const fits = (amount: bigint, count: bigint, most: ModelUse['most'][number] | undefined) =>
-  (most?.[0] == null || amount <= most[0]) && (most?.[1] == null || count <= most[1])
+  amount <= (most?.[0] ?? amount) && count <= (most?.[1] ?? count)
 
 export function openLimits() {
   const accepted: Accepted[] = []

@@ -30,8 +30,6 @@ const WATCHED = {
   fx_rates: "concat_ws('|', id, rate)",
   risk_rules: "concat_ws('|', id, valid_to)",
   reviews: "concat_ws('|', id, state)",
-  people: "concat_ws('|', id, tier, country, erased_at)",
-  pins: "concat_ws('|', person_id, hash IS NULL, changed_at)",
   limit_rules: "concat_ws('|', id, valid_to)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
