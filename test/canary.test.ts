@@ -66,7 +66,7 @@ describe('a secret', () => {
     return { status: response.status, text: await response.text() }
   }
 
-  it('is in no log, in no table and not in the queue', async () => {
+  it('is in no log, in no table and not in the queue (abuse 39, 40)', async () => {
     const { owner, postgresLog } = await world()
     const [sub, ben] = [newSubject('canary'), await person()]
     token = await tokenOf({ sub, scope: 'person' })
@@ -164,7 +164,7 @@ describe('the log', () => {
     ...['subject', 'sub', 'client_assertion', 'proof', 'approval_proof', 'body', 'bindings'],
   ]
 
-  it('says nothing of a secret, by whatever name and however deep', () => {
+  it('says nothing of a secret, by whatever name and however deep (abuse 39)', () => {
     for (const name of NAMES) {
       const at = [
         { [name]: NUMBER },
@@ -241,7 +241,7 @@ describe('a ring', () => {
 })
 
 describe('Postgres', () => {
-  it('logs no statement and no parameter, not even of what failed', async () => {
+  it('logs no statement and no parameter, not even of what failed (abuse 39)', async () => {
     const { owner, postgresLog } = await world()
     const expected = {
       ...{ log_statement: 'none', log_min_error_statement: 'panic' },
