@@ -21,8 +21,8 @@ import { newDatabase } from './support/seals.ts'
 import { CANARY_CUSTOMER, world } from './support/world.ts'
 
 const NOTE = `Canary note ${randomBytes(9).toString('hex')}`
-/** Of six digits that nobody would call weak. */
-const CANARY_PIN = `${randomInt(1, 9)}9${randomInt(10, 99)}05`
+/** Of six digits that nobody would call weak: no day, because there are no such months. */
+const CANARY_PIN = `${randomInt(2, 9)}9${randomInt(13, 99)}05`
 const { number: NUMBER, holder: HOLDER } = CANARY_CUSTOMER
 
 /** A PIN is short, so only as a word of its own: in ids and times six digits are no news. */

@@ -31,7 +31,7 @@ function settingOf([name, schema]: readonly [string, z.ZodType]): Setting {
 function fallbackOf(schema: z.ZodType): string | undefined {
   if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return undefined
   const { defaultValue: value } = schema.def
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 const defaultOf = ({ fallback, isRequired }: Setting) =>
