@@ -37,7 +37,7 @@ const NUMBERS: Readonly<
     UV_THREADPOOL_SIZE: [4, '3'],
   },
   'steps a code may be late, wrong codes, their lock': {
-    ...{ TOTP_STEPS_BACK: [1, '2'], TOTP_ATTEMPTS_MAX: [5, '11'], TOTP_LOCK_S: [1_800, '59'] },
+    ...{ TOTP_STEPS_BACK: [1, '2'], TOTP_ATTEMPTS_MAX: [5, '6'], TOTP_LOCK_S: [1_800, '1799'] },
     TOTP_ENROLMENT_S: [600, '3601'],
   },
   'the age of an approval': { APPROVAL_AGE_MAX_S: [120, '121'], APPROVAL_AHEAD_MAX_S: [10, '61'] },
