@@ -2,98 +2,49 @@
  * The environment, read and checked once, every fault reported at once. Only here is process.env.
  */
 import { z } from 'zod'
-import { approvalSettings } from './config/approvals.ts'
+import { APPROVAL_SETTINGS } from './config/approvals.ts'
+import { BANK_SETTINGS } from './config/banks.ts'
 import { DATABASE_SETTINGS } from './config/database.ts'
 import { EDGE_SETTINGS } from './config/edge.ts'
-import { integer, json, postgresUrl, privateKey } from './config/kinds.ts'
-import { limitSettings } from './config/limits.ts'
+import { integer, postgresUrl } from './config/kinds.ts'
+import { LIMIT_SETTINGS } from './config/limits.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
-import { pinSettings } from './config/pins.ts'
-import { rateSettings } from './config/rates.ts'
+import { PIN_SETTINGS } from './config/pins.ts'
+import { PROCESS_SETTINGS } from './config/processes.ts'
+import { RATE_SETTINGS } from './config/rates.ts'
 import { RISK_SETTINGS } from './config/risk.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
+import { SEAL_SETTINGS } from './config/seals.ts'
+import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import type { VaultKeys } from './vault/vault.ts'
-import { tokenFaults, tokenSettings } from './config/tokens.ts'
 
-const Bank = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
-  protocol: z.literal('sandbox'),
-  url: z.url(),
-  secret: z.string().startsWith('whsec_'),
-  previousSecret: z.string().startsWith('whsec_').optional(),
-  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
-})
+/** Every setting of the API and the worker, by topic: what they read, and what the docs list. */
+export const TOPICS = {
+  'The processes': PROCESS_SETTINGS,
+  'The database': DATABASE_SETTINGS,
+  'The HTTP edge': EDGE_SETTINGS,
+  'How often somebody may ask': RATE_SETTINGS,
+  'Who people are: tokens, keys, DPoP': TOKEN_SETTINGS,
+  PINs: PIN_SETTINGS,
+  'The second factor': TOTP_SETTINGS,
+  'Approvals, devices, quotes': APPROVAL_SETTINGS,
+  Limits: LIMIT_SETTINGS,
+  'Rules, risk, sanctions': { ...RULE_SETTINGS, ...RISK_SETTINGS },
+  'The second person, the security log': OVERSIGHT_SETTINGS,
+  'What is sealed at rest': VAULT_SETTINGS,
+  'The banks': BANK_SETTINGS,
+  'Checkpoints and receipts': SEAL_SETTINGS,
+}
 
-const SealKey = privateKey('Ed25519', 'must be an Ed25519 private key: a JWK, or PKCS8 in base64')
+/** What has all that each member of the union has. */
+type AllOf<T> = (T extends unknown ? (one: T) => void : never) extends (all: infer A) => void
+  ? A
+  : never
+type Settings = AllOf<(typeof TOPICS)[keyof typeof TOPICS]>
 
-/** A public key that has signed before: `d`, the private part, is refused. */
-const PublicKey = z.strictObject({
-  kty: z.literal('OKP'),
-  crv: z.literal('Ed25519'),
-  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  kid: z.string().optional(),
-  alg: z.literal('EdDSA').optional(),
-  use: z.literal('sig').optional(),
-})
-
-const Environment = z.object({
-  NODE_ENV: z.enum(['production', 'development', 'test']).default('development'),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
-  HOST: z.string().default('127.0.0.1'),
-  PORT: integer(8080, 0, 65_535),
-  WORKER_PORT: integer(9090, 0, 65_535),
-
-  DATABASE_URL: postgresUrl,
-  ...DATABASE_SETTINGS,
-  REDIS_URL: z
-    .string()
-    .regex(/^rediss?:\/\//, 'must be a redis:// url')
-    .optional(),
-
-  ...tokenSettings,
-
-  ...pinSettings,
-  ...rateSettings,
-  ...limitSettings,
-
-  ...approvalSettings,
-  ...EDGE_SETTINGS,
-  ...OVERSIGHT_SETTINGS,
-
-  /** How long a person may take to agree to a quote. */
-  FX_QUOTE_S: integer(30, 1, 3_600),
-
-  BANKS: json.pipe(z.array(Bank)),
-  BANK_TIMEOUT_MS: integer(15_000, 100, 60_000),
-  ENQUIRY_FIRST_S: integer(90, 1, 3_600),
-  ENQUIRY_SPACING_S: integer(1_800, 1, 86_400),
-  ENQUIRIES_MAX: integer(3, 1, 10),
-  BANK_CUT_OFF_S: integer(86_400, 1, 604_800),
-  MANUAL_AFTER_S: integer(172_800, 1, 1_209_600),
-
-  WORKER_CONCURRENCY: integer(8, 1, 256),
-  SWEEP_EVERY_MS: integer(5_000, 100, 600_000),
-
-  ...RISK_SETTINGS,
-  ...RULE_SETTINGS,
-  ...TOTP_SETTINGS,
-  ...RISK_SETTINGS,
-
-  SEAL_EVERY_MS: integer(1_000, 50, 600_000),
-  /** Whose books these are, in every checkpoint. */
-  SEAL_ORIGIN: z
-    .string()
-    .regex(/^[\w.:/-]{1,100}$/)
-    .default('florin'),
-  /** Signs checkpoints and receipts; without it there are none. */
-  SEAL_KEY: SealKey.optional(),
-  SEAL_PREVIOUS_KEYS: json.pipe(z.array(PublicKey)).default([]),
-  ...VAULT_SETTINGS,
-  /** Everything a newcomer needs, as JSON; only `npm start` sets it. */
-  SANDBOX: json.optional(),
-})
+const Environment = z.object(Object.assign({}, ...Object.values(TOPICS)) as Settings)
 
 export type Config = Readonly<z.infer<typeof Environment>>
 
@@ -127,7 +78,7 @@ const SandboxEnvironment = z.object({
   API_URL: z.url(),
   IDENTITY_URL: z.url(),
   TOKEN_AUDIENCE: z.string(),
-  BANKS: json.pipe(z.array(Bank)),
+  BANKS: BANK_SETTINGS.BANKS,
 })
 
 /** What child processes of `npm start` get beside what they are told: PATH, HOME and the like. */

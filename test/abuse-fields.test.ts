@@ -83,7 +83,7 @@ describe('a text', () => {
   before(setTheStage)
 
   for (const [name, [lengthMax, put]] of Object.entries(TEXTS)) {
-    it(`is not empty, not too long, and has nothing invisible: ${name}`, async () => {
+    it(`is not empty, not too long, and has nothing invisible: ${name} (abuse 26)`, async () => {
       await unchanged(async () => {
         const tooLong = { 'one letter too many': 'x'.repeat(lengthMax + 1) }
         for (const [fault, value] of Object.entries({ ...BAD_TEXTS, ...tooLong })) {
@@ -104,7 +104,7 @@ describe('a text', () => {
     }
   })
 
-  it('is compared, never searched for: a name with a wildcard names nobody', async () => {
+  it('is compared, never searched for: a wildcard names nobody (abuse 26)', async () => {
     const { owner } = await world()
     const people = () => owner('people').count({ count: '*' })
     const before = await people()
@@ -145,7 +145,7 @@ describe('an id', () => {
     ['prp', '/v1/proposals/:id', () => OPERATOR],
   ] as const
   for (const [kind, path, who] of PATHS) {
-    it(`that cannot be one names nothing, as in ${path}`, async () => {
+    it(`that cannot be one names nothing, as in ${path} (abuse 26)`, async () => {
       const unknown = await call(who(), 'GET', path.replace(':id', `${kind}_0${LETTERS}`))
       expectProblem(unknown, 404, 'not_found')
       for (const id of badIdsOf(kind)) {

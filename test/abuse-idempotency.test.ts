@@ -111,7 +111,7 @@ describe('an Idempotency-Key', () => {
     })
   }
 
-  it('belongs to one request: with any other body it is refused', async () => {
+  it('belongs to one request: with any other body it is refused (abuse 24)', async () => {
     const [key, body] = [newKey(), payment(ben, '100', { note: 'A' })]
     const first = await pay(ada, key, body)
     const others = [
@@ -139,7 +139,7 @@ describe('an Idempotency-Key', () => {
     expect([again.status, again.text, isReplay(again)]).to.deep.equal([201, first.text, 'true'])
   })
 
-  it('belongs to one person: another’s is another request', async () => {
+  it('belongs to one person: another’s is another request (abuse 35)', async () => {
     const [key, eve] = [newKey(), await person(100n)]
     const mine = await pay(ada, key, payment(ben, '100'))
     const theirs = await pay(eve, key, payment(ben, '100'))

@@ -31,7 +31,7 @@ describe('every endpoint', () => {
   }
   const body = { pin: PIN, payee: '@nobody.at.all', amount: '100', currency: 'EUR' }
 
-  it('is shut without a token, and to every role it does not name', async () => {
+  it('is shut without a token, and to every role it does not name (abuse 1, 53)', async () => {
     const { routes } = await world()
     const shop = await merchant()
     const whoIs: Record<string, Who> = {
@@ -57,7 +57,7 @@ describe('every endpoint', () => {
     })
   })
 
-  it('is shut to a token of no role, of an unknown one, and of nearly the right one', async () => {
+  it('is shut to a token of no role, an unknown one, nearly the right one (abuse 53)', async () => {
     const { routes } = await world()
     const scopes = ['', 'admin', 'Person', 'person,operator', 'persons', 'merchant:read', '*']
     const tokens = await Promise.all(

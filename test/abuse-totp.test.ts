@@ -8,7 +8,7 @@ import { codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
 describe('abuse of a code', () => {
-  it('row 12: of 100 payments with one code at once, in two processes, one is made', async () => {
+  it('of 100 payments with one code at once in two processes, one is made (abuse 12)', async () => {
     const [ada, ben] = [await enrolled(1_000_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     await forgetUse(ada)
@@ -30,7 +30,7 @@ describe('abuse of a code', () => {
     expect(await walletBalance(ada)).to.equal(995_000n)
   })
 
-  it('row 13: a code of an older step is refused after a newer one', async () => {
+  it('a code of an older step is refused after a newer one (abuse 13)', async () => {
     const [ada, ben] = [await enrolled(100_000n), await person()]
     await rule({ ...LARGE, tier: await tierOf(ada) })
     const older = codeAt(ada.secret, new Date(Date.now() - 30_000))

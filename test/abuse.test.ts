@@ -62,7 +62,7 @@ describe('an amount', () => {
   before(setTheStage)
 
   for (const [name, valid] of Object.entries(MONEY_CALLS)) {
-    it(`is text of one to fifteen digits and nothing else, for ${name}`, async () => {
+    it(`is text of one to fifteen digits, nothing else, for ${name} (abuse 18, 19)`, async () => {
       const [method, path] = name.split(' ') as ['POST', string]
       await unchanged(async () => {
         for (const amount of [...BAD_AMOUNTS, ...BAD_TYPES, ...BAD_SHAPES]) {
@@ -74,7 +74,7 @@ describe('an amount', () => {
       })
     })
 
-    it(`is of a currency that exists, for ${name}`, async () => {
+    it(`is of a currency that exists, for ${name} (abuse 20)`, async () => {
       const refusals = [
         ...[['XXQ', 422, 'currency_unknown'] as const, ['XXX', 422, 'currency_unknown'] as const],
         ...['eur', 'EU', 'EURO', '', 'E R', '€', ['EUR'], null, 978].map(
@@ -254,7 +254,7 @@ describe('a body', () => {
   })
 
   for (const [fault, spoil, status, code] of SPOILT) {
-    it(`of ${fault} is ${code}, for every call`, async () => {
+    it(`of ${fault} is ${code}, for every call (abuse 21, 22, 23, 43)`, async () => {
       await unchanged(async () => {
         for (const [name, [who, valid]] of Object.entries(bodies())) {
           const [method, path] = name.split(' ') as [string, string]

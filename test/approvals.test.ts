@@ -59,7 +59,7 @@ describe('an approval', () => {
   withSecondApi((api) => (second = api))
 
   for (const [name, agree] of Object.entries(WAYS)) {
-    it(`is good for what it approves and for nothing else: ${name}`, async () => {
+    it(`is good for what it approves and for nothing else: ${name} (abuse 14)`, async () => {
       const key = newKey()
       const approval = await agree(paymentOf(ben, '5000'), key)
       const body = { payee: ben.alias, amount: '5000', currency: 'EUR', approval }
@@ -113,7 +113,7 @@ describe('an approval', () => {
     })
   }
 
-  it('is nobody else’s', async () => {
+  it('is nobody else’s (abuse 14)', async () => {
     const key = newKey()
     const act = paymentOf(ben, '5000')
     const body = { payee: ben.alias, amount: '5000', currency: 'EUR' }

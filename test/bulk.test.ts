@@ -222,7 +222,7 @@ describe('a bulk', () => {
     })
   })
 
-  it('refuses unit by unit what the books refuse', async () => {
+  it('refuses unit by unit what the books refuse (abuse 30)', async () => {
     const [bank, ada] = [await account('bank'), await account()]
     const nobody = publicId('acc', '00000000-0000-7000-8000-000000000000')
     const nothing = publicId('trf', '00000000-0000-7000-8000-000000000000')

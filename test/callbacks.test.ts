@@ -53,13 +53,13 @@ describe('a callback', () => {
     'signed in the year 1970': [() => ({ at: new Date(0) }), 'callback_expired'],
   }
   for (const [fault, [letter, code]] of Object.entries(UNSIGNED)) {
-    it(`${fault} is not read`, async () => {
+    it(`${fault} is not read (abuse 15)`, async () => {
       const text = report({ reference: 'ABC', amount: '100' })
       expectProblem(await unchanged(() => deliver(text, letter())), 401, code)
     })
   }
 
-  it('that was changed, or only written differently, after it was signed is not read', async () => {
+  it('that was changed or written anew after it was signed is not read (abuse 25)', async () => {
     const text = report({ reference: 'ABC', amount: '100' })
     const changed = [
       text.replace('"100"', '"101"'),
@@ -96,7 +96,7 @@ describe('a callback', () => {
     expectProblem(answer, 415, 'content_type_not_supported')
   })
 
-  it('about another bank’s instruction is refused, however well signed', async () => {
+  it('about another bank’s instruction is refused, however well signed (abuse 16)', async () => {
     const one = await openTopUp()
     const answer = await unchanged(() => deliver(report(one), { bank: 'north' }))
     expectProblem(answer, 403, 'cross_bank_callback')

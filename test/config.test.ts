@@ -31,49 +31,9 @@ const faultsOf = (env: Record<string, string>) => {
 }
 
 describe('the configuration', () => {
-  it('has careful defaults', () => {
-    const config = readConfig(GOOD)
-    expect(config).to.deep.include({
-      ...{ PORT: 8080, HOST: '127.0.0.1', NO_PIN_LIMIT: 0, PIN_HASHES_AT_ONCE: 2 },
-      ...{ PIN_QUEUE_MAX: 64, ENQUIRY_FIRST_S: 90, ENQUIRIES_MAX: 3, BANK_CUT_OFF_S: 86_400 },
-      BANK_TIMEOUT_MS: 15_000,
-    })
-  })
-
-  it('lets tokens live as briefly, and believes keys as long, as is safe', () => {
-    const config = readConfig(GOOD)
-    expect(config).to.deep.include({
-      ...{ TOKEN_AGE_MAX_S: 300, TOKEN_BYTES_MAX: 4_096, TOKEN_AHEAD_MAX_S: 10 },
-      ...{ TOKEN_EXPIRED_MAX_S: 5, TOKENS_KEPT_MAX: 10_000, DPOP: 'optional', DPOP_AGE_MAX_S: 60 },
-      ...{ JWKS_CACHE_S: 600, JWKS_COOLDOWN_S: 30, JWKS_TIMEOUT_MS: 5_000 },
-      ...{ API_KEY_DAYS: 365, API_KEY_OVERLAP_S: 86_400 },
-    })
-    const [issuer] = config.TOKEN_ISSUERS
-    expect(issuer.algorithms).to.deep.equal(['EdDSA', 'ES256'])
+  it('lets every issuer give every role unless told', () => {
+    const [issuer] = readConfig(GOOD).TOKEN_ISSUERS
     expect(issuer.scopes).to.deep.equal(['person', 'merchant', 'operator', 'chat'])
-    const tooMuch = {
-      ...{ TOKEN_AHEAD_MAX_S: '61', JWKS_CACHE_S: '1201', TOKEN_BYTES_MAX: '4097' },
-      ...{ TOKEN_EXPIRED_MAX_S: '6', DPOP: 'off', API_KEY_DAYS: '731' },
-    }
-    for (const [name, value] of Object.entries(tooMuch)) {
-      expect(faultsOf({ ...GOOD, [name]: value })).to.match(new RegExp(`${name}: `))
-    }
-  })
-
-  it('holds a payment for a review for a day, and waits a second for a list', () => {
-    const config = readConfig(GOOD)
-    expect(config).to.deep.include({ REVIEW_HOURS: 24, SANCTIONS_TIMEOUT_MS: 1_000 })
-    expect(config).to.deep.include({
-      SANCTIONS_BYTES_MAX: 67_108_864,
-      SANCTIONS_NAMES_MAX: 200_000,
-    })
-    expect([config.SANCTIONS_FILE, config.SANCTIONS_URL]).to.deep.equal([undefined, undefined])
-    for (const [name, value] of [
-      ...[['REVIEW_HOURS', '0'] as const, ['REVIEW_HOURS', '721'] as const],
-      ...[['SANCTIONS_TIMEOUT_MS', '10001'] as const, ['SANCTIONS_URL', 'nowhere'] as const],
-    ]) {
-      expect(faultsOf({ ...GOOD, [name]: value })).to.match(new RegExp(`${name}: `))
-    }
   })
 
   it('believes each issuer once, with algorithms that can be believed', () => {

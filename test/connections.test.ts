@@ -6,7 +6,6 @@ import { connectionOptions, faultsOf, PATIENT } from '../ledger/database.ts'
 import { audit, connect } from '../ledger/index.ts'
 import { walletOf } from '../services/books/chart.ts'
 import { readConfig } from '../services/config.ts'
-import { DATABASE_SETTINGS } from '../services/config/database.ts'
 import { expectProblem, send, unchanged } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { call } from './support/api.ts'
@@ -43,19 +42,6 @@ const ISSUERS = JSON.stringify([
 const stateOf = (error: { code?: string }) => error.code
 
 describe('a connection of ours', () => {
-  it('has by default the limits of the plan', () => {
-    const defaults = Object.entries(DATABASE_SETTINGS).map(([name, one]) => [
-      name,
-      one.parse(undefined),
-    ])
-    expect(Object.fromEntries(defaults)).to.deep.equal({
-      ...{ DATABASE_CONNECTIONS_MAX: 10, DATABASE_STATEMENT_TIMEOUT_MS: 5_000 },
-      ...{ DATABASE_LOCK_TIMEOUT_MS: 2_000, DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: 5_000 },
-      ...{ DATABASE_TRANSACTION_TIMEOUT_MS: 10_000, DATABASE_DURABILITY: 'required' },
-    })
-    expect(DATABASE_SETTINGS.DATABASE_CONNECTIONS_MAX.safeParse(21).success).to.equal(false)
-  })
-
   it('is told them, in both processes', async () => {
     const { api, worker } = await world()
     const transaction = (await knows()) ? '10s' : null

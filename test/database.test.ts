@@ -38,7 +38,7 @@ describe('the books are defended by Postgres itself', () => {
       'DROP TRIGGER append_only ON transfers',
       'ALTER TABLE transfers DISABLE TRIGGER append_only',
     ]) {
-      it(`${role} may not ${statement}`, async () => {
+      it(`${role} may not ${statement} (abuse 27)`, async () => {
         const { owner } = await world()
         const refused = owner.transaction(async (trx) => {
           await trx.raw(`SET LOCAL ROLE ${role}`)
@@ -54,7 +54,7 @@ describe('the books are defended by Postgres itself', () => {
     'DELETE FROM transfers',
     'TRUNCATE transfers',
   ]) {
-    it(`even the owner may not ${statement}`, async () => {
+    it(`even the owner may not ${statement} (abuse 27)`, async () => {
       const { owner } = await world()
       expect(await owner.raw(statement).catch(constraintOf)).to.equal('append_only')
     })
@@ -78,7 +78,7 @@ describe('the books are defended by Postgres itself', () => {
     expect(await insertWrong({ debit_account_id: newId() })).to.equal('debit_account_not_found')
     expect(await insertWrong({ credit_account_id: newId() })).to.equal('credit_account_not_found')
   })
-  it('against another currency', async () => {
+  it('against another currency (abuse 20)', async () => {
     expect(await insertWrong({ currency: 'USD' })).to.equal('currency_mismatch')
   })
   it('against amounts that are not positive', async () => {

@@ -148,7 +148,7 @@ describe('a device', () => {
     expect((await listOf(ada)).length).to.equal(10)
   })
 
-  it('counts for nothing once it is revoked, in every process, at once', async () => {
+  it('counts for nothing once it is revoked, in every process, at once (abuse 57)', async () => {
     const [ada, ben] = [await person(100_000n), await person()]
     const [lost, kept] = [await phone(ada), await phone(ada)]
     expect((await payBy(ada, lost, ben, '5000')).status).to.equal(201)

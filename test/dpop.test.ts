@@ -60,7 +60,7 @@ describe('a token that is bound to a key', () => {
     expect((await ask(own, { of: bound })).status).to.equal(200)
   })
 
-  it('opens nothing on another device, or as a bearer token', async () => {
+  it('opens nothing on another device, or as a bearer token (abuse 6)', async () => {
     const thief = await newDevice()
     await unchanged(async () => {
       await refused(ask(undefined))
@@ -73,14 +73,14 @@ describe('a token that is bound to a key', () => {
     })
   })
 
-  it('opens nothing with a proof that was used', async () => {
+  it('opens nothing with a proof that was used (abuse 7)', async () => {
     const used = await proof()
     const answers = await Promise.all(times(50, () => ask(used)))
     expect(statusesOf(answers).filter((status) => status === 200)).to.have.length(1)
     await refused(ask(used))
   })
 
-  it('opens nothing with a proof that was used in another process', async () => {
+  it('opens nothing with a proof that was used in another process (abuse 7)', async () => {
     const [{ apiUrl, tokenUrl }, third] = [await world(), await startApi(() => ({}))]
     // The sandbox's identity provider binds a token to who asks for it with a proof.
     const asked = await fetch(tokenUrl, {
@@ -132,7 +132,7 @@ describe('a token that is bound to a key', () => {
     'with a certificate': () => ({ header: { x5c: ['MIIB'] } }),
   }
   for (const [fault, changes] of Object.entries(WRONG)) {
-    it(`opens nothing with a proof ${fault}`, async () => {
+    it(`opens nothing with a proof ${fault} (abuse 7)`, async () => {
       await unchanged(async () => refused(ask(await proof(changes()))))
     })
   }
@@ -143,7 +143,7 @@ describe('a token that is bound to a key', () => {
     expect((await ask(undefined, { of: free, scheme: 'Bearer' })).status).to.equal(200)
   })
 
-  it('costs its owner no attempt at the PIN when somebody else has it', async () => {
+  it('costs its owner no attempt at the PIN when somebody else has it (abuse 11)', async () => {
     const ada = await person()
     const { owner } = await world()
     const bound = await second.mint({ claims: { sub: ada.sub, cnf: { jkt: device.jkt } } })

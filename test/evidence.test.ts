@@ -72,7 +72,7 @@ describe('evidence', () => {
   before(setTheStage)
 
   for (const [factor, pay] of Object.entries(WAYS)) {
-    it(`shows offline that the payer agreed, by ${factor}`, async () => {
+    it(`shows offline that the payer agreed, by ${factor} (abuse 31)`, async () => {
       const paid = await pay()
       const evidence = await evidenceOf(paid)
       expect(evidence.factor).to.equal(factor)
@@ -82,7 +82,7 @@ describe('evidence', () => {
       expect(proven.join('\n')).to.include(`It is of payment ${paid.body.id}`)
     })
 
-    it(`is not proven with anything of it changed: ${factor}`, async () => {
+    it(`is not proven with anything of it changed: ${factor} (abuse 31)`, async () => {
       const [evidence, other] = [await evidenceOf(await pay()), await evidenceOf(await pay())]
       const changes = Object.keys(evidence).flatMap((field) => changesOf(evidence, other, field))
       expect(changes.length).to.be.greaterThan(25)

@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { connect, migrate, newId } from '../ledger/index.ts'
 import { type Config, ConfigError, readConfig } from '../services/config.ts'
 import { openPeppers } from '../services/identity/peppers.ts'
-import { expectProblem } from './support/abuse.ts'
+import { expectProblem, unchanged } from './support/abuse.ts'
 import { type SecondApi, startSecondApi } from './support/abuse-issuer.ts'
 import { person, PIN } from './support/people.ts'
 import { rowOf, verify, verifyAt, wrong } from './support/pins.ts'
@@ -79,12 +79,19 @@ describe('the pepper', () => {
     expect(openPeppers(third, [second]).pepper(PIN, null)).not.to.equal(hashed)
   })
 
-  it('is needed: with another one no PIN is right, and no guess is used up', async () => {
+  it('is needed: with another no PIN is right, no guess used up (abuse 38, 40)', async () => {
     const [ada, old] = [await person(), await person()]
     const { owner } = await world()
     await owner('pins').where({ person_id: old.id }).update({ pepper_kid: null })
     await withApi({ PIN_PEPPER: OTHER }, async (api) => {
-      expectProblem(await verifyAt(api, ada, PIN), 500, 'internal')
+      const broken = await unchanged(() => verifyAt(api, ada, PIN))
+      expectProblem(broken, 500, 'internal')
+      expect(Object.keys(JSON.parse(broken.text))).to.have.members([
+        'type',
+        'title',
+        'status',
+        'code',
+      ])
       expectProblem(await verifyAt(api, old, PIN), 401, 'approval_refused')
     })
     expect((await rowOf(ada)).failed).to.equal(0)
@@ -131,21 +138,5 @@ describe('the cost of a hash', () => {
     expect(() => readConfig({ ...env, PIN_HASHES_AT_ONCE: '3' })).to.throw(/UV_THREADPOOL_SIZE/)
     const wider = { ...env, PIN_HASHES_AT_ONCE: '6', UV_THREADPOOL_SIZE: '8' }
     expect(() => readConfig(wider)).not.to.throw()
-  })
-
-  it('and all other numbers are careful unless told', () => {
-    expect(readConfig(env)).to.deep.include({
-      ...{ PIN_DIGITS: 6, PIN_SCHEME: 'standard', PIN_ATTEMPTS_MAX: 5, PIN_LOCK_S: 1_800 },
-      ...{ PIN_FAILURES_MAX: 10, PIN_HASHES_AT_ONCE: 2, PIN_QUEUE_MAX: 64 },
-      ...{ PIN_ARGON2: { memory_kib: 19_456, passes: 2, lanes: 1 }, PIN_PREVIOUS_PEPPERS: [] },
-      ...{ SPRAY_FAILURES_PER_ADDRESS_HOUR: 20, SPRAY_FAILURES_GLOBAL_MINUTE: 1_000 },
-      ...{ RATE_MONEY_PER_MINUTE: 10, RATE_MONEY_PER_DAY: 100, RATE_LOOKUPS_PER_MINUTE: 20 },
-      ...{ RATE_SECURITY_PER_MINUTE: 5, RATE_ANONYMOUS_PER_MINUTE: 60 },
-      ...{ RATE_CALLBACKS_PER_SECOND: 200, TRUSTED_PROXIES: 0 },
-    })
-    for (const weaker of ['PIN_ATTEMPTS_MAX=6', 'PIN_LOCK_S=1799', 'PIN_FAILURES_MAX=11']) {
-      const [name = '', value] = weaker.split('=')
-      expect(() => readConfig({ ...env, [name]: value }), weaker).to.throw(ConfigError)
-    }
   })
 })

@@ -51,7 +51,7 @@ describe('a proposal', () => {
     ])
   })
 
-  it('is not approved by whoever made it: 403, and nothing changes', async () => {
+  it('is not approved by whoever made it: 403, and nothing changes (abuse 56)', async () => {
     const { id, wallet } = await proposedBulk()
     await unchanged(async () => {
       const answers = await Promise.all(times(10, () => approve(id, OPERATOR)))
@@ -61,7 +61,7 @@ describe('a proposal', () => {
     expect((await read(id)).state).to.equal('pending')
   })
 
-  it('is not approved by its maker in the database either', async () => {
+  it('is not approved by its maker in the database either (abuse 56)', async () => {
     const { id } = await proposedBulk()
     const { api } = await world()
     const { proposed_issuer, proposed_by } = (await findProposal(api.db, uuidOf(id))) ?? {}

@@ -1,10 +1,11 @@
 /** What the README promises in tables is what the code does. */
 import { expect } from 'chai'
-import { readFileSync } from 'node:fs'
-import { readConfig } from '../services/config.ts'
+import { existsSync, readFileSync } from 'node:fs'
 import { PROBLEMS } from '../services/http/problems.ts'
+import { allSettings } from './support/settings.ts'
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const ROOT = new URL('../', import.meta.url)
+const readme = readFileSync(new URL('README.md', ROOT), 'utf8')
 
 describe('the README', () => {
   it('lists every code with its status and title, and no other', () => {
@@ -19,27 +20,25 @@ describe('the README', () => {
     expect(found).to.deep.equal(expected)
   })
 
-  it('names every variable of the configuration', () => {
-    const config = Object.keys(
-      readConfig({
-        ...{ DATABASE_URL: 'postgres://x', PIN_PEPPER: Buffer.alloc(32).toString('base64') },
-        TOKEN_ISSUERS: JSON.stringify([
-          { issuer: 'https://x', audience: 'x', jwks_url: 'https://x/jwks' },
-        ]),
-        BANKS: JSON.stringify([
-          {
-            name: 'x1',
-            protocol: 'sandbox',
-            url: 'http://x',
-            secret: 'whsec_',
-            currencies: ['EUR'],
-          },
-        ]),
-      }),
-    )
-    const table = readme.slice(readme.indexOf('### 5.'), readme.indexOf('## Errors'))
-    const missing = config.filter((name) => !table.includes(`\`${name}\``))
-    expect(missing).to.deep.equal([])
-    expect(config.length).to.be.greaterThan(15)
+  it('names only settings that there are, with the defaults they have', () => {
+    const deployed = readme.slice(readme.indexOf('### 5.'), readme.indexOf('## Errors'))
+    const rows = deployed.split('\n').filter((line) => /^\| +`[A-Z]/.test(line))
+    expect(rows).to.have.length.greaterThan(5)
+    for (const row of rows) {
+      const [, names = '', defaults = ''] = row.split('|')
+      const known = [...names.matchAll(/`([A-Z_0-9]+)`/g)].map(([, name]) =>
+        allSettings.find((one) => one.name === name),
+      )
+      expect(known, row).not.to.include(undefined)
+      const expected = known.flatMap((one) => one?.fallback ?? [])
+      expect(defaults.trim(), row).to.equal(expected.join(', '))
+    }
+  })
+
+  it('leads to the page of all settings and to that of all abuse cases', () => {
+    for (const page of ['docs/settings.md', 'docs/security.md']) {
+      expect(readme).to.contain(`](${page})`)
+      expect(existsSync(new URL(page, ROOT)), page).to.equal(true)
+    }
   })
 })

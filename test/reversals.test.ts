@@ -63,7 +63,7 @@ describe('a reversal by an operator', () => {
     expect(await takings(shop)).to.deep.equal({ posted: 0n, pending: 0n })
   })
 
-  it('is made once, by whatever name and however many ask', async () => {
+  it('is made once, by whatever name and however many ask (abuse 55)', async () => {
     const [ada, ben] = await Promise.all([person(9_000n), person(9_000n)])
     const { body } = await call(ada, 'POST', '/v1/payments', { body: payment(ben, '5000') })
     const { owner } = await world()

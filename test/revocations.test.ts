@@ -32,7 +32,7 @@ describe('a person’s sessions', () => {
     })
   const pay = (jwt: string) => use(jwt, '/v1/payments', payment(ben, '10'))
 
-  it('end for writes at once, in every process, all of them', async () => {
+  it('end for writes at once, in every process, all of them (abuse 57)', async () => {
     const [one, other] = [await token(ada), await token(ada)]
     expect((await pay(one)).status).to.equal(201)
     const ended = await use(other, '/v1/sessions/revoke', { keep_this: false })
@@ -105,7 +105,7 @@ describe('the tokens of staff and operators', () => {
       ? call(who, 'POST', '/v1/settlements', { body: {} })
       : call(who, 'POST', '/v1/fx_rates', { body: newRate('EUR', 'RWF', '1500') })
 
-  it('are revoked by an operator: at once for writes', async () => {
+  it('are revoked by an operator: at once for writes (abuse 57)', async () => {
     const [shop, oscar] = [await merchant(), { sub: newSubject('o'), scope: 'operator' }]
     expect((await write(shop)).status).to.equal(400)
     expect((await write(oscar)).status).to.equal(201)

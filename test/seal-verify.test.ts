@@ -156,7 +156,7 @@ describe('the verifier', () => {
   })
 
   for (const [name, [sql, invariant]] of Object.entries(CORRUPTIONS)) {
-    it(`finds that ${name}`, async () => {
+    it(`finds that ${name} (abuse 28)`, async () => {
       const books = await openCopy()
       await tamper(books, sql)
       const { violations } = await verifySeals(books.db, { isSigned })

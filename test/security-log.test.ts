@@ -29,7 +29,7 @@ const rowsSince = async (started: Date, kind: string) => {
 }
 
 describe('the security log', () => {
-  it('has one row for each token that is refused: with its request, not its address', async () => {
+  it('has a row for each refused token: its request, not its address (abuse 1)', async () => {
     const started = new Date()
     const wrong = { authorization: 'Bearer not.a.token' }
     const answers = await Promise.all(

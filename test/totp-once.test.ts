@@ -26,7 +26,7 @@ const inTwoProcesses = <T, R>(
   )
 
 describe('a second factor', () => {
-  it('is good once, however many use it at once in two processes', async () => {
+  it('is good once, however many use it at once in two processes (abuse 12)', async () => {
     const at = new Date()
     const [ada, ben] = [await enrolled(), await enrolled()]
     for (const [person, given] of [
@@ -45,7 +45,7 @@ describe('a second factor', () => {
     expect(state.body.locked_until).to.equal(null)
   })
 
-  it('is never one of before: no older step is good after a newer one', async () => {
+  it('is never one of before: no older step is good after a newer one (abuse 13)', async () => {
     const ada = await enrolled()
     const at = new Date()
     const now = await contextAt(at)

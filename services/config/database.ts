@@ -13,7 +13,7 @@ export const DATABASE_SETTINGS = {
     'How long anything waits for a lock',
   ),
   DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS: integer(5_000, 100, 60_000).describe(
-    'After which a transaction in which nothing happens is broken off',
+    'How long a transaction in which nothing happens is left alone',
   ),
   DATABASE_TRANSACTION_TIMEOUT_MS: integer(10_000, 200, 120_000).describe(
     'How long a transaction may take, where Postgres is 17 or later',
@@ -21,5 +21,5 @@ export const DATABASE_SETTINGS = {
   DATABASE_DURABILITY: z
     .enum(['required', 'any'])
     .default('required')
-    .describe('required: no replica, and nothing that was confirmed may be lost in a crash'),
+    .describe('With required no replica, and no server that may lose what it confirmed, is used'),
 }

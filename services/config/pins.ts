@@ -33,34 +33,36 @@ const Cost = z
 const HALF_AN_HOUR_S = 1_800
 const DAY_S = 86_400
 
-export const pinSettings = {
-  PIN_DIGITS: integer(6, 4, 6).describe('how many digits a new PIN has'),
+export const PIN_SETTINGS = {
+  PIN_DIGITS: integer(6, 4, 6).describe('How many digits a new PIN has'),
   PIN_PEPPER: key.describe(
-    'hashed into every PIN and never in the database; lose it, lose the PINs',
+    '32 bytes at least, base64: hashed into every PIN; lose it, and every PIN is lost',
   ),
   PIN_PREVIOUS_PEPPERS: json
     .pipe(z.array(key).max(8))
     .default([])
     .describe('JSON list of earlier peppers, newest first; a PIN moves on when it is next right'),
-  PIN_ARGON2: Cost.default({ memory_kib: 19_456, passes: 2, lanes: 1 }).describe(
-    'what a hash costs: m KiB, t passes, p lanes',
+  PIN_ARGON2: Cost.prefault('m=19456,t=2,p=1').describe(
+    'What a hash costs: m KiB, t passes, p lanes',
   ),
-  PIN_HASHES_AT_ONCE: integer(2, 1, 64).describe('how many PINs are hashed at the same time'),
-  PIN_QUEUE_MAX: integer(64, 0, 10_000).describe('how many may wait for that; then 503'),
+  PIN_HASHES_AT_ONCE: integer(2, 1, 64).describe('How many PINs are hashed at the same time'),
+  PIN_QUEUE_MAX: integer(64, 0, 10_000).describe('How many may wait for being hashed; then 503'),
   PIN_SCHEME: z
     .enum(['standard', 'strict'])
     .default('standard')
-    .describe('strict: three wrong PINs lock for 24 hours'),
-  PIN_ATTEMPTS_MAX: integer(5, 1, 5).describe('so many wrong PINs in a row lock'),
-  PIN_LOCK_S: integer(HALF_AN_HOUR_S, HALF_AN_HOUR_S, 30 * DAY_S).describe('for so long'),
+    .describe('With strict three wrong PINs in a row lock for 24 hours'),
+  PIN_ATTEMPTS_MAX: integer(5, 1, 5).describe('So many wrong PINs in a row lock the PIN'),
+  PIN_LOCK_S: integer(HALF_AN_HOUR_S, HALF_AN_HOUR_S, 30 * DAY_S).describe(
+    'For how long they lock',
+  ),
   PIN_FAILURES_MAX: integer(10, 1, 10).describe(
-    'so many without a right one in between, locks or not, and a new PIN must be set',
+    'So many without a right one in between, locks or not, end it: a new one must be set',
   ),
   SPRAY_FAILURES_PER_ADDRESS_HOUR: integer(20, 0, 1_000_000).describe(
-    'wrong PINs and codes from one address within an hour; 0: any number',
+    'Wrong PINs and codes from one address within an hour; 0: any number',
   ),
   SPRAY_FAILURES_GLOBAL_MINUTE: integer(1_000, 0, 10_000_000).describe(
-    'wrong PINs and codes of everybody within a minute, then none is looked at; 0: any number',
+    'Wrong PINs and codes of everybody within a minute, then none is looked at; 0: any number',
   ),
-  UV_THREADPOOL_SIZE: integer(4, 1, 1_024).describe('threads of Node for hashes, files and DNS'),
+  UV_THREADPOOL_SIZE: integer(4, 1, 1_024).describe('Threads of Node for hashes, files and DNS'),
 }

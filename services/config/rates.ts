@@ -1,18 +1,20 @@
 /** Settings of how often somebody may ask. Of each process; 0 is no limit. */
 import { integer } from './kinds.ts'
 
-export const rateSettings = {
+export const RATE_SETTINGS = {
   TRUSTED_PROXIES: integer(0, 0, 8).describe(
-    'how many proxies of ours every request passes; with 0 X-Forwarded-For is not read',
+    'How many proxies of ours every request passes; with 0 X-Forwarded-For is not read',
   ),
-  RATE_MONEY_PER_MINUTE: integer(10, 0, 1_000_000).describe('movements of money by one person'),
-  RATE_MONEY_PER_DAY: integer(100, 0, 1_000_000).describe('movements of money by one person'),
-  RATE_LOOKUPS_PER_MINUTE: integer(20, 0, 1_000_000).describe('aliases one person asks about'),
+  RATE_MONEY_PER_MINUTE: integer(10, 0, 1_000_000).describe(
+    'Movements of money by one person within a minute; 0: any number',
+  ),
+  RATE_MONEY_PER_DAY: integer(100, 0, 1_000_000).describe('And within a day; 0: any number'),
+  RATE_LOOKUPS_PER_MINUTE: integer(20, 0, 1_000_000).describe('Aliases one person asks about'),
   RATE_SECURITY_PER_MINUTE: integer(5, 0, 1_000_000).describe(
-    'changes of one person’s PIN, codes and devices',
+    'Changes of one person’s PIN, codes and devices',
   ),
   RATE_ANONYMOUS_PER_MINUTE: integer(60, 0, 1_000_000).describe(
-    'requests of one address whose token is missing or not valid',
+    'Requests of one address whose token is missing or not valid',
   ),
-  RATE_CALLBACKS_PER_SECOND: integer(200, 0, 1_000_000).describe('callbacks of one bank'),
+  RATE_CALLBACKS_PER_SECOND: integer(200, 0, 1_000_000).describe('Callbacks of one bank'),
 }

@@ -19,14 +19,16 @@ export type IssuerSettings = z.infer<typeof Issuer>
 
 const ISSUERS_MAX = 16
 
-export const tokenSettings = {
+export const TOKEN_SETTINGS = {
   TOKEN_ISSUERS: json
     .pipe(z.tuple([Issuer], Issuer).check(z.maxLength(ISSUERS_MAX)))
     .refine(
       (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
       'names an issuer twice',
     )
-    .describe('JSON: the issuers whose access tokens are believed; the first is the house’s own'),
+    .describe(
+      'JSON: `[{issuer, audience, jwks_url, algorithms?, scopes?}]`; the first is the house’s own',
+    ),
   JWKS_CACHE_S: integer(600, 1, 1_200).describe('How long an issuer’s published keys are kept'),
   JWKS_COOLDOWN_S: integer(30, 1, 600).describe(
     'How long after reading an issuer’s keys nobody is asked again for a key that is not there',

@@ -11,8 +11,8 @@ export const TOTP_SETTINGS = {
   TOTP_STEPS_BACK: integer(1, 0, 1).describe(
     'How many steps of 30 s a code may be late; 0 is strict',
   ),
-  TOTP_ATTEMPTS_MAX: integer(5, 1, 10).describe('Wrong codes in a row before a lock'),
-  TOTP_LOCK_S: integer(1_800, 60, 86_400).describe('How long that lock lasts, in seconds'),
+  TOTP_ATTEMPTS_MAX: integer(5, 1, 5).describe('Wrong codes in a row before a lock'),
+  TOTP_LOCK_S: integer(1_800, 1_800, 2_592_000).describe('How long that lock lasts, in seconds'),
   TOTP_ENROLMENT_S: integer(600, 60, 3_600).describe(
     'How long a person may take to confirm a new authenticator, in seconds',
   ),

@@ -19,8 +19,10 @@ const DataKeys = z
 export const VAULT_SETTINGS = {
   DATA_KEYS: json
     .pipe(DataKeys)
-    .describe('[{kid, key}]: the first seals data at rest, the others only open what they sealed'),
-  BLIND_INDEX_KEY: key.describe('Finds sealed account numbers; never changes'),
+    .describe(
+      'JSON: `[{kid, key}]`, 32 bytes in base64; the first seals what is kept, others open it',
+    ),
+  BLIND_INDEX_KEY: key.describe('32 bytes, base64: finds sealed account numbers; never changes'),
   PERSON_MEMORY_S: integer(30, 1, 300).describe(
     'How long a process may remember who a person is: so long an erasure takes to reach it',
   ),

@@ -17,6 +17,13 @@ const WATCHED = {
   transfers: "concat_ws('|', id, amount)",
   payments: "concat_ws('|', id, amount, state, captured)",
   payment_captures: "concat_ws('|', id, amount)",
+  // What was refused used nothing up of anybody's limits.
+  quotas: "concat_ws('|', id, day, day_amount, day_count, month, month_amount, month_count)",
+  limit_rules: "concat_ws('|', id, valid_to)",
+  closed_periods: "concat_ws('|', account_id, closed_through, balance)",
+  api_keys: "concat_ws('|', id, secret_hash, revoked_at)",
+  merchant_staff: "concat_ws('|', id, subject)",
+  revocations: "concat_ws('|', issuer, subject, revoked_before)",
   reversals: "concat_ws('|', id, original_id)",
   instructions: "concat_ws('|', id, amount)",
   claims: "concat_ws('|', id, answer)",

@@ -1,0 +1,162 @@
+/**
+ * The abuse cases that were thought of before the code was written, by their numbers, and what must
+ * be seen of each. The title of a test that shows one ends with its tag, as in `(abuse 12, 13)`.
+ */
+import { readSources } from './source.ts'
+
+interface Case {
+  readonly row: number
+  readonly abuse: string
+  readonly answer: string
+  /** How its tests show that the books are right, where they do more than compare all of them. */
+  readonly books?: string
+  /** What of it cannot be tested, because the product has no such thing yet. */
+  readonly missing?: string
+}
+
+type Rest = Pick<Case, 'books' | 'missing'>
+const of = (row: number, abuse: string, answer: string, rest: Rest = {}): Case => ({
+  ...{ row, abuse, answer },
+  ...rest,
+})
+
+const WEBHOOKS = { missing: 'there are no webhooks yet' }
+const SEARCHED = { books: 'everything that is kept is searched' }
+
+export const CASES: readonly Case[] = [
+  of(
+    1,
+    'No token, one that has expired, one that somebody else signed',
+    '401, and a row in the log',
+  ),
+  of(2, 'alg none, HS256 under our public key, an algorithm nobody knows', '401'),
+  of(3, 'kid as a path, SQL or url; jku, x5u, jwk, crit in the header', '401, no socket is opened'),
+  of(4, 'A token of another kind: refresh, ID, proof; for somebody else', '401'),
+  of(5, 'A token of tomorrow or yesterday; our clock jumps', '401; ten seconds ahead are accepted'),
+  of(6, 'A stolen token that is bound to a key, on another device', '401'),
+  of(7, 'A proof of possession used twice, old, or for something else', '401'),
+  of(8, 'A PIN guessed one by one', '401 five times, then 423 for the right one too'),
+  of(9, '200 guesses at a PIN at once', 'five are compared, no more'),
+  of(10, 'One popular PIN tried at many people', '422 when it is set; 429 after twenty an hour'),
+  of(11, 'Somebody is locked out on purpose', '401; it does not count against the victim'),
+  of(12, 'A code used twice, and a hundred times at once', 'one 201, 99 are 401', {
+    books: 'one payment moved',
+  }),
+  of(13, 'The code of an older step after a newer one', '401'),
+  of(14, 'An approval used for something else', '422; it is still good for what it approves'),
+  of(15, 'A callback that is not signed, or by nobody we know', '401, and the inbox is empty'),
+  of(16, 'One bank reports about the instruction of another', '403'),
+  of(17, 'Addresses and names written into headers', 'they are not read'),
+  of(18, 'Amounts that are negative, zero, fractions, exponents, other digits', '400'),
+  of(19, 'An amount as a number, too large for one', '400'),
+  of(20, 'Another currency than the account, or none that exists', '422, and Postgres refuses it'),
+  of(21, 'Fields that are not the caller’s to set', '400'),
+  of(22, '__proto__ and constructor as keys', '400'),
+  of(23, 'One key twice in a body', '400'),
+  of(24, 'An Idempotency-Key with another body', '422'),
+  of(25, 'A callback changed, or written anew, after it was signed', '401'),
+  of(26, 'SQL, wildcards, NUL, half letters, a text that is too long', '400, never 500'),
+  of(27, 'Somebody with a process’s login to the database edits history', 'SQLSTATE 42501', {
+    books: 'the statement is refused, and the transaction with it',
+  }),
+  of(28, 'The superuser edits an entry', 'the audit and the verifier name what was touched', {
+    books: 'a copy of healthy books is spoilt in each way, and healthy again after',
+  }),
+  of(29, 'A fee sent along, and one payment cut into many', '400; the schedule decides'),
+  of(
+    30,
+    'Money to oneself, and round in circles in one batch',
+    '422; circles end where they began',
+  ),
+  of(31, '“I did not pay”', 'the evidence proves offline who agreed, to what, and by what', {
+    books: 'the evidence is sealed with the transfer, and any change of it shows',
+  }),
+  of(32, '“We never got your webhook”', '', WEBHOOKS),
+  of(33, 'Line breaks and escapes to forge lines of the log', '400; a line of the log is one line'),
+  of(
+    34,
+    'The things of others, by id, by list, by key; and how long the answer takes',
+    '404, alike',
+  ),
+  of(35, 'Somebody else’s Idempotency-Key', 'a request of one’s own', {
+    books: 'each pays once, from their own wallet',
+  }),
+  of(36, 'Names looked up by trying aliases', '429 after twenty a minute; hit or miss'),
+  of(37, 'The payee’s balance, or a whole account number, in an answer', 'it is not there'),
+  of(
+    38,
+    'Errors that show SQL, traces, versions',
+    '500 internal and nothing else; X-Request-Id finds it in the log',
+  ),
+  of(39, 'PINs, codes, tokens, account numbers in logs and in the queue', 'not found', SEARCHED),
+  of(40, 'The database is stolen', 'nothing secret is found, nothing can be guessed', SEARCHED),
+  of(41, 'A webhook url that leads into our own network', '', {
+    missing: 'there are no webhooks yet; no other url that we call comes from a request',
+  }),
+  of(42, 'Replies of our network, read in the log of deliveries', '', WEBHOOKS),
+  of(43, 'Ten megabytes, ten thousand levels, a bomb, a thousand headers', '413, 400, 415, 431'),
+  of(44, 'Headers or a body that come slowly', '408, and the socket is closed'),
+  of(45, 'More PINs to compare than we can', '503; reads are answered meanwhile'),
+  of(53, 'A person calls what is a merchant’s or an operator’s', '403, on every route'),
+  of(
+    54,
+    'A merchant wants to be paid out to somebody else’s account',
+    '422, as if there were none',
+  ),
+  of(55, 'A payment reversed twice, or one that never was', '409', {
+    books: 'what was reversed once is where it was',
+    missing: 'refunds, which may be of less than was paid, are not there yet',
+  }),
+  of(56, 'One person proposes and approves', '403'),
+  of(57, 'The session is ended, the token still alive', '401 at once for writes'),
+]
+
+export interface Shown {
+  readonly file: string
+  readonly title: string
+  readonly rows: readonly number[]
+  /** The test itself. */
+  readonly text: string
+}
+
+const TEST = /^( *)it\(\s*(['`])([^\n]*?) \(abuse ([\d, ]+)\)\2/gm
+
+/** Every test whose title has a tag. */
+export const shown = (): readonly Shown[] =>
+  readSources()
+    .filter(({ path }) => path.endsWith('.test.ts'))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(TEST)].map(({ index, 1: indent, 3: title = '', 4: rows = '' }) => ({
+        ...{ file: path, title: title.replaceAll(/\$\{\w+\}/g, '…') },
+        rows: rows.split(',').map(Number),
+        text: text.slice(index).split(`\n${indent}})`, 1)[0] ?? '',
+      })),
+    )
+
+const isWhole = ({ missing }: Case) => missing === undefined
+const isThere = ({ answer }: Case) => answer !== ''
+
+const HEADING = '## The abuse cases'
+
+/** docs/security.md as prettier would have it; @param now what is written by hand stays. */
+export function securityPage(now: string): string {
+  const tests = shown()
+  const rows = CASES.filter(isThere).map(({ row, abuse, answer, books }) => {
+    const names = tests
+      .filter((one) => one.rows.includes(row))
+      .map(({ file, title }) => `  - \`${file.replaceAll(/^test\/|\.test\.ts$/g, '')}\`: ${title}`)
+    const more = books === undefined ? '' : `; ${books}`
+    return [`- **${row}. ${abuse}**: ${answer}${more}`, ...names].join('\n')
+  })
+  const [whole, missing] = [CASES.filter(isWhole), CASES.filter((one) => !isWhole(one))]
+  const left = missing.map((one) => `- ${one.row}, ${one.abuse}: ${one.missing}.`)
+  const inPart = missing.filter(isThere).length
+  return `${[
+    (now.split(HEADING)[0] ?? '').trim(),
+    HEADING,
+    `${whole.length} of ${CASES.length} are tests, and ${inPart} more in part. What is missing:`,
+    left.join('\n'),
+    'The other numbers are of races, banks that fail, and crashes, and not of this list.',
+    rows.join('\n'),
+  ].join('\n\n')}\n`
+}
