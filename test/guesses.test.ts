@@ -1,6 +1,7 @@
 /** PINs that are guessed: one by one, in crowds, over many people, and to keep others out. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import { forgetFailures } from '../services/identity/pin_failures.ts'
 import type { Config } from '../services/config.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, startSecondApi, withSecondApi } from './support/abuse-issuer.ts'
@@ -177,6 +178,21 @@ describe('guesses everywhere', () => {
     } finally {
       await flooded.stop()
     }
+  })
+})
+
+describe('guesses of long ago', () => {
+  it('are forgotten by the worker after a day, so many at a time', async () => {
+    const { owner, worker } = await world()
+    const longAgo = new Date('2020-01-01T00:00:00Z')
+    await owner.raw(
+      `INSERT INTO pin_failures (minute, address, failures)
+       SELECT ?::timestamptz, int4send(n), 1 FROM generate_series(1, 10001) AS n`,
+      [longAgo],
+    )
+    expect(await forgetFailures(worker)).to.equal(10_000)
+    expect(await forgetFailures(worker)).to.equal(1)
+    expect(await forgetFailures(worker)).to.equal(0)
   })
 })
 

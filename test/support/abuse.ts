@@ -37,7 +37,6 @@ const WATCHED = {
   fx_rates: "concat_ws('|', id, rate)",
   risk_rules: "concat_ws('|', id, valid_to)",
   reviews: "concat_ws('|', id, state)",
-  limit_rules: "concat_ws('|', id, valid_to)",
   fee_schedules: "concat_ws('|', id, percent, fixed)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
