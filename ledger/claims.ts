@@ -1,5 +1,5 @@
 /** Answers already given: by these a request that is sent again is recognised and moves nothing. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
 import type { Connection } from './database.ts'
@@ -21,9 +21,9 @@ export interface StoredAnswer {
 
 /** The claim of `owner` on `key` within `scope`. The parts must not contain line breaks. */
 export function claimOf(owner: string, scope: string, key: string, asked: string): Claim {
-  const hex = createHash('sha256').update(`${owner}\n${scope}\n${key}`).digest('hex')
+  const hex = hash('sha256', `${owner}\n${scope}\n${key}`)
   const id = [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join('-')
-  return { id, fingerprint: createHash('sha256').update(asked).digest().subarray(0, 16) }
+  return { id, fingerprint: hash('sha256', asked, 'buffer').subarray(0, 16) }
 }
 
 /** The first answer again; @throws {LedgerError} when the claim was used for something else. */

@@ -67,6 +67,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+/**
+ * So many wait before another group goes beside those in flight: what a group costs is shared by
+ * all in it, and a small one only keeps the processors from those that are being written.
+ */
+const WORTH_A_GROUP = 32
 const ANSWERS_AT_ONCE = 32
 /** One writes, and one more waits at its locks. */
 const WRITERS_OF_ONE_ACCOUNT = 2
@@ -86,6 +91,7 @@ export function openGroup(options: GroupOptions): Group {
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
+      if (writing > 0 && queue.length < WORTH_A_GROUP) break
       const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
       if (group.length === 0) break
       count(busy, group, 1)

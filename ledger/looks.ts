@@ -35,11 +35,14 @@ export function openLooks(pool: pg.Pool): Looks {
 
   async function fly(): Promise<void> {
     isAway = true
+    // One connection for as long as there is something to ask.
+    let connection: pg.PoolClient | undefined
     while (waiting.size > 0) {
       const ours = waiting
       waiting = new Map()
-      await flight(pool, ours)
+      connection = await flight(pool, connection, ours)
     }
+    connection?.release()
     isAway = false
   }
 
@@ -57,20 +60,26 @@ export function openLooks(pool: pg.Pool): Looks {
   }
 }
 
-/** Never throws: who cannot be answered is told. */
+/**
+ * Never throws: who cannot be answered is told.
+ * @returns the connection, if the next flight may use it.
+ */
 async function flight(
   pool: pg.Pool,
+  open: pg.PoolClient | undefined,
   questions: ReadonlyMap<Question<unknown, unknown>, readonly Asked[]>,
-): Promise<void> {
+): Promise<pg.PoolClient | undefined> {
   try {
-    const connection = await pool.connect()
+    const connection = open ?? (await pool.connect())
     const link: Connection = connection
     const parts = [...questions].flatMap(([kind, asked]) => answer(link, kind, asked))
-    const isFine = await Promise.all(parts)
-    connection.release(isFine.includes(false))
+    const answered = await Promise.all(parts)
+    if (!answered.includes(false)) return connection
+    connection.release(true)
   } catch (error) {
     for (const asked of questions.values()) for (const { reject } of asked) reject(error)
   }
+  return undefined
 }
 
 /** Resolves to whether each part was answered. */

@@ -36,40 +36,58 @@ const KINDS = {
 export type Kind = keyof typeof KINDS
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
-const SUFFIX_LENGTH = 26
 const SUFFIX = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
 export function publicId(kind: Kind, uuid: Uuid): string {
   return `${kind}_${suffixOf(uuid)}`
 }
 
+/** Five hexadecimal digits are as many bits as four letters: so an id is made of seven such groups. */
+const GROUPS = 7
+const PAIRS = Array.from({ length: 1024 }, (_, bits) => {
+  return `${ALPHABET[bits >> 5]}${ALPHABET[bits & 31]}`
+})
+const VALUES = new Map(PAIRS.map((pair, bits) => [pair, bits]))
+
 /** The 26 characters that stand for a UUID. */
 export function suffixOf(uuid: Uuid): string {
-  const digits = BigInt(`0x${uuid.replaceAll('-', '')}`).toString(32)
-  let suffix = ''
-  for (const digit of digits) suffix += ALPHABET[Number.parseInt(digit, 32)]
-  return suffix.padStart(SUFFIX_LENGTH, '0')
+  const digits = `000${uuid.replaceAll('-', '')}`
+  let letters = ''
+  for (let group = 0; group < GROUPS; group += 1) {
+    const bits = Number.parseInt(digits.slice(group * 5, group * 5 + 5), 16)
+    letters += `${PAIRS[bits >> 10]}${PAIRS[bits & 1023]}`
+  }
+  return letters.slice(2)
 }
 
 /** The UUID of a public id that is known to be well formed. */
 export function uuidOf(id: string): Uuid {
-  let value = 0n
-  for (const letter of id.slice(id.indexOf('_') + 1)) {
-    value = value * 32n + BigInt(ALPHABET.indexOf(letter))
+  const letters = `00${id.slice(id.indexOf('_') + 1)}`
+  let digits = ''
+  for (let group = 0; group < GROUPS; group += 1) {
+    const [first, second] = [letters.slice(group * 4, group * 4 + 2), group * 4 + 2]
+    const bits = valueOf(first) * 1024 + valueOf(letters.slice(second, second + 2))
+    digits += bits.toString(16).padStart(5, '0')
   }
-  const hex = value.toString(16).padStart(32, '0')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const hex = digits.slice(3)
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
+  return `${parts.join('-')}-${hex.slice(20)}`
 }
 
-export const isPublicId = (kind: Kind, id: string): boolean =>
-  new RegExp(`^${kind}_${SUFFIX}$`).test(id)
+function valueOf(pair: string): number {
+  const bits = VALUES.get(pair)
+  if (bits === undefined) throw new Error('not a public id')
+  return bits
+}
+
+const patternOf = (kind: Kind) => new RegExp(`^${kind}_${SUFFIX}$`)
+const PATTERNS = new Map(Object.keys(KINDS).map((kind) => [kind, patternOf(kind as Kind)]))
+
+export const isPublicId = (kind: Kind, id: string): boolean => PATTERNS.get(kind)?.test(id) === true
 
 /** In a request: text in, UUID out. */
 export const idIn = (kind: Kind) => idOut(kind).transform(uuidOf)
 
 /** In an answer. */
 export const idOut = (kind: Kind) =>
-  z
-    .string()
-    .regex(new RegExp(`^${kind}_${SUFFIX}$`))
-    .describe(`The id of ${KINDS[kind]}`)
+  z.string().regex(patternOf(kind)).describe(`The id of ${KINDS[kind]}`)

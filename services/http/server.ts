@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
 import helmet from 'koa-helmet'
-import { v7 } from 'uuid'
+import { newId } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -119,7 +119,7 @@ function outermost(context: Context): Koa.Middleware {
   const { log, metrics } = context
   return async (ctx, next) => {
     const started = performance.now()
-    const requestId = v7()
+    const requestId = newId()
     const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
     const origin = { requestId, address }
     ctx.state = { origin } satisfies RequestState

@@ -14,7 +14,7 @@
  *
  * Lines end with a line feed, all but the last. What is approved is the SHA-256 of it.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Money, Uuid } from '../../ledger/index.ts'
 import { type Kind, publicId } from '../ids.ts'
 
@@ -63,7 +63,7 @@ export function textOf({ action, person, facts, key }: Act): string {
 }
 
 /** SHA-256 of the text. */
-export const digestOf = (act: Act): Buffer => createHash('sha256').update(textOf(act)).digest()
+export const digestOf = (act: Act): Buffer => hash('sha256', textOf(act), 'buffer')
 
 export const moneyFacts = ({ amount, currency }: Money) => ({
   amount: amount.toString(),

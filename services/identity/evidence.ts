@@ -13,7 +13,7 @@
  *
  * The thumbprint is there because for a signature of P-256 another key can be made that fits it.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 export interface Evidence {
   readonly digest: Buffer
@@ -25,7 +25,7 @@ export interface Evidence {
   readonly proof: string | null
 }
 
-const hashOf = (text: string) => createHash('sha256').update(text).digest()
+const hashOf = (text: string) => hash('sha256', text, 'buffer')
 
 export const evidenceOf = ({ proof, ...evidence }: Evidence): Buffer =>
   hashOf(

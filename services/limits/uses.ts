@@ -1,5 +1,5 @@
 /** What a payment uses up: one quota for each group of rules that count the same payments. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   type Calendar,
   type Ceiling,
@@ -72,7 +72,7 @@ function stricter(one: bigint | undefined, other: bigint | null): bigint | undef
 
 /** Two that count the same are the same, in whatever process. */
 export function quotaId(counted: string): Uuid {
-  const hex = createHash('sha256').update(counted).digest('hex')
+  const hex = hash('sha256', counted)
   return hex.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
