@@ -36,6 +36,9 @@ export interface LoadReport {
   readonly firstError: string | undefined
 }
 
+/** How many others somebody pays. */
+const FRIENDS = 10
+
 /** More than can be paid in a second. */
 const PREPARED_PER_S = 5_000
 
@@ -86,7 +89,7 @@ function openPayments({ port, people }: LoadPlan) {
   const signers = people.map((one) => one.phone && signer(one.id, one.phone))
   const make = () => {
     const payer = dice(people.length)
-    const payee = people[(payer + 1 + dice(people.length - 1)) % people.length]
+    const payee = people[(payer + 1 + dice(FRIENDS)) % people.length]
     const [key, asked] = [newId(), { payee: `@${payee?.alias}`, amount: '1', currency: 'EUR' }]
     const device = signers[payer]?.({ ...asked, payee: payee?.id ?? '' }, key)
     const approval = device && { approval: { device } }
