@@ -49,6 +49,7 @@ const ISSUER = 'https://bench.example'
 const AUDIENCE = 'florin'
 
 export async function measureHttp({ server, plan, say }: Bench): Promise<Measured<HttpFigures>> {
+  await build()
   say(`http: the API, ${PEOPLE} people with money`)
   const database = await server.databaseOf('florin_bench_http')
   const identity = await startIdentityProvider({
@@ -56,7 +57,6 @@ export async function measureHttp({ server, plan, say }: Bench): Promise<Measure
     keyFile: join(server.folder, 'identity.json'),
   })
   const port = await freePort()
-  await build()
   const api = await startApi(server.folder, database, port, identity.url)
   try {
     const greeted = await meetPeople(port, `${identity.url}/token`)
