@@ -52,8 +52,14 @@ export interface NewEvent {
 }
 
 export function eventRow({ type, object, merchant, data, at }: NewEvent): CompanionRow {
-  const row = { id: newId(), type, object_id: object, merchant_id: merchant ?? null }
-  return { ...row, data, created_at: at }
+  return {
+    id: newId(),
+    type,
+    object_id: object,
+    merchant_id: merchant ?? null,
+    data,
+    created_at: at,
+  }
 }
 
 export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<void> {

@@ -67,7 +67,7 @@ async function tokenCaller(
     const standing = admitted(context, token, person.id)
     // Who is not admitted is told so when it is waited for, if nothing else is wrong before.
     standing.catch(() => {})
-    return { scope, person, known: told, standing, ...called }
+    return { ...called, scope, person, known: told, standing }
   }
   const known = await knownOf(context, token, scope, right)
   refuseRevoked(token, known?.revokedBefore ?? null, null)

@@ -190,10 +190,8 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
         ? undefined
         : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
     const sent = { ...given, body: json }
-    const request = {
-      ...{ caller, params, query, body, sent, claim, address },
-      idempotencyKey: key ?? '',
-    }
+    const idempotencyKey = key ?? ''
+    const request = { caller, params, query, body, sent, claim, address, idempotencyKey }
     const asked = { ...context, origin: state.origin }
     // Looked up together with the answer, if there is one: a request waits for one round trip.
     const admission = caller.scope === 'person' ? caller.standing : undefined

@@ -62,7 +62,7 @@ export function openCredentials(
         throw new ServiceError('invalid_dpop_proof')
       }
       if (!isBound && scheme === 'DPoP') throw new ServiceError('invalid_token')
-      return { kind: 'token', ...token }
+      return { ...token, kind: 'token' }
     },
   }
 }

@@ -20,8 +20,11 @@ export async function usesOf(context: Context, facts: Facts): Promise<Use[]> {
   if (binding.length === 0) return []
   const at = context.calendar(facts.at)
   return [...ceilingsOf(binding, facts)].map(([counted, ceilings]) => ({
-    ...{ quota: quotaId(counted), amount: facts.money.amount, at, ceilings },
-    code: 'limit_exceeded' as const,
+    quota: quotaId(counted),
+    amount: facts.money.amount,
+    at,
+    ceilings,
+    code: 'limit_exceeded',
   }))
 }
 

@@ -30,14 +30,13 @@ import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { type Act, idFact, moneyFacts } from '../identity/acts.ts'
+import { type Act, idFact } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
 import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
   isHidden,
   later,
-  NOT_HELD,
   quotasOf,
   type Payment,
   paymentOut,
@@ -72,8 +71,13 @@ export async function pay(
   const purpose = await purposeOf(context, payer, request)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
-    ...{ rail: railOf(purpose, source), payer: payer.id, payee: purpose.payee, money },
-    ...{ act: actOf(payer, purpose, money, source, key), given: request.approval, standing },
+    rail: railOf(purpose, source),
+    payer: payer.id,
+    payee: purpose.payee,
+    money,
+    act: actOf(payer, purpose, money, source, key),
+    given: request.approval,
+    standing,
   })
   const note = await noteSealer(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }
@@ -90,10 +94,13 @@ const actOf = (
   source: BankAccount | undefined,
   key: string,
 ): Act => ({
-  ...{ action: 'payment', person, key },
+  action: 'payment',
+  person,
+  key,
   facts: {
     payee: publicId(payee.kind === 'person' ? 'per' : 'mer', payee.id),
-    ...moneyFacts(money),
+    amount: money.amount.toString(),
+    currency: money.currency,
     order: idFact('ord', order),
     source: idFact('bac', source?.id),
   },
@@ -150,15 +157,20 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const occasion = { reference: payment.id }
   const { uses, approval } = agreed.clearance
   const { evidence } = approval
-  const unit = { id: payment.transfer, at: payment.createdAt, claim, evidence }
+  const [id, at] = [payment.transfer, payment.createdAt]
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
     const conclude = () => refused({ accepted: false, code: 'insufficient_funds' })
-    return context.group.submit({ ...unit, transfers: [], conclude })
+    return context.group.submit({ id, at, claim, transfers: [], conclude })
   }
   const transfers = await transfersOf(context, occasion, paying)
   return context.group.submit({
-    ...{ ...unit, transfers, uses },
+    id,
+    at,
+    claim,
+    evidence,
+    transfers,
+    uses,
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, {}) : refused(verdict)),
   })
 }
@@ -215,15 +227,34 @@ function newPayment(
   const [id, now] = [newId(), context.now()]
   const isReviewed = clearance.review !== null
   const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
+  // One literal: this is done for every payment, and each spread would cost as much as all of it.
   return {
-    ...{ id, kind, state: isReviewed ? 'review' : state, order },
-    ...{ payer: payer.id, payee: payee.id },
-    ...{ bankAccount: source?.id ?? null, feeSchedule, transfer: newUnitId() },
-    ...{ amount: money.amount, currency: money.currency },
-    ...{ fee: price.fee, tax: price.tax, net: price.net },
-    ...{ note: note(id), failure: null, createdAt: now, changedAt: now },
+    id,
+    kind,
+    state: isReviewed ? 'review' : state,
+    payer: payer.id,
+    payee: payee.id,
+    order,
+    bankAccount: source?.id ?? null,
+    feeSchedule,
+    transfer: newUnitId(),
+    amount: money.amount,
+    fee: price.fee,
+    tax: price.tax,
+    net: price.net,
+    currency: money.currency,
+    note: note(id),
+    failure: null,
+    createdAt: now,
+    changedAt: now,
+    captured: manual === undefined ? null : 0n,
+    hold: null,
+    authorizedAt: null,
+    captureBefore: null,
+    reversedAt: null,
+    releasedAt: null,
     quotas: quotasOf(clearance.uses),
-    ...{ ...NOT_HELD, captured: manual === undefined ? null : 0n, reviewDueAt },
+    reviewDueAt,
   }
 }
 
@@ -244,8 +275,11 @@ function concluded(
     })),
     events: [
       eventRow({
-        ...{ type: `payment.${payment.state}` as const, object: body.id },
-        ...{ merchant, data: body, at: payment.createdAt },
+        type: `payment.${payment.state}`,
+        object: body.id,
+        merchant,
+        data: body,
+        at: payment.createdAt,
       }),
     ],
     ...more,

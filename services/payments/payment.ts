@@ -75,6 +75,8 @@ export const noPrice = (amount: bigint): Price => ({ lines: [], fee: 0n, tax: 0n
 
 export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
   return {
+    // First: what a literal begins with is copied at once, what comes later one by one.
+    ...approvalColumns(approval),
     id: payment.id,
     kind: payment.kind,
     state: payment.state,
@@ -90,7 +92,6 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     net: payment.net.toString(),
     currency: payment.currency,
     note_sealed: payment.note && `\\x${payment.note.toString('hex')}`,
-    ...approvalColumns(approval),
     failure: payment.failure,
     created_at: payment.createdAt,
     changed_at: payment.changedAt,
