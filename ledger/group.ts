@@ -90,8 +90,7 @@ export function openGroup(options: GroupOptions): Group {
   const settings = { ...options, knownQuotas: openKnownQuotas() }
 
   function fill(): void {
-    while (writing < groupsInFlightMax && queue.length > 0) {
-      if (writing > 0 && queue.length < WORTH_A_GROUP) break
+    while (writing < groupsInFlightMax && queue.length >= (writing === 0 ? 1 : WORTH_A_GROUP)) {
       const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
       if (group.length === 0) break
       count(busy, group, 1)

@@ -42,7 +42,7 @@ export function publicId(kind: Kind, uuid: Uuid): string {
   return `${kind}_${suffixOf(uuid)}`
 }
 
-/** Five hexadecimal digits are as many bits as four letters: so an id is made of seven such groups. */
+/** Five hexadecimal digits are as many bits as four letters: an id is seven such groups. */
 const GROUPS = 7
 const PAIRS = Array.from({ length: 1024 }, (_, bits) => {
   return `${ALPHABET[bits >> 5]}${ALPHABET[bits & 31]}`
