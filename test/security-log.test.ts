@@ -36,9 +36,11 @@ describe('the security log', () => {
       times(25, () => send(undefined, 'GET', '/v1/accounts', { headers: wrong })),
     )
     for (const answer of answers) expectProblem(answer, 401, 'invalid_token')
-    const rows = await rowsSince(started, 'auth_failed')
-    expect(rows).to.have.length(25)
     const requests = answers.map(({ headers }) => headers.get('x-request-id'))
+    // What an earlier flood left to be counted may be written down meanwhile.
+    const all = await rowsSince(started, 'auth_failed')
+    const rows = all.filter((row) => requests.includes(row.request_id))
+    expect(rows).to.have.length(25)
     expect(rows.map(({ request_id }) => request_id)).to.have.members(requests)
     for (const row of rows) {
       expect(row.times).to.equal(1)
@@ -82,19 +84,30 @@ describe('the security log', () => {
   })
 
   it('counts what a flood brings beside its rows, and loses none of it', async () => {
-    const settings = { SECURITY_LOG_PER_ADDRESS: 10, SECURITY_LOG_PER_MINUTE: 15 }
+    const limits = { SECURITY_LOG_PER_ADDRESS: 10, SECURITY_LOG_PER_MINUTE: 15 }
+    // From an address of its own: nothing else that is written down meanwhile is of it.
+    const settings = { ...limits, TRUSTED_PROXIES: 1 }
+    const from = { 'x-forwarded-for': '203.0.113.77' }
+    const ours = async () => {
+      const rows = await rowsSince(started, 'auth_failed')
+      const hidden = rows.find((row) => requests.has(row.request_id))?.address
+      return rows.filter(({ address }) => hidden?.equals(address) === true)
+    }
+    const requests = new Set<string>()
     const started = new Date()
     const flood = async ({ apiUrl }: { readonly apiUrl: string }) => {
-      const wrong = { headers: { authorization: 'Bearer no' }, apiUrl }
-      await Promise.all(times(200, () => send(undefined, 'GET', '/v1/accounts', wrong)))
-      expect(await rowsSince(started, 'auth_failed')).to.have.length(10)
+      const wrong = { headers: { authorization: 'Bearer no', ...from }, apiUrl }
+      const all = times(200, () => send(undefined, 'GET', '/v1/accounts', wrong))
+      for (const { headers } of await Promise.all(all)) {
+        requests.add(headers.get('x-request-id') ?? '')
+      }
+      expect(await ours()).to.have.length(10)
     }
     // In a minute that does not end.
     await withAnotherApi(settings, flood, () => started)
-    const rows = await rowsSince(started, 'auth_failed')
+    const rows = await ours()
     expect(rows).to.have.length(11)
     expect(rows.reduce((sum, row) => sum + row.times, 0)).to.equal(200)
-    expect(new Set(rows.map(({ address }) => address.toString('hex'))).size).to.equal(1)
   })
 
   it('is read by operators, page by page, newest first', async () => {
