@@ -22,6 +22,23 @@ describe('a device', () => {
   let second: SecondApi
   withSecondApi((api) => (second = api))
 
+  it('agrees once to what changes a person’s factors: what it signed is used up by it', async () => {
+    const ada = await person()
+    const { agree } = await phone(ada)
+    const key = newKey()
+    const reset = await agree({ action: 'pin_reset' }, key)
+    const enrol = await agree({ action: 'totp.enrol' }, key)
+    const asks = [
+      ...['274953', '830461'].map((pin) => ['/v1/pin/reset', { pin, approval: reset }] as const),
+      ...[1, 2].map(() => ['/v1/totp', { approval: enrol }] as const),
+    ]
+    const answers = []
+    for (const [path, body] of asks) answers.push(await call(ada, 'POST', path, { key, body }))
+    expect(answers.map(({ status }) => status)).to.deep.equal([204, 409, 201, 409])
+    expectProblem(answers[1], 409, 'approval_used')
+    expectProblem(answers[3], 409, 'approval_used')
+  })
+
   it('is bound with the PIN, an encrypted PIN or another device, never with a token', async () => {
     const ada = await person()
     const first = await phone(ada)
