@@ -104,6 +104,17 @@ describe('an API key', () => {
     expect((await withKey(other.key, 'GET', '/v1/payments')).status).to.equal(200)
   })
 
+  it('is not rotated by staff who may do less than it may', async () => {
+    const writer = { sub: newSubject('m'), scope: 'merchant' }
+    const body = { subject: writer.sub, rights: ['write'] }
+    expect((await call(shop, 'POST', '/v1/staff', { body })).status).to.equal(201)
+    const [all, write] = [await make(shop, {}), await make(shop, { scopes: ['merchant:write'] })]
+    const rotate = (id: string) => call(writer, 'POST', `/v1/api_keys/${id}/rotate`)
+    expectProblem(await rotate(all.body.id), 403, 'forbidden')
+    expect((await rotate(write.body.id)).status).to.equal(200)
+    expect((await withKey(all.body.key, 'GET', '/v1/payments')).status).to.equal(200)
+  })
+
   it('is rotated: both secrets are good for a day, then the new one alone', async () => {
     const { owner, api } = await world()
     const made = (await make(shop, {})).body
