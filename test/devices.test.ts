@@ -32,11 +32,12 @@ describe('a device', () => {
       ...['274953', '830461'].map((pin) => ['/v1/pin/reset', { pin, approval: reset }] as const),
       ...[1, 2].map(() => ['/v1/totp', { approval: enrol }] as const),
     ]
-    const answers = []
-    for (const [path, body] of asks) answers.push(await call(ada, 'POST', path, { key, body }))
-    expect(answers.map(({ status }) => status)).to.deep.equal([204, 409, 201, 409])
-    expectProblem(answers[1], 409, 'approval_used')
-    expectProblem(answers[3], 409, 'approval_used')
+    const codes = []
+    for (const [path, body] of asks) {
+      const { status, body: said } = await call(ada, 'POST', path, { key, body })
+      codes.push(status < 300 ? status : said.code)
+    }
+    expect(codes).to.deep.equal([204, 'approval_used', 201, 'approval_used'])
   })
 
   it('is bound with the PIN, an encrypted PIN or another device, never with a token', async () => {
