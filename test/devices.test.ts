@@ -22,7 +22,7 @@ describe('a device', () => {
   let second: SecondApi
   withSecondApi((api) => (second = api))
 
-  it('agrees once to what changes a person’s factors: what it signed is used up by it', async () => {
+  it('agrees once to a change of a person’s factors: what it signed is used up', async () => {
     const ada = await person()
     const { agree } = await phone(ada)
     const key = newKey()

@@ -251,6 +251,7 @@ function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Ko
   const bytesMax = endpoint.bytesMax?.(config) ?? config.BODY_BYTES_MAX
   return async (ctx) => {
     const { origin } = stateOf(ctx)
+    if (endpoint.isThere?.(context, ctx['params']) === false) throw new ServiceError('not_found')
     if (endpoint.rate !== undefined) {
       // By address too: who only pretends to be a bank uses up nothing of the bank's.
       const who = [...Object.values(ctx['params']), origin.address].join(' ')
