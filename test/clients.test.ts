@@ -223,6 +223,12 @@ describe('a member of staff', () => {
 
   const add = (who: Who, body: object) => call(who, 'POST', '/v1/staff', { body })
 
+  it('has a name of whole letters, or would be somebody else', async () => {
+    const body = { subject: `\ud800${newSubject('m')}` }
+    const refused = await call(await merchant(), 'POST', '/v1/staff', { body })
+    expectProblem(refused, 400, 'invalid_request')
+  })
+
   it('is added by the merchant itself, or by an operator who says for whom', async () => {
     const [one, other] = [newSubject('m'), newSubject('m')]
     const added = await add(shop, { subject: one })

@@ -55,7 +55,11 @@ const IssuedKeyOut = ApiKeyShape.extend({
 const ofMerchant = z.strictObject({
   merchant: idIn('mer').optional().describe('For operators: whose'),
 })
-const Subject = z.string().regex(/^[\u0021-\u007e\u00a0-\uffff]{1,200}$/u)
+/** Half a letter would be written down as another one, and so as another's name. */
+const Subject = z
+  .string()
+  .regex(/^[\u0021-\u007e\u00a0-\uffff]{1,200}$/u)
+  .refine((subject) => subject.isWellFormed(), 'is not well-formed Unicode')
 
 /** The merchant that is meant: a merchant's own, or the one that an operator names. */
 function merchantMeant(caller: Owner, named: Uuid | undefined): Uuid | undefined {
