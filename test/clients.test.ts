@@ -104,6 +104,17 @@ describe('an API key', () => {
     expect((await withKey(other.key, 'GET', '/v1/payments')).status).to.equal(200)
   })
 
+  it('is not rotated by staff who may do less than it may', async () => {
+    const writer = { sub: newSubject('m'), scope: 'merchant' }
+    const body = { subject: writer.sub, rights: ['write'] }
+    expect((await call(shop, 'POST', '/v1/staff', { body })).status).to.equal(201)
+    const [all, write] = [await make(shop, {}), await make(shop, { scopes: ['merchant:write'] })]
+    const rotate = (id: string) => call(writer, 'POST', `/v1/api_keys/${id}/rotate`)
+    expectProblem(await rotate(all.body.id), 403, 'forbidden')
+    expect((await rotate(write.body.id)).status).to.equal(200)
+    expect((await withKey(all.body.key, 'GET', '/v1/payments')).status).to.equal(200)
+  })
+
   it('is rotated: both secrets are good for a day, then the new one alone', async () => {
     const { owner, api } = await world()
     const made = (await make(shop, {})).body
@@ -211,6 +222,12 @@ describe('a member of staff', () => {
   })
 
   const add = (who: Who, body: object) => call(who, 'POST', '/v1/staff', { body })
+
+  it('has a name of whole letters, or would be somebody else', async () => {
+    const body = { subject: `\ud800${newSubject('m')}` }
+    const refused = await call(await merchant(), 'POST', '/v1/staff', { body })
+    expectProblem(refused, 400, 'invalid_request')
+  })
 
   it('is added by the merchant itself, or by an operator who says for whom', async () => {
     const [one, other] = [newSubject('m'), newSubject('m')]

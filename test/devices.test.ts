@@ -22,6 +22,24 @@ describe('a device', () => {
   let second: SecondApi
   withSecondApi((api) => (second = api))
 
+  it('agrees once to a change of a person’s factors: what it signed is used up', async () => {
+    const ada = await person()
+    const { agree } = await phone(ada)
+    const key = newKey()
+    const reset = await agree({ action: 'pin_reset' }, key)
+    const enrol = await agree({ action: 'totp.enrol' }, key)
+    const asks = [
+      ...['274953', '830461'].map((pin) => ['/v1/pin/reset', { pin, approval: reset }] as const),
+      ...[1, 2].map(() => ['/v1/totp', { approval: enrol }] as const),
+    ]
+    const codes = []
+    for (const [path, body] of asks) {
+      const { status, body: said } = await call(ada, 'POST', path, { key, body })
+      codes.push(status < 300 ? status : said.code)
+    }
+    expect(codes).to.deep.equal([204, 'approval_used', 201, 'approval_used'])
+  })
+
   it('is bound with the PIN, an encrypted PIN or another device, never with a token', async () => {
     const ada = await person()
     const first = await phone(ada)

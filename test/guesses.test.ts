@@ -1,6 +1,7 @@
 /** PINs that are guessed: one by one, in crowds, over many people, and to keep others out. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import { holdsGuess } from '../services/identity/guesses.ts'
 import { forgetFailures } from '../services/identity/pin_failures.ts'
 import type { Config } from '../services/config.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
@@ -27,6 +28,24 @@ const guessFrom = (
   const { pin = wrong(1), headers = {} } = more
   return sendFrom({ apiUrl, address, headers, body: { pin } }, who, 'POST', '/v1/pin/verify')
 }
+
+describe('what may be a guess', () => {
+  const CASES = [
+    [{ pin: '1' }, true],
+    [{ code: '1' }, true],
+    [{ approval: { pin: '1' } }, true],
+    [{ approval: { device: 'd' } }, false],
+    [{ approval: { device: 'd', totp: '1' } }, true],
+    [{ pin: '1', approval: { device: 'd' } }, false],
+    [{ pin: '1', totp: '1', approval: { device: 'd' } }, true],
+    [undefined, false],
+  ] as const
+  for (const [body, is] of CASES) {
+    it(`${is ? 'is' : 'is not'} in ${JSON.stringify(body)}`, () => {
+      expect(holdsGuess(body)).to.equal(is)
+    })
+  }
+})
 
 describe('guesses at one PIN', () => {
   let one: SecondApi

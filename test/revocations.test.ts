@@ -6,7 +6,7 @@ import { publicId } from '../services/ids.ts'
 import { endSessions, isRevoked } from '../services/identity/revocations.ts'
 import { expectProblem, quiet, send, unchanged } from './support/abuse.ts'
 import { inSeconds, type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
-import { call, newSubject, type Who } from './support/api.ts'
+import { call, newSubject, tokenOf, type Who } from './support/api.ts'
 import { newRate } from './support/exchange.ts'
 import { merchant, OPERATOR, payment, person, type Person, PIN } from './support/people.ts'
 import { world } from './support/world.ts'
@@ -126,6 +126,15 @@ describe('the tokens of staff and operators', () => {
     expect((await revoke(ada.sub)).status).to.equal(204)
     const again = await call(ada, 'PUT', '/v1/pin', { body: { pin: '274952' } })
     expectProblem(again, 401, 'invalid_token')
+  })
+
+  it('end with those of the person who comes only later', async () => {
+    const late = { sub: newSubject('p'), scope: 'person' }
+    await tokenOf(late)
+    const revoked = await call(OPERATOR, 'POST', '/v1/revocations', { body: { subject: late.sub } })
+    expect(revoked.status).to.equal(204)
+    const answer = await call(late, 'PUT', '/v1/pin', { body: { pin: '274952' } })
+    expectProblem(answer, 401, 'invalid_token')
   })
 
   it('end with the staff member, for reading too', async () => {

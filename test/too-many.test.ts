@@ -227,6 +227,15 @@ describe('a bank that calls back too often', () => {
     expectProblem(await callBack('south', forger), 401, 'bad_signature')
   })
 
+  it('is one we know: of others nothing is read, and nothing counted', async () => {
+    const address = newAddress()
+    const asked = { apiUrl: limited.apiUrl, address, body: { much: 'x'.repeat(70_000) } }
+    for (const bank of ['nobody', 'nobody', 'nobody', 'nobody', 'somebody']) {
+      const answer = await sendFrom(asked, undefined, 'POST', `/v1/banks/${bank}/callbacks`)
+      expectProblem(answer, 404, 'not_found')
+    }
+  })
+
   it('is known to the document', async () => {
     const { apiUrl } = await world()
     const { paths } = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as {

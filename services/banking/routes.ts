@@ -112,6 +112,7 @@ export const callbackEndpoint: PublicEndpoint = {
   why: 'banks sign the bytes they send; that is checked before anything is read',
   bytesMax: (config) => config.CALLBACK_BYTES_MAX,
   rate: 'callback',
+  isThere: ({ banks }, { bank = '' }) => banks.has(bank),
   answers: { 200: z.strictObject({ received: z.literal(true) }) },
   refusals: [
     'bad_signature',

@@ -20,21 +20,31 @@ import { type AnyEndpoint, type Caller, rightOf } from './endpoint.ts'
 type Door = Pick<AnyEndpoint, 'method' | 'scopes' | 'right' | 'tokensOnly'>
 
 /**
- * @throws {ServiceError} `forbidden` when no scope of the credential is admitted; `invalid_token`
- *   for a write with a token that was revoked; `invalid_dpop_proof` for a person whose token ought
- *   to be bound to a key and is not.
+ * In which role the credential opens the door, as far as it says itself.
+ * @throws {ServiceError} `forbidden` when no scope of the credential is admitted.
+ */
+export function roleAt(credential: Credential, door: Door): Scope {
+  const right = rightOf(door)
+  const scope = door.scopes.find((one) => credential.rights.get(one)?.has(right) === true)
+  const isMissing = credential.kind === 'api_key' && door.tokensOnly === true
+  if (scope === undefined || isMissing) throw new ServiceError('forbidden')
+  return scope
+}
+
+/**
+ * What may change between two requests is looked up: so call it when all of the request is there,
+ * or a body that is long in coming would be believed by what was true before.
+ * @throws {ServiceError} as `roleAt`; `invalid_token` for a write with a token that was revoked;
+ *   `invalid_dpop_proof` for a person whose token ought to be bound to a key and is not.
  */
 export async function callerOf(
   context: Context,
   credential: Credential,
   door: Door,
 ): Promise<Caller> {
-  const right = rightOf(door)
-  const scope = door.scopes.find((one) => credential.rights.get(one)?.has(right) === true)
-  if (scope === undefined) throw new ServiceError('forbidden')
-  if (credential.kind === 'token') return tokenCaller(context, credential, scope, right)
-  if (door.tokensOnly === true) throw new ServiceError('forbidden')
-  return keyCaller(credential, scope)
+  const scope = roleAt(credential, door)
+  if (credential.kind === 'api_key') return keyCaller(credential, scope)
+  return tokenCaller(context, credential, scope, rightOf(door))
 }
 
 function keyCaller({ id, merchant, rights }: ApiKey, scope: Scope): Caller {

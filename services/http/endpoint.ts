@@ -168,6 +168,8 @@ export interface PublicEndpoint {
   /** How large the body may be, where it may be larger than most. */
   readonly bytesMax?: (config: Config) => number
   readonly rate?: Rate
+  /** Whether there is what the path names: else nothing is counted by that name, or read for it. */
+  readonly isThere?: (context: Context, params: PublicRequest['params']) => boolean
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: PublicRequest) => Promise<Reply>

@@ -12,8 +12,8 @@ import { type Guesses, holdsGuess, openGuesses } from '../identity/guesses.ts'
 import { notedOf } from '../security/failures.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
-import { readBytes, readJson } from './body.ts'
-import { actorOf, bearerOf, callerOf, ownerOf } from './callers.ts'
+import { type JsonLimits, readBytes, readJson } from './body.ts'
+import { actorOf, bearerOf, callerOf, ownerOf, roleAt } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
 import { parse, parseParams } from './parse.ts'
@@ -168,13 +168,8 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
   const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
     const state = stateOf(ctx)
-    const shown = shownBy(ctx)
     const { address } = state.origin
-    const credential = await strangers.verified({ address, shown: shown.authorization }, () =>
-      context.credentials.verify(shown, context.now()),
-    )
-    state.origin = { ...state.origin, actor: bearerOf(credential) }
-    const caller = await callerOf(context, credential, endpoint)
+    const { caller, json } = await received(context, strangers, endpoint, ctx, limits)
     state.origin = { ...state.origin, actor: actorOf(caller) }
     const params = parseParams(endpoint.params, ctx['params'])
     const given = { params: ctx['params'], query: { ...ctx.query } }
@@ -183,7 +178,6 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
-    const json = endpoint.body === undefined ? undefined : await readJson(ctx.req, limits)
     const body = parse(endpoint.body, json)
     const claim =
       key === undefined || endpoint.idempotency === undefined
@@ -204,6 +198,30 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
     else await render(context, ctx, endpoint, reply)
   }
+}
+
+/** Who asks, and the body: read for nobody unknown, and nobody is looked up before it is there. */
+async function received(
+  context: Context,
+  strangers: Strangers,
+  endpoint: AnyEndpoint,
+  ctx: Koa.Context,
+  limits: JsonLimits,
+) {
+  const state = stateOf(ctx)
+  const shown = shownBy(ctx)
+  const { address } = state.origin
+  const verify = () => context.credentials.verify(shown, context.now())
+  const credential = await strangers.verified({ address, shown: shown.authorization }, verify)
+  state.origin = { ...state.origin, actor: bearerOf(credential) }
+  roleAt(credential, endpoint)
+  if (endpoint.body === undefined) {
+    return { caller: await callerOf(context, credential, endpoint), json: undefined }
+  }
+  const json = await readJson(ctx.req, limits)
+  // A key says nothing about itself: whether it is good was looked up, and is looked up again.
+  const same = credential.kind === 'api_key' ? await verify() : credential
+  return { caller: await callerOf(context, same, endpoint), json }
 }
 
 /** Nothing else in a request says who it is from. */
@@ -233,6 +251,7 @@ function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Ko
   const bytesMax = endpoint.bytesMax?.(config) ?? config.BODY_BYTES_MAX
   return async (ctx) => {
     const { origin } = stateOf(ctx)
+    if (endpoint.isThere?.(context, ctx['params']) === false) throw new ServiceError('not_found')
     if (endpoint.rate !== undefined) {
       // By address too: who only pretends to be a bank uses up nothing of the bank's.
       const who = [...Object.values(ctx['params']), origin.address].join(' ')

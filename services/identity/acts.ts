@@ -35,6 +35,11 @@ export const ACTIONS = {
 
 type Action = keyof typeof ACTIONS
 
+/** What stores no answer under its claim, because that would keep a secret, or a person. */
+export const UNANSWERED: ReadonlySet<Action> = new Set<Action>([
+  ...(['pin_reset', 'totp.enrol', 'totp.remove', 'totp.recovery_codes', 'erasure'] as const),
+])
+
 /** What is done to a person's authenticator. */
 export type TotpAct = Extract<Action, `totp.${string}`>
 

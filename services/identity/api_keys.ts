@@ -177,9 +177,15 @@ export async function liveKeys(db: Knex, whose: Owner, now: Date): Promise<ApiKe
 /**
  * A new secret and a new end; the old secret is good for a while yet, so that servers can change
  * over. One that was rotated out before that is over at once.
+ * @param refuse throws where whoever asks may not be told the secret of a key with these scopes
  * @throws {ServiceError} `not_found`
  */
-export async function rotateApiKey(desk: Desk, id: Uuid, whose: Owner): Promise<Issued> {
+export async function rotateApiKey(
+  desk: Desk,
+  id: Uuid,
+  whose: Owner,
+  refuse: (scopes: readonly Grant[]) => void,
+): Promise<Issued> {
   const { db, config } = desk
   const [secret, now] = [newSecret(), desk.now()]
   const until = new Date(now.getTime() + config.API_KEY_OVERLAP_S * 1000)
@@ -195,6 +201,7 @@ export async function rotateApiKey(desk: Desk, id: Uuid, whose: Owner): Promise<
       })
       .returning(COLUMNS)
     if (row === undefined) throw new ServiceError('not_found')
+    refuse(row.scopes)
     await record(trx, desk, 'api_key_rotated', id)
     return { row, value: valueOf(id, secret) }
   })

@@ -9,7 +9,7 @@ import { ServiceError } from '../errors.ts'
 import { isPublicId, publicId, uuidOf } from '../ids.ts'
 import { hasTotp, useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
-import { type Act, digestOf, textOf } from './acts.ts'
+import { type Act, digestOf, textOf, UNANSWERED } from './acts.ts'
 import type { Device } from './device_keys.ts'
 import { evidenceOf } from './evidence.ts'
 import { CompactJws, isSignedBy, readJws, type Signed } from './jws.ts'
@@ -127,6 +127,7 @@ export async function approve(
   // After the first factor: nobody without it can use up a code. What is given is checked.
   const stepUp =
     given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
+  await useUp(context, act, { ...shown, digest })
   const evidence = evidenceOf({ ...shown, digest, stepUp })
   return { ...shown, digest, stepUp, evidence, idempotencyKey }
 }
@@ -212,12 +213,31 @@ async function showEncryptedPin(
   const { pin, digest, nonce, at, kid } = opened
   refuseOther(act, wanted, digest)
   refuseOld(context, at)
-  const until = new Date(at.getTime() + context.config.APPROVAL_AGE_MAX_S * 1000)
-  const isNew = await useNonce(context.db, { person: act.person, nonce, until })
+  const { person } = act
+  const isNew = await useNonce(context.db, { person, nonce, until: believedUntil(context, at) })
   if (!isNew) throw new ServiceError('approval_used')
   await checkPin(context, act.person, pin)
   return { ...SHOWN_NOTHING, factor: 'pin_jwe', key: kid, at }
 }
+
+/**
+ * What a device has signed for something that leaves no answer under its Idempotency-Key, which is
+ * what makes all else happen once, is used up by itself; last, so that who mistypes a code may
+ * correct it. A PIN in the clear is no more than it says, and an encrypted one has its nonce.
+ */
+async function useUp(
+  context: Context,
+  { action, person }: Act,
+  { factor, digest, at }: Pick<Approval, 'factor' | 'digest' | 'at'>,
+): Promise<void> {
+  if (factor !== 'device' || !UNANSWERED.has(action)) return
+  const nonce = `${digest.toString('hex')} ${at.toISOString()}`
+  const isNew = await useNonce(context.db, { person, nonce, until: believedUntil(context, at) })
+  if (!isNew) throw new ServiceError('approval_used')
+}
+
+const believedUntil = ({ config }: Context, at: Date): Date =>
+  new Date(at.getTime() + config.APPROVAL_AGE_MAX_S * 1000)
 
 /** What was agreed to is this, byte for byte; the payer is told what this is. */
 function refuseOther(act: Act, wanted: Buffer, agreed: Buffer): void {

@@ -15,7 +15,7 @@ import {
 } from './api_keys.ts'
 import { nameOf } from './issuers.ts'
 import { findPayee } from './parties.ts'
-import { GRANTS, type Right } from './scopes.ts'
+import { type Grant, GRANTS, type Right } from './scopes.ts'
 import { addStaff, removeStaff, staffIssuer, staffOf, staffOut } from './staff.ts'
 
 type Owner = Extract<Caller, { scope: 'merchant' | 'operator' }>
@@ -55,7 +55,11 @@ const IssuedKeyOut = ApiKeyShape.extend({
 const ofMerchant = z.strictObject({
   merchant: idIn('mer').optional().describe('For operators: whose'),
 })
-const Subject = z.string().regex(/^[\u0021-\u007e\u00a0-\uffff]{1,200}$/u)
+/** Half a letter would be written down as another one, and so as another's name. */
+const Subject = z
+  .string()
+  .regex(/^[\u0021-\u007e\u00a0-\uffff]{1,200}$/u)
+  .refine((subject) => subject.isWellFormed(), 'is not well-formed Unicode')
 
 /** The merchant that is meant: a merchant's own, or the one that an operator names. */
 function merchantMeant(caller: Owner, named: Uuid | undefined): Uuid | undefined {
@@ -78,6 +82,9 @@ function refuseMore(caller: Owner, rights: readonly Right[]): void {
   if (rights.every((right) => caller.rights.has(right))) return
   throw new ServiceError('forbidden', { detail: 'nobody can give a right that they do not have' })
 }
+
+const rightsIn = (scopes: readonly Grant[]): Right[] =>
+  scopes.flatMap((scope) => [...GRANTS[scope][1]])
 
 const staff = [
   endpoint({
@@ -174,10 +181,7 @@ const keys = [
       }
       const scopes = [...new Set(body.scopes)]
       refuseOtherRole(scopes, merchant)
-      refuseMore(
-        caller,
-        scopes.flatMap((scope) => [...GRANTS[scope][1]]),
-      )
+      refuseMore(caller, rightsIn(scopes))
       const by = nameOf(context.config, caller.session)
       const issued = await createApiKey(context, { merchant, name, scopes, by })
       return { status: 201, body: issuedOut(issued) }
@@ -190,7 +194,9 @@ const keys = [
     answers: { 200: IssuedKeyOut },
     refusals: ['not_found'],
     handle: async (context, { caller, params }) => {
-      const issued = await rotateApiKey(context, params.id, ownOnly(caller))
+      const issued = await rotateApiKey(context, params.id, ownOnly(caller), (scopes) => {
+        refuseMore(caller, rightsIn(scopes))
+      })
       return { status: 200, body: issuedOut(issued) }
     },
   }),

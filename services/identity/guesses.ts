@@ -22,10 +22,11 @@ const GUESSABLE: ReadonlySet<string> = new Set(['pin', 'pin_jwe', 'current_pin',
 export function holdsGuess(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) return false
   const { approval } = body as { approval?: unknown }
-  // Beside an approval a PIN is a new one.
-  return approval === undefined
-    ? Object.entries(body).some(([name, value]) => GUESSABLE.has(name) && value !== undefined)
-    : holdsGuess(approval)
+  if (approval === undefined) {
+    return Object.entries(body).some(([name, value]) => GUESSABLE.has(name) && value !== undefined)
+  }
+  // Beside an approval a PIN is a new one, and a code is what it is anywhere.
+  return ('totp' in body && body.totp !== undefined) || holdsGuess(approval)
 }
 
 /** Guesses of one address. */

@@ -13,6 +13,7 @@ import {
   sealForPerson,
   unsealKey,
 } from '../privacy/person_keys.ts'
+import { endSessions, revokedBefore } from './revocations.ts'
 import type { Token } from './tokens.ts'
 
 export interface Person {
@@ -118,12 +119,14 @@ async function recordPerson(context: Context, token: Token): Promise<void> {
   const name = (token.name ?? alias ?? subject).slice(0, NAME_LENGTH_MAX)
   const { key, row } = newPersonKey(context.vault, id)
   await context.db.transaction(async (trx) => {
+    const revoked = await revokedBefore(trx, token)
     const inserted = await trx('people')
       .insert({ id, issuer, subject, name_sealed: sealForPerson(key, namePlace(id), name) })
       .onConflict(['issuer', 'subject'])
       .ignore()
       .returning('id')
     if (inserted.length === 0) return
+    if (revoked !== null) await endSessions(trx, id, revoked, null)
     await trx('person_keys').insert({ ...row, created_at: context.now() })
     if (alias === undefined || !ALIAS.test(alias)) return
     await trx('aliases').insert({ alias, person_id: id }).onConflict('alias').ignore()

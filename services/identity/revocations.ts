@@ -40,12 +40,38 @@ export async function endSessions(
     .update({ tokens_valid_from: at, kept_token: keptJti })
 }
 
+/**
+ * Keeps two apart until `trx` ends who would each not see what the other writes of the subject: one
+ * that revokes its tokens, and one that records the person it is.
+ */
+const lockSubject = (trx: Knex.Transaction, { issuer, subject }: Named) =>
+  trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [`subject ${issuer} ${subject}`])
+
+/** Whose tokens they are. */
+interface Named {
+  readonly issuer: string
+  readonly subject: string
+}
+
+/**
+ * What was revoked of a subject before it was known as a person holds for the person too. Call it
+ * before the person is recorded.
+ * @returns the moment of the revocation; null where there is none.
+ */
+export async function revokedBefore(trx: Knex.Transaction, named: Named): Promise<Date | null> {
+  await lockSubject(trx, named)
+  const { issuer, subject } = named
+  const row = await trx('revocations').where({ issuer, subject }).first('revoked_before')
+  return row?.revoked_before ?? null
+}
+
 /** The same for any subject, in every role it has, that of a person included. */
 export async function revokeSubject(
   trx: Knex.Transaction,
-  { issuer, subject }: { readonly issuer: string; readonly subject: string },
+  { issuer, subject }: Named,
   { at, by }: { readonly at: Date; readonly by: string },
 ): Promise<void> {
+  await lockSubject(trx, { issuer, subject })
   await trx.raw(
     `INSERT INTO revocations (issuer, subject, revoked_before, revoked_by) VALUES (?, ?, ?, ?)
      ON CONFLICT (issuer, subject) DO UPDATE
