@@ -72,6 +72,11 @@ interface Waiting {
  * all in it, and a small one only keeps the processors from those that are being written.
  */
 const WORTH_A_GROUP = 32
+/**
+ * And for so long at most: a group that waits for somebody else's locks must not keep those
+ * waiting who need none of them.
+ */
+const PATIENCE_MS = 50
 const ANSWERS_AT_ONCE = 32
 /** One writes, and one more waits at its locks. */
 const WRITERS_OF_ONE_ACCOUNT = 2
@@ -85,17 +90,21 @@ export function openGroup(options: GroupOptions): Group {
   const busy = new Map<AccountId, number>()
   let queue: Waiting[] = []
   let writing = 0
+  let begun_ms = 0
+  let patience: NodeJS.Timeout | undefined
   let closing: (() => void) | undefined
   const bulks = bulksOf(pool, options, busy)
   const settings = { ...options, knownQuotas: openKnownQuotas() }
 
   function fill(): void {
-    while (writing < groupsInFlightMax && queue.length >= (writing === 0 ? 1 : WORTH_A_GROUP)) {
+    while (writing < groupsInFlightMax && queue.length > 0) {
+      if (writing > 0 && queue.length < WORTH_A_GROUP && bePatient()) break
       const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
       if (group.length === 0) break
       count(busy, group, 1)
       queue = rest
       writing += 1
+      begun_ms = performance.now()
       void writeGroup(pool, settings, group).finally(() => {
         writing -= 1
         count(busy, group, -1)
@@ -103,6 +112,17 @@ export function openGroup(options: GroupOptions): Group {
       })
     }
     if (writing === 0) closing?.()
+  }
+
+  /** False once the newest group in flight has been away for too long. */
+  function bePatient(): boolean {
+    const left_ms = PATIENCE_MS - (performance.now() - begun_ms)
+    if (left_ms <= 0) return false
+    patience ??= setTimeout(() => {
+      patience = undefined
+      fill()
+    }, Math.ceil(left_ms))
+    return true
   }
 
   function submit(unit: Unit): Promise<Outcome> {
