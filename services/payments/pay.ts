@@ -32,6 +32,7 @@ import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { type Act, idFact } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
+import { usedAt } from '../limits/uses.ts'
 import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
@@ -155,8 +156,8 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
   const { fee, tax } = price
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
   const occasion = { reference: payment.id }
-  const { uses, approval } = agreed.clearance
-  const { evidence } = approval
+  const { evidence } = agreed.clearance.approval
+  const uses = usedAt(context, agreed.clearance.uses, payment.createdAt)
   const [id, at] = [payment.transfer, payment.createdAt]
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
@@ -194,7 +195,7 @@ async function payFromBank(
 ): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
-  const { uses, approval } = clearance
+  const uses = usedAt(context, clearance.uses, payment.createdAt)
   const unit = { id: payment.transfer, at: payment.createdAt, claim, uses }
   // No bank hears of what somebody must look at first.
   if (payment.reviewDueAt !== null) {
@@ -214,7 +215,7 @@ async function payFromBank(
   )
   const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...{ ...unit, evidence: approval.evidence },
+    ...{ ...unit, evidence: clearance.approval.evidence },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }
