@@ -88,23 +88,20 @@ export function openGroup(options: GroupOptions): Group {
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_OTHERS)
   /** How many units in flight touch an account. */
   const busy = new Map<AccountId, number>()
-  let queue: Waiting[] = []
-  let writing = 0
-  let begun_ms = 0
-  let patience: NodeJS.Timeout | undefined
+  let [queue, writing]: [Waiting[], number] = [[], 0]
+  const patience = openPatience(fill)
   let closing: (() => void) | undefined
   const bulks = bulksOf(pool, options, busy)
   const settings = { ...options, knownQuotas: openKnownQuotas() }
 
   function fill(): void {
     while (writing < groupsInFlightMax && queue.length > 0) {
-      if (writing > 0 && queue.length < WORTH_A_GROUP && bePatient()) break
+      if (writing > 0 && queue.length < WORTH_A_GROUP && patience.lasts()) break
       const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
       if (group.length === 0) break
+      patience.begin()
       count(busy, group, 1)
-      queue = rest
-      writing += 1
-      begun_ms = performance.now()
+      ;[queue, writing] = [rest, writing + 1]
       void writeGroup(pool, settings, group).finally(() => {
         writing -= 1
         count(busy, group, -1)
@@ -112,17 +109,6 @@ export function openGroup(options: GroupOptions): Group {
       })
     }
     if (writing === 0) closing?.()
-  }
-
-  /** False once the newest group in flight has been away for too long. */
-  function bePatient(): boolean {
-    const left_ms = PATIENCE_MS - (performance.now() - begun_ms)
-    if (left_ms <= 0) return false
-    patience ??= setTimeout(() => {
-      patience = undefined
-      fill()
-    }, Math.ceil(left_ms))
-    return true
   }
 
   function submit(unit: Unit): Promise<Outcome> {
@@ -141,12 +127,37 @@ export function openGroup(options: GroupOptions): Group {
       closing = resolve
       fill()
     })
-    await bulks.close()
-    await pool.end()
+    await bulks.close().then(() => pool.end())
   }
 
   const stats = () => ({ waiting: queue.length, writing })
   return { submit, submitBulk: bulks.submit, ...lookingIn(pool), close, stats }
+}
+
+interface Patience {
+  /** Another group is in flight: from now on. */
+  readonly begin: () => void
+  /** Whether to wait for it; if so, `later` is called when that is over. */
+  readonly lasts: () => boolean
+}
+
+function openPatience(later: () => void): Patience {
+  let begun_ms = 0
+  let timer: NodeJS.Timeout | undefined
+  return {
+    begin() {
+      begun_ms = performance.now()
+    },
+    lasts() {
+      const left_ms = PATIENCE_MS - (performance.now() - begun_ms)
+      if (left_ms <= 0) return false
+      timer ??= setTimeout(() => {
+        timer = undefined
+        later()
+      }, Math.ceil(left_ms))
+      return true
+    },
+  }
 }
 
 function lookingIn(pool: pg.Pool): Pick<Group, 'look' | 'recall'> {

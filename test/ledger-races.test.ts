@@ -52,7 +52,7 @@ describe('two processes', () => {
     }
   })
 
-  it('keep nobody waiting who needs none of the accounts that somebody else has locked', async () => {
+  it('keep nobody waiting who needs none of the accounts that are locked', async () => {
     const [ada, ben] = [await funded(100n), await funded(100n)]
     const group = groups[0] ?? expect.fail()
     const [order, shop]: [string[], string] = [[], await books.account()]

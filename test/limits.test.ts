@@ -1,14 +1,11 @@
 /** What people may spend: limits as dated data, exact under a crowd, given back when unused. */
 import { expect } from 'chai'
 import { publicId, uuidOf } from '../services/ids.ts'
-import { newId } from '../ledger/index.ts'
-import { voidHold } from '../services/payments/holds.ts'
-import { pay as payIn } from '../services/payments/pay.ts'
 import { openCalendar, nextPeriod } from '../services/limits/calendar.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey, newSubject } from './support/api.ts'
-import { authorize, capture, expireAll, manualOrder } from './support/held.ts'
+import { authorize, capture, expireAll } from './support/held.ts'
 import {
   ended,
   linkedAccount,
@@ -189,42 +186,6 @@ describe('what was used up of a limit', () => {
     await expireAll(3_600)
     expect((await call(ada, 'GET', `/v1/payments/${expiring.id}`)).body.state).to.equal('expired')
     expect(await usedOf(ada)).to.deep.equal({ amount: '500', count: 1 })
-  })
-
-  it('comes back to the day it was used on, though midnight came before the payment was made', async () => {
-    const { api } = await world()
-    const tier = newTier()
-    const [ada, shop] = [await personOf(tier, 10_000n), await merchant()]
-    await limit(tier, { amount_max: '9000' })
-    // Days of a millisecond, and a clock by which each look is another day.
-    const start_ms = Date.now()
-    let looks = 0
-    const numbered = (at: Date) => BigInt(at.getTime() - start_ms + 1_000_000)
-    const context = {
-      ...api,
-      now: () => new Date(start_ms + (looks += 1)),
-      calendar: (at: Date) => ({ day: numbered(at), week: numbered(at), month: numbered(at) }),
-    }
-    const order = uuidOf(await manualOrder(shop, '3000'))
-    const request = { order, money: { amount: 3_000n, currency: 'EUR' }, approval: { pin: PIN } }
-    const claim = () => ({ id: newId(), fingerprint: Buffer.alloc(16, 1) })
-    const outcome = await payIn(
-      context,
-      { id: ada.id, name: null, alias: null },
-      { payee: undefined, source: undefined, note: undefined, ...request },
-      { claim: claim(), key: newKey(), standing: undefined },
-    )
-    const made = JSON.parse(outcome.answer)
-    expect(made.state).to.equal('authorized')
-    const { owner } = await world()
-    const used = async () => {
-      const { quotas } = await owner('payments').where({ payer_id: ada.id }).first('quotas')
-      const row = await owner('quotas').where({ id: quotas[0] }).first()
-      return [row.day_amount, row.day_count]
-    }
-    expect(await used()).to.deep.equal([3_000n, 1n])
-    await voidHold(context, undefined, uuidOf(made.id), claim())
-    expect(await used()).to.deep.equal([0n, 0n])
   })
 
   it('is the sum of what was paid, in the books and in the quota', async () => {

@@ -235,7 +235,7 @@ describe('erasure', () => {
     expect(key.destroyed_at).to.be.instanceOf(Date)
   })
 
-  it('leaves nobody whom money could reach, by id, by name or by an answer of the bank', async () => {
+  it('leaves nobody whom money could reach, by id, by name or by a bank', async () => {
     const [ada, ben] = [await person(1_000n), await person()]
     const { body: seen } = await call(ben, 'GET', '/v1/me/export')
     const source = await linkedAccount(ada)
@@ -260,7 +260,7 @@ describe('erasure', () => {
     expect(worker.db).not.to.equal(api.db)
   })
 
-  it('waits for no payment that waits for it: an exchange refers to the person meanwhile', async () => {
+  it('waits for no exchange that waits for it', async () => {
     const { owner, api } = await world()
     const ada = await person(100n)
     const [wallet] = await owner('accounts').where({ owner: publicId('per', ada.id) })

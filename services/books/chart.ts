@@ -80,6 +80,10 @@ export async function feeAccounts(context: Context, currency: Currency) {
   return { fees, tax }
 }
 
+/** Where money is held while somebody looks at its payment: nobody's yet, and no payee's. */
+export const reviewAccount = (context: Context, currency: Currency) =>
+  accountOf(context, { owner: PLATFORM, type: 'suspense', currency })
+
 /** Our own accounts that an exchange touches. */
 export async function exchangeAccounts(context: Context, sell: Currency, buy: Currency) {
   const owner = PLATFORM

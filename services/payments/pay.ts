@@ -22,6 +22,7 @@ import {
   findWallet,
   merchantAccountOf,
   personOwner,
+  reviewAccount,
   walletOf,
 } from '../books/chart.ts'
 import { heldForPayee, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
@@ -123,10 +124,14 @@ async function sourceOf(context: Context, payer: Person, { source, money }: Paym
 export async function transfersOf(
   context: Context,
   occasion: Occasion,
-  { kind, payer, payee, money, fee, tax, heldUntil }: Paying,
+  { kind, payer, payee, money, fee, tax, heldUntil, isReviewed = false }: Paying,
 ): Promise<NewTransfer[]> {
   const { currency } = money
   const wallet = await walletOf(context, payer, currency)
+  if (isReviewed && heldUntil !== null) {
+    const between = { payer: wallet, payee: await reviewAccount(context, currency) }
+    return heldForPayee(occasion, between, money, heldUntil)
+  }
   const payeeOf = kind === 'person' ? walletOf : merchantAccountOf
   const between = { payer: wallet, payee: await payeeOf(context, payee, currency) }
   if (heldUntil !== null) return heldForPayee(occasion, between, money, heldUntil)
@@ -148,13 +153,16 @@ export interface Paying {
   readonly tax: bigint
   /** Only held, and until then; null where it is paid at once. */
   readonly heldUntil: Date | null
+  /** Held by us meanwhile: no account of the payee may tell them that somebody wants to pay. */
+  readonly isReviewed?: boolean
 }
 
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
   const { kind, payer, payee, price, money, claim } = agreed
   const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), agreed)
   const { fee, tax } = price
-  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
+  const isReviewed = payment.reviewDueAt !== null
+  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil, isReviewed }
   const occasion = { reference: payment.id }
   const { evidence } = agreed.clearance.approval
   const uses = usedAt(context, agreed.clearance.uses, payment.createdAt)
