@@ -72,6 +72,11 @@ interface Waiting {
  * all in it, and a small one only keeps the processors from those that are being written.
  */
 const WORTH_A_GROUP = 32
+/**
+ * And for so long at most: a group that waits for somebody else's locks must not keep those
+ * waiting who need none of them.
+ */
+const PATIENCE_MS = 50
 const ANSWERS_AT_ONCE = 32
 /** One writes, and one more waits at its locks. */
 const WRITERS_OF_ONE_ACCOUNT = 2
@@ -83,19 +88,20 @@ export function openGroup(options: GroupOptions): Group {
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_OTHERS)
   /** How many units in flight touch an account. */
   const busy = new Map<AccountId, number>()
-  let queue: Waiting[] = []
-  let writing = 0
+  let [queue, writing]: [Waiting[], number] = [[], 0]
+  const patience = openPatience(fill)
   let closing: (() => void) | undefined
   const bulks = bulksOf(pool, options, busy)
   const settings = { ...options, knownQuotas: openKnownQuotas() }
 
   function fill(): void {
-    while (writing < groupsInFlightMax && queue.length >= (writing === 0 ? 1 : WORTH_A_GROUP)) {
+    while (writing < groupsInFlightMax && queue.length > 0) {
+      if (writing > 0 && queue.length < WORTH_A_GROUP && patience.lasts()) break
       const { group, rest } = nextGroup(queue, busy, groupSizeMax, writing < WRITERS_OF_ONE_ACCOUNT)
       if (group.length === 0) break
+      patience.begin()
       count(busy, group, 1)
-      queue = rest
-      writing += 1
+      ;[queue, writing] = [rest, writing + 1]
       void writeGroup(pool, settings, group).finally(() => {
         writing -= 1
         count(busy, group, -1)
@@ -121,12 +127,37 @@ export function openGroup(options: GroupOptions): Group {
       closing = resolve
       fill()
     })
-    await bulks.close()
-    await pool.end()
+    await bulks.close().then(() => pool.end())
   }
 
   const stats = () => ({ waiting: queue.length, writing })
   return { submit, submitBulk: bulks.submit, ...lookingIn(pool), close, stats }
+}
+
+interface Patience {
+  /** Another group is in flight: from now on. */
+  readonly begin: () => void
+  /** Whether to wait for it; if so, `later` is called when that is over. */
+  readonly lasts: () => boolean
+}
+
+function openPatience(later: () => void): Patience {
+  let begun_ms = 0
+  let timer: NodeJS.Timeout | undefined
+  return {
+    begin() {
+      begun_ms = performance.now()
+    },
+    lasts() {
+      const left_ms = PATIENCE_MS - (performance.now() - begun_ms)
+      if (left_ms <= 0) return false
+      timer ??= setTimeout(() => {
+        timer = undefined
+        later()
+      }, Math.ceil(left_ms))
+      return true
+    },
+  }
 }
 
 function lookingIn(pool: pg.Pool): Pick<Group, 'look' | 'recall'> {

@@ -71,15 +71,21 @@ function moved(
   return { id: quota.id, day: period('day'), week: period('week'), month: period('month') }
 }
 
-/** How the quota stands once what was used at `at` is given back; what is over stays over. Pure. */
+/**
+ * How the quota stands once what was used at `at` is given back; what is over stays over. Pure.
+ * Where the numbers of the periods mean something else by now (another time zone), no more goes
+ * back than was used: that a payment came to nothing must be written down in any case.
+ */
 function afterReturn(quota: Quota, { amount, count, at }: Return): Quota {
   const period = (name: Period): Used => {
     const used = quota[name]
     if (used.period !== at[name]) return used
-    return { ...used, amount: used.amount - amount, count: used.count - count }
+    return { ...used, amount: less(used.amount, amount), count: less(used.count, count) }
   }
   return { id: quota.id, day: period('day'), week: period('week'), month: period('month') }
 }
+
+const less = (used: bigint, returned: bigint) => (returned > used ? 0n : used - returned)
 
 /** What was used and came to nothing. */
 export interface Return {

@@ -52,6 +52,27 @@ describe('two processes', () => {
     }
   })
 
+  it('keep nobody waiting who needs none of the accounts that are locked', async () => {
+    const [ada, ben] = [await funded(100n), await funded(100n)]
+    const group = groups[0] ?? expect.fail()
+    const [order, shop]: [string[], string] = [[], await books.account()]
+    const pay = async (name: string, from: string) => {
+      await group.submit(unitOf([single(from, shop, 1n)]))
+      order.push(name)
+    }
+    let late: Promise<void> | undefined
+    await books.db.transaction(async (trx) => {
+      await trx('accounts').where({ id: ada }).forNoKeyUpdate().first()
+      late = pay('ada', ada)
+      await new Promise((on) => setTimeout(on, 10))
+      const other = await books.account()
+      await group.submit(unitOf([single(ben, other, 1n)]))
+      order.push('ben')
+    })
+    await late
+    expect(order).to.deep.equal(['ben', 'ada'])
+  })
+
   it('that reverse one unit at once: one of them does', async () => {
     for (const _round of times(10, (n) => n)) {
       const [ada, ben] = [await funded(100n), await books.account()]

@@ -1,10 +1,12 @@
 /** A person's data: named by id in whatever is kept for ever, exported whole, and erased. */
 import { expect } from 'chai'
+import type { Knex } from 'knex'
 import { audit, verifySeals } from '../ledger/index.ts'
 import { findPayee } from '../services/identity/parties.ts'
 import { openMetrics } from '../services/metrics.ts'
 import { openMemory } from '../services/memory.ts'
-import { DESTROYED } from '../services/privacy/erasure.ts'
+import { publicId } from '../services/ids.ts'
+import { DESTROYED, erase } from '../services/privacy/erasure.ts'
 import { publicKeysOf } from '../services/seals/keys.ts'
 import { verifyReceipt } from '../services/seals/receipt.ts'
 import { openSealing, type Sealing } from '../services/seals/sealing.ts'
@@ -232,4 +234,54 @@ describe('erasure', () => {
     expect(key.sealed).to.equal(null)
     expect(key.destroyed_at).to.be.instanceOf(Date)
   })
+
+  it('leaves nobody whom money could reach, by id, by name or by a bank', async () => {
+    const [ada, ben] = [await person(1_000n), await person()]
+    const { body: seen } = await call(ben, 'GET', '/v1/me/export')
+    const source = await linkedAccount(ada)
+    expect((await erasure(ben)).status).to.equal(204)
+    const answer = await call(ada, 'POST', '/v1/payments', {
+      body: { ...payment(ben, '100'), payee: seen.id },
+    })
+    expectProblem(answer, 422, 'payee_not_found')
+    const { api, worker, owner } = await world()
+    // As another process, which may remember them for a while.
+    api.memory.keep(`person ${ben.id}`, { kind: 'person', id: ben.id, alias: null, name: 'B' })
+    const late = { ...payment(ben, '100'), payee: seen.id }
+    expectProblem(await call(ada, 'POST', '/v1/payments', { body: late }), 409, 'account_closed')
+    const funded = await call(ada, 'POST', '/v1/payments', { body: { ...late, source } })
+    expect(funded.status, funded.text).to.equal(202)
+    const done = await ended(ada, `/v1/payments/${funded.body.id}`)
+    expect([done.state, done.failure]).to.deep.equal(['failed', 'account_closed'])
+    expect(await walletBalance(ada)).to.equal(1_100n)
+    api.memory.forget(`person ${ben.id}`)
+    const open = await owner('accounts').where({ owner: seen.id, closed_at: null })
+    expect(open).to.deep.equal([])
+    expect(worker.db).not.to.equal(api.db)
+  })
+
+  it('waits for no exchange that waits for it', async () => {
+    const { owner, api } = await world()
+    const ada = await person(100n)
+    const [wallet] = await owner('accounts').where({ owner: publicId('per', ada.id) })
+    await owner.transaction(async (trx) => {
+      await trx('accounts').where({ id: wallet.id }).forNoKeyUpdate().first()
+      const refused = erase(api, ada.id).catch(({ code }: { code: string }) => code)
+      while ((await waitingFor(owner)) === 0) await new Promise((on) => setTimeout(on, 5))
+      // As the foreign key of an exchange does, with the wallet locked.
+      await trx('people').where({ id: ada.id }).forKeyShare().first()
+      await trx.commit()
+      expect(await refused).to.equal('account_not_empty')
+    })
+  })
 })
+
+/** How many sessions wait for a lock of the accounts. */
+async function waitingFor(owner: Knex): Promise<number> {
+  const { rows } = await owner.raw(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE '%"accounts"%'
+        AND datname = current_database()`,
+  )
+  return rows[0].n
+}

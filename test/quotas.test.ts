@@ -158,6 +158,18 @@ describe('quotas', () => {
     expect((await findQuotas(books.db, [quota])).get(quota)?.day.amount).to.equal(10n)
   })
 
+  it('never take back more than was used, and so never keep a payment from ending', async () => {
+    const quota = newQuota()
+    const uses = [simple(quota, 10n, 100n, 'limit_exceeded')]
+    await group.submit(unitOf([single(from, to, 10n)], { uses }))
+    // As if made in another time zone, where it was another day.
+    const [{ at }] = uses as [Use]
+    const returned = { quota, amount: 60n, count: 1n, at } as const
+    await books.db.transaction((trx) => returnUses(trx, [returned, returned]))
+    const { amount, count: times_ } = (await findQuotas(books.db, [quota])).get(quota)?.day ?? {}
+    expect([amount, times_]).to.deep.equal([0n, 0n])
+  })
+
   it('may be used in a transaction of one’s own, and are left alone when that fails', async () => {
     const quota = newQuota()
     const uses = [simple(quota, 60n, 100n, 'limit_exceeded')]

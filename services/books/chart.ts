@@ -1,7 +1,9 @@
 /** Whose money is in which account: the business's names for accounts of the books. */
+import type { Knex } from 'knex'
 import {
   type AccountId,
   type AccountKey,
+  closeAccount,
   type Currency,
   findAccounts,
   type Money,
@@ -22,8 +24,38 @@ function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {
   return context.memory.recall<AccountId>(nameOf(key), () => openAccount(context.db, key))
 }
 
-export const walletOf = (context: Context, person: Uuid, currency: Currency) =>
-  accountOf(context, { owner: personOwner(person), type: 'wallet', currency })
+/** Who was erased gets one that is closed: the books refuse whatever was on its way there. */
+export function walletOf(context: Context, person: Uuid, currency: Currency) {
+  const key = { owner: personOwner(person), type: 'wallet', currency } as const
+  return context.memory.recall<AccountId>(nameOf(key), async () => {
+    const [known] = await findAccounts(context.db, key)
+    return known?.id ?? openWallet(context, person, key)
+  })
+}
+
+const openWallet = ({ db, now }: Context, person: Uuid, key: AccountKey): Promise<AccountId> =>
+  db.transaction(async (trx) => {
+    await lockWallets(trx, person, 'to open one')
+    const id = await openAccount(trx, key)
+    const erased = await trx('people').where({ id: person }).whereNotNull('erased_at').first('id')
+    const [account] = erased === undefined ? [] : await findAccounts(trx, key)
+    if (account?.closedAt === null) await closeAccount(trx, id, now())
+    return id
+  })
+
+const LOCKS = {
+  'to open one': 'SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))',
+  'to close all': 'SELECT pg_advisory_xact_lock(hashtextextended(?, 0))',
+} as const
+
+/** So that none is opened for a person whose wallets are being closed for ever. */
+export async function lockWallets(
+  trx: Knex.Transaction,
+  person: Uuid,
+  why: keyof typeof LOCKS,
+): Promise<void> {
+  await trx.raw(LOCKS[why], [`wallets ${person}`])
+}
 
 /** The wallet, if there is one: a person who never had money has none. */
 export function findWallet(context: Context, person: Uuid, currency: Currency) {
@@ -47,6 +79,10 @@ export async function feeAccounts(context: Context, currency: Currency) {
   ])
   return { fees, tax }
 }
+
+/** Where money is held while somebody looks at its payment: nobody's yet, and no payee's. */
+export const reviewAccount = (context: Context, currency: Currency) =>
+  accountOf(context, { owner: PLATFORM, type: 'suspense', currency })
 
 /** Our own accounts that an exchange touches. */
 export async function exchangeAccounts(context: Context, sell: Currency, buy: Currency) {

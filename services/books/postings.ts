@@ -53,7 +53,7 @@ export function paidToMerchant(
   return legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
 }
 
-/** A payer's money is held for the payee, a person or a merchant, until `expiresAt` at most. */
+/** A payer's money is held for the payee, or for a review, until `expiresAt` at most. */
 export function heldForPayee(
   occasion: Occasion,
   { payer, payee }: Readonly<Record<'payer' | 'payee', AccountId>>,
@@ -63,11 +63,6 @@ export function heldForPayee(
   const held = { debit: payer, credit: payee, money, expiresAt }
   return [{ kind: 'pending', code: 'payment', ...held, ...occasion }]
 }
-
-/** All that is held is the payee's, who pays nothing for it. */
-export const posted = (occasion: Occasion, hold: UnitId): NewTransfer[] => [
-  { kind: 'post', code: 'payment', hold, ...occasion },
-]
 
 /** A merchant takes of what is held, and pays the fee and the tax that come with it. */
 export function captured(

@@ -80,6 +80,13 @@ export function quotaId(counted: string): Uuid {
 }
 
 /**
+ * The same, used when the payment is made: that is after it was cleared, which may be on another
+ * day, and what comes to nothing goes back to the day on which the payment says it was made.
+ */
+export const usedAt = ({ calendar }: Context, uses: readonly Use[], made: Date): Use[] =>
+  uses.map((use) => ({ ...use, at: calendar(made) }))
+
+/**
  * What goes back when a payment has come to less than it was to be. Pure.
  * @param quotas what it used up, when it was made.
  * @param rest what it did not come to, in minor units.

@@ -4,6 +4,7 @@ import {
   answerOnce,
   type Claim,
   createTransfers,
+  LedgerError,
   newUnitId,
   type NewTransfer,
   type Outcome,
@@ -13,8 +14,8 @@ import {
 import { answerOf } from '../answers.ts'
 import { bankAccountOf } from '../banking/bank_accounts.ts'
 import { prepareInstruction, type Prepared } from '../banking/prepare.ts'
-import { feeAccounts, merchantAccountOf, personOwner, walletOf } from '../books/chart.ts'
-import { captured, heldForPayee, posted, released } from '../books/postings.ts'
+import { personOwner, walletOf } from '../books/chart.ts'
+import { released } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
@@ -22,6 +23,7 @@ import { findOrder } from '../merchants/orders.ts'
 import { recordSecurity } from '../security/log.ts'
 import { type Change, changePayment } from './changes.ts'
 import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
+import { transfersOf } from './pay.ts'
 import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 
 /** What an operator says. */
@@ -48,6 +50,7 @@ export async function release(
   const outcome = await answerOnce(context.db, claim, (trx) =>
     answerOf(async () => {
       const locked = await lockReviewed(trx, payment.id)
+      if (review.dueAt <= onward.at) throw new LedgerError('hold_expired')
       const { unit, at, transfers, change, prepared } = onward
       const evidence = review.evidence ?? undefined
       await createTransfers(trx, { id: unit, at, transfers, evidence })
@@ -127,26 +130,24 @@ async function onwardOf(context: Context, payment: Payment, review: Review): Pro
   const [unit, at] = [newUnitId(), context.now()]
   const { hold } = review
   if (hold === null) return fromBank(context, payment, unit, at)
-  const occasion = { reference: payment.id }
-  if (payment.kind === 'person') {
-    return { unit, at, transfers: posted(occasion, hold), change: { state: 'completed' } }
-  }
-  const { payer, payee, order: id, amount, currency, fee, tax } = payment
+  const { kind, payer, payee, order: id, amount, currency, fee, tax } = payment
   const order = id === null ? undefined : await findOrder(context, id)
-  if (payee === null || order === undefined) throw new Error(`payment ${payment.id} pays nobody`)
-  const merchant = await merchantAccountOf(context, payee, currency)
-  if (order.manual !== undefined) {
-    const until = later(at, order.manual.within_s)
-    const between = { payer: await walletOf(context, payer, currency), payee: merchant }
-    const held = heldForPayee(occasion, between, { amount, currency }, until)
-    const transfers = [...released(occasion, hold), ...held]
-    return { unit, at, transfers, change: authorized(unit, at, until) }
+  if (payee === null || (kind !== 'person' && order === undefined)) {
+    throw new Error(`payment ${payment.id} pays nobody`)
   }
-  const accounts = { merchant, ...(await feeAccounts(context, currency)) }
-  const taken = { amount, fee, tax, currency, isFinal: true }
-  const transfers = captured(occasion, accounts, hold, taken)
-  return { unit, at, transfers, change: { state: 'completed' } }
+  const heldUntil = order?.manual === undefined ? null : later(at, order.manual.within_s)
+  const paying = { kind: order === undefined ? 'person' : 'order', payer, payee } as const
+  const onward = await transfersOf(
+    context,
+    { reference: payment.id },
+    { ...paying, money: { amount, currency }, fee, tax, heldUntil },
+  )
+  const transfers = [...released({ reference: payment.id }, hold), ...onward]
+  const change = heldUntil === null ? PAID : authorized(unit, at, heldUntil)
+  return { unit, at, transfers, change }
 }
+
+const PAID = { state: 'completed' } as const
 
 async function fromBank(
   context: Context,

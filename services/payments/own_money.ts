@@ -18,6 +18,7 @@ import { eventRow } from '../events/events.ts'
 import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
+import { usedAt } from '../limits/uses.ts'
 import { NOT_HELD, noPrice, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
 
 export interface OwnMoneyRequest {
@@ -60,7 +61,8 @@ export async function moveOwnMoney(
   )
   const body = paymentOut(payment, { feeLines: [] })
   return submitInstruction(context, prepared, {
-    ...{ id: payment.transfer, at, claim, uses, evidence: approval.evidence },
+    ...{ id: payment.transfer, at, claim, evidence: approval.evidence },
+    uses: usedAt(context, uses, at),
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {

@@ -22,6 +22,7 @@ import {
   findWallet,
   merchantAccountOf,
   personOwner,
+  reviewAccount,
   walletOf,
 } from '../books/chart.ts'
 import { heldForPayee, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
@@ -32,6 +33,7 @@ import { eventRow } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { type Act, idFact } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
+import { usedAt } from '../limits/uses.ts'
 import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
 import {
   authorized,
@@ -122,10 +124,14 @@ async function sourceOf(context: Context, payer: Person, { source, money }: Paym
 export async function transfersOf(
   context: Context,
   occasion: Occasion,
-  { kind, payer, payee, money, fee, tax, heldUntil }: Paying,
+  { kind, payer, payee, money, fee, tax, heldUntil, isReviewed = false }: Paying,
 ): Promise<NewTransfer[]> {
   const { currency } = money
   const wallet = await walletOf(context, payer, currency)
+  if (isReviewed && heldUntil !== null) {
+    const between = { payer: wallet, payee: await reviewAccount(context, currency) }
+    return heldForPayee(occasion, between, money, heldUntil)
+  }
   const payeeOf = kind === 'person' ? walletOf : merchantAccountOf
   const between = { payer: wallet, payee: await payeeOf(context, payee, currency) }
   if (heldUntil !== null) return heldForPayee(occasion, between, money, heldUntil)
@@ -147,16 +153,19 @@ export interface Paying {
   readonly tax: bigint
   /** Only held, and until then; null where it is paid at once. */
   readonly heldUntil: Date | null
+  /** Held by us meanwhile: no account of the payee may tell them that somebody wants to pay. */
+  readonly isReviewed?: boolean
 }
 
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
   const { kind, payer, payee, price, money, claim } = agreed
   const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), agreed)
   const { fee, tax } = price
-  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil }
+  const isReviewed = payment.reviewDueAt !== null
+  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil, isReviewed }
   const occasion = { reference: payment.id }
-  const { uses, approval } = agreed.clearance
-  const { evidence } = approval
+  const { evidence } = agreed.clearance.approval
+  const uses = usedAt(context, agreed.clearance.uses, payment.createdAt)
   const [id, at] = [payment.transfer, payment.createdAt]
   if ((await findWallet(context, payer.id, money.currency)) === undefined) {
     // No account is opened for anybody by a payment that cannot be made.
@@ -194,7 +203,7 @@ async function payFromBank(
 ): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
-  const { uses, approval } = clearance
+  const uses = usedAt(context, clearance.uses, payment.createdAt)
   const unit = { id: payment.transfer, at: payment.createdAt, claim, uses }
   // No bank hears of what somebody must look at first.
   if (payment.reviewDueAt !== null) {
@@ -214,7 +223,7 @@ async function payFromBank(
   )
   const more = { instructions: [prepared.instruction] }
   return submitInstruction(context, prepared, {
-    ...{ ...unit, evidence: approval.evidence },
+    ...{ ...unit, evidence: clearance.approval.evidence },
     conclude: (verdict) => (verdict.accepted ? concluded(payment, agreed, more) : refused(verdict)),
   })
 }

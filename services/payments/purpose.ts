@@ -43,7 +43,8 @@ async function payPerson(
   request: PaymentRequest,
 ): Promise<Purpose> {
   const payee = await findNamedPayee(context, request.payee)
-  if (payee === undefined) throw new ServiceError('payee_not_found')
+  // Who was erased is still there by id, and by nothing else.
+  if (payee === undefined || payee.name === null) throw new ServiceError('payee_not_found')
   if (payee.kind === 'merchant') throw new ServiceError('order_required')
   if (payee.id === payer.id) throw new LedgerError('same_account')
   const price = noPrice(request.money.amount)

@@ -13,6 +13,7 @@ import {
   type Outcome,
   type Uuid,
 } from '../../ledger/index.ts'
+import { lockWallets } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
@@ -112,10 +113,13 @@ async function destroy(
   at: Date,
   operator: string | null = null,
 ): Promise<Known> {
-  const found = await trx('people').where({ id: person, erased_at: null }).forUpdate().first()
+  // No stronger lock: whoever has an account of theirs may have to refer to the person, and this
+  // asks for the accounts only now.
+  const found = await trx('people').where({ id: person, erased_at: null }).forNoKeyUpdate().first()
   if (found === undefined) throw new ServiceError('not_found')
   const named = await trx('aliases').where({ person_id: person }).first('alias')
   const owner = publicId('per', person)
+  await lockWallets(trx, person, 'to close all')
   await refuseOpen(trx, owner)
   await closeAll(trx, owner, at)
   for (const { table, by, as, becomes } of DESTROYED) {
