@@ -183,6 +183,20 @@ describe('a change of PIN', () => {
     expect(await eventsOf(ada)).to.deep.equal(['person.pin_reset', 'person.pin_changed'])
   })
 
+  it('that was taken away is set anew by what else somebody has, not by a token alone', async () => {
+    const ada = await person()
+    const mine = await phone(ada)
+    const { owner } = await world()
+    await owner('pins').where({ person_id: ada.id }).update({ hash: null, pepper_kid: null })
+    const refused = await call(ada, 'PUT', '/v1/pin', { body: { pin: '830462' } })
+    expectProblem(refused, 403, 'approval_required')
+    expect((await stateOf(ada)).state).to.equal('unset')
+    const key = newKey()
+    const body = { pin: '830462', approval: await mine.agree({ action: 'pin_reset' }, key) }
+    expect((await call(ada, 'POST', '/v1/pin/reset', { body, key })).status).to.equal(204)
+    expect((await stateOf(ada)).state).to.equal('set')
+  })
+
   it('leaves the session in which it is made, and no other', async () => {
     const ada = await person()
     const other = await second.mint({ claims: { sub: ada.sub } })

@@ -7,7 +7,7 @@ import { type CallerOf, endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { useSecondFactor } from '../totp/check.ts'
+import { hasTotp, useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
 import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
 import { findPayee } from './parties.ts'
@@ -48,9 +48,10 @@ export const pinEndpoints = [
     summary: 'Set the PIN, or change it with the current one',
     body: z.strictObject({ pin: Pin, current_pin: Pin.optional() }),
     answers: { 204: null },
-    refusals: [...CHECKED, 'weak_pin', 'pin_already_set'],
+    refusals: [...CHECKED, 'weak_pin', 'pin_already_set', 'approval_required'],
     handle: async (context, { caller, body }) => {
       const { pin, current_pin: current } = body
+      if (current === undefined) await refuseOthers(context, caller)
       await setPin(context, holderOf(caller), { pin, current, known: caller.known })
       return { status: 204 }
     },
@@ -104,6 +105,15 @@ export const pinEndpoints = [
     handle: (context, { params, claim }) => clearPin(context, params.id, claimed(claim)),
   }),
 ]
+
+/** Whoever has something else to agree by shows that: a token alone sets the very first factor. */
+async function refuseOthers(context: Context, caller: CallerOf<'person'>): Promise<void> {
+  const { state } = await pinStateOf(context, caller.person.id)
+  const standing = await caller.standing
+  if (state !== 'unset' || standing === undefined) return
+  if (standing.devices.length === 0 && !(await hasTotp(context, caller.person.id))) return
+  throw new ServiceError('approval_required', { detail: 'POST /v1/pin/reset with what you have' })
+}
 
 const holderOf = ({ person, session }: CallerOf<'person'>): PinHolder => ({
   ...{ person: person.id, jti: session.jti },
