@@ -183,7 +183,7 @@ describe('a change of PIN', () => {
     expect(await eventsOf(ada)).to.deep.equal(['person.pin_reset', 'person.pin_changed'])
   })
 
-  it('that was taken away is set anew by what else somebody has, not by a token alone', async () => {
+  it('that was taken away is set anew by what else somebody has, not by a token', async () => {
     const ada = await person()
     const mine = await phone(ada)
     const { owner } = await world()

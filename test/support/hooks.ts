@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { audit } from '../../ledger/index.ts'
 import { closeWorld, world, worldIsOpen } from './world.ts'
 
-/** Where Postgres's log ended at the last audit: books to which nothing was written are as right. */
+/** Where Postgres's log ended at the last audit: what nothing was written to is still right. */
 let audited = ''
 let [audits, took_ms] = [0, 0]
 
