@@ -202,10 +202,9 @@ describe('the journal of the sandbox bank', function () {
     const [url] = await once(child.stdout, 'data')
     const doomed = adapterFor(String(url))
     const acknowledged: string[] = []
-    // Many one after another, side by side: some are always on their way when it is killed.
+    // Side by side: some are always on their way when it is killed.
     const lanes = Array.from({ length: 20 }, async () => {
-      for (let sent = 0; sent < LANE; sent += 1) {
-        const order = instruction(1n)
+      for (const order of Array.from({ length: LANE }, () => instruction(1n))) {
         await doomed.submit(order)
         acknowledged.push(order.reference)
         if (acknowledged.length === 50) child.kill('SIGKILL')
