@@ -43,9 +43,9 @@ export const COMPANIONS = {
   ],
   settlement_lines: ['settlement_id', 'payment_id', 'gross', 'fee', 'tax', 'net', 'released'],
   instructions: [
-    ...['id', 'reference', 'bank', 'direction', 'purpose', 'subject_id', 'bank_account_id'],
-    ...['owner_account_id', 'transfer_id', 'amount', 'currency', 'state', 'submissions'],
-    ...['enquiries', 'next_at', 'lease', 'created_at', 'changed_at'],
+    ...['id', 'reference', 'bank', 'direction', 'rail', 'purpose', 'subject_id'],
+    ...['bank_account_id', 'owner_account_id', 'transfer_id', 'amount', 'currency', 'state'],
+    ...['submissions', 'enquiries', 'next_at', 'lease', 'created_at', 'changed_at'],
   ],
   fx_rates: [
     ...['id', 'base', 'quote', 'rate', 'spread_bps', 'source', 'observed_at', 'valid_for_s'],

@@ -1,6 +1,6 @@
 /** The sandbox bank's faults, row by row, as its partner sees them through the adapter. */
 import { expect } from 'chai'
-import type { BankReport } from '../adapters/adapter.ts'
+import type { BankEvent } from '../adapters/adapter.ts'
 import {
   BEHAVIOUR_NAMES,
   BEHAVIOURS,
@@ -33,7 +33,7 @@ describe('each behaviour of the sandbox bank', function () {
     wrong_amount: [12_97n, 'accepted', ['settled'], 'settled'],
     returned: [12_98n, 'accepted', ['settled', 'returned AC06'], 'returned AC06'],
   }
-  const reports = new Map<string, BankReport[]>()
+  const reports = new Map<string, BankEvent[]>()
   const sent = new Map(BEHAVIOUR_NAMES.map((name) => [name, instruction(EXPECTED[name][0])]))
   let bank: Awaited<ReturnType<typeof startBank>>
   let receiver: Awaited<ReturnType<typeof startReceiver>>
@@ -96,4 +96,5 @@ describe('each behaviour of the sandbox bank', function () {
   }
 })
 
-const words = ({ outcome, reason }: BankReport) => [outcome, reason].join(' ').trim()
+const words = (event: BankEvent) =>
+  [event.outcome, 'reason' in event ? event.reason : ''].join(' ').trim()

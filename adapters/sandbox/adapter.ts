@@ -1,5 +1,6 @@
 /** Speaks the sandbox bank's protocol: signed JSON over HTTP, amounts as text in minor units. */
 import {
+  UNSUPPORTED,
   BankError,
   type BankAdapter,
   type BankAnswer,
@@ -31,7 +32,11 @@ export function sandboxAdapter(
   for (const secret of secrets) signedHeaders(secret, config.name, options.clock(), '')
 
   return {
+    ...UNSUPPORTED,
     name: config.name,
+    capabilities: new Set([
+      ...(['debit', 'credit', 'enquiry', 'callback', 'return', 'statement', 'name_check'] as const),
+    ]),
 
     async submit(instruction) {
       const answer = await call(endpoint, 'POST', '/instructions', written(instruction))

@@ -135,10 +135,10 @@ function bankOf({ banks }: Context, instruction: Instruction): BankAdapter {
 }
 
 async function orderTo(context: Context, instruction: Instruction) {
-  const { reference, direction, money, bankAccount } = instruction
+  const { reference, direction, rail, money, bankAccount } = instruction
   const account = detailsOf(context, await findBankAccount(context.db, bankAccount))
   assert(account, `instruction ${instruction.id} is of somebody who was erased`)
-  return { reference, direction, money, account }
+  return { reference, direction, rail, money, account }
 }
 
 /** Any failure that is not the bank's own word leaves the outcome open; a bug is thrown on. */

@@ -2,7 +2,7 @@
  * The inbox of the banks. A callback is verified, written down and answered; what it means is
  * worked out afterwards, at our pace and by state, not by order of arrival.
  */
-import type { BankReport, Headers } from '../../adapters/adapter.ts'
+import { type BankEvent, BankError, type BankReport, type Headers } from '../../adapters/adapter.ts'
 import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -22,7 +22,7 @@ export async function receiveCallback(
 ): Promise<void> {
   const bank = context.banks.get(bankName)
   if (bank === undefined) throw new ServiceError('not_found')
-  const report = bank.readCallback(headers, bytes, context.now())
+  const report = reportOf(bank.readCallback(headers, bytes, context.now()))
   await refuseOtherBanks(context, bankName, report)
   const { eventId, money, occurredAt } = report
   const row = { id: newId(), bank: bankName, event_id: eventId, reference: report.reference }
@@ -37,6 +37,13 @@ export async function receiveCallback(
     .ignore()
     .returning('id')
   if (inserted.length > 0) await context.queue.ring('callback', [row.id])
+}
+
+function reportOf(event: BankEvent): BankReport {
+  if (event.outcome === 'received' || event.outcome === 'recall_refused') {
+    throw new BankError('bad_callback')
+  }
+  return event
 }
 
 async function refuseOtherBanks(context: Context, bank: string, { reference }: BankReport) {

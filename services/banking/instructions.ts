@@ -21,6 +21,8 @@ export interface Instruction {
   readonly reference: string
   readonly bank: string
   readonly direction: Direction
+  /** Over which of the bank's rails. */
+  readonly rail: string
   readonly purpose: Purpose
   /** The payment or the settlement it serves. */
   readonly subject: Uuid
@@ -62,7 +64,15 @@ export const isOpen = (state: State): boolean =>
 
 export type NewInstruction = Pick<
   Instruction,
-  'bank' | 'direction' | 'purpose' | 'subject' | 'bankAccount' | 'owner' | 'transfer' | 'money'
+  | 'bank'
+  | 'direction'
+  | 'rail'
+  | 'purpose'
+  | 'subject'
+  | 'bankAccount'
+  | 'owner'
+  | 'transfer'
+  | 'money'
 >
 
 /** The row of a new instruction, due at once; its reference exists before any bank hears of it. */
@@ -73,6 +83,7 @@ export function instructionRow(instruction: NewInstruction, now: Date) {
     reference: suffixOf(id).toUpperCase(),
     bank: instruction.bank,
     direction: instruction.direction,
+    rail: instruction.rail,
     purpose: instruction.purpose,
     subject_id: instruction.subject,
     bank_account_id: instruction.bankAccount,
@@ -91,6 +102,7 @@ interface Row {
   readonly reference: string
   readonly bank: string
   readonly direction: Direction
+  readonly rail: string
   readonly purpose: Purpose
   readonly subject_id: Uuid
   readonly bank_account_id: Uuid
@@ -112,6 +124,7 @@ const fromRow = (row: Row): Instruction => ({
   reference: row.reference,
   bank: row.bank,
   direction: row.direction,
+  rail: row.rail,
   purpose: row.purpose,
   subject: row.subject_id,
   bankAccount: row.bank_account_id,
@@ -216,6 +229,7 @@ export const instructionOut = (instruction: Instruction) => ({
   reference: instruction.reference,
   bank: instruction.bank,
   direction: instruction.direction,
+  rail: instruction.rail,
   purpose: instruction.purpose,
   amount: instruction.money.amount.toString(),
   currency: instruction.money.currency,

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   bank_account_exists: [409, 'This bank account is linked already'],
   bank_account_not_found: [422, 'There is no such linked bank account'],
   bank_not_found: [422, 'There is no such bank'],
+  bank_not_capable: [501, 'The bank does not offer that'],
   bank_outcome_unknown: [503, 'The bank gave no usable answer'],
   bank_unreachable: [503, 'The bank cannot be reached'],
   body_too_large: [413, 'The body is larger than is accepted'],

@@ -77,7 +77,8 @@ export async function settle(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank: account.bank, direction: 'credit', purpose: 'settlement', subject: batch.id },
+      ...{ bank: account.bank, rail: 'internal', direction: 'credit', purpose: 'settlement' },
+      subject: batch.id,
       ...{ bankAccount: account.id, owner, transfer: batch.transfer, money },
     },
     at,

@@ -161,7 +161,15 @@ async function fromBank(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank, direction: 'debit', purpose: 'payment', subject: id, bankAccount, owner },
+      ...{
+        bank,
+        rail: 'internal',
+        direction: 'debit',
+        purpose: 'payment',
+        subject: id,
+        bankAccount,
+        owner,
+      },
       ...{ transfer: unit, money: { amount, currency } },
     },
     at,

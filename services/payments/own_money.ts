@@ -54,7 +54,8 @@ export async function moveOwnMoney(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank, direction: DIRECTIONS[kind], purpose: kind, subject: payment.id },
+      ...{ bank, rail: 'internal', direction: DIRECTIONS[kind], purpose: kind },
+      subject: payment.id,
       ...{ bankAccount: source, owner, transfer: payment.transfer, money },
     },
     at,

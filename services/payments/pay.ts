@@ -216,7 +216,8 @@ async function payFromBank(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank: source.bank, direction: 'debit', purpose: 'payment', subject: payment.id },
+      ...{ bank: source.bank, rail: 'internal', direction: 'debit', purpose: 'payment' },
+      subject: payment.id,
       ...{ bankAccount: source.id, owner, transfer: payment.transfer, money },
     },
     payment.createdAt,

@@ -102,6 +102,7 @@ export function instruction(amount: bigint, change: Partial<Instruction> = {}): 
   return {
     reference: `REF${references}`,
     direction: 'debit',
+    rail: 'internal',
     money: { amount, currency: 'EUR' },
     account: ADA,
     ...change,
