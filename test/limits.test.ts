@@ -136,6 +136,9 @@ describe('a limit', () => {
     expect((await endRule(`/v1/limit_rules/${now.id}`)).status).to.equal(200)
     expect((await pay(ada, ben, '100')).status).to.equal(201)
     expectProblem(await endRule(`/v1/limit_rules/${now.id}`), 404, 'not_found')
+    const never = await endRule(`/v1/limit_rules/${rule.id}`)
+    expect(never.body.valid_to, 'it never begins').to.equal(tomorrow)
+    expectProblem(await endRule(`/v1/limit_rules/${rule.id}`), 404, 'not_found')
   })
 
   it('is reduced for a while after a factor was changed', async () => {

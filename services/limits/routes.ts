@@ -6,7 +6,8 @@ import { endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { addRule, endRule, refuseEnded } from './changes.ts'
+import { endRule, refuseEnded } from '../rules/end.ts'
+import { addRule, LIMITS } from './changes.ts'
 import { type Left, limitsOf } from './left.ts'
 import { findRules } from './rules.ts'
 import { ruleOut, termsOut } from './shown.ts'
@@ -130,10 +131,10 @@ export const limitEndpoints = [
     }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    check: (context, { params }) => refuseEnded(context, params.id),
+    check: (context, { params }) => refuseEnded(context, LIMITS, params.id),
     handle: (context, { params, body: { valid_to }, claim }) => {
       const end = valid_to === undefined ? undefined : new Date(valid_to)
-      return endRule(context, params.id, end, claimed(claim))
+      return endRule(context, LIMITS, { id: params.id, end }, claimed(claim))
     },
   }),
 ]

@@ -5,7 +5,8 @@ import { claimed } from '../http/idempotency.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { type RuleKind, RULE_KINDS, SCHEMAS } from './kinds.ts'
-import { createRule, endRule, findRules, type NewRule, refuseEnded } from './rules.ts'
+import { endRule, refuseEnded } from '../rules/end.ts'
+import { createRule, findRules, type NewRule, RISK_RULES } from './rules.ts'
 import { VERDICTS } from './verdict.ts'
 
 const TAG = 'Risk'
@@ -121,8 +122,10 @@ export const riskEndpoints = [
     body: z.strictObject({ reason: text(140) }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    check: (context, { params }) => refuseEnded(context, params.id),
-    handle: (context, { caller, params, claim }) =>
-      endRule(context, params.id, caller.subject, claimed(claim)),
+    check: (context, { params }) => refuseEnded(context, RISK_RULES, params.id),
+    handle: (context, { caller, params, claim }) => {
+      const ending = { id: params.id, end: undefined, columns: { ended_by: caller.subject } }
+      return endRule(context, RISK_RULES, ending, claimed(claim))
+    },
   }),
 ]

@@ -7,7 +7,7 @@ import type { Rule } from './verdict.ts'
 /** How many may be in force or ahead at a time: each is asked about each payment. */
 export const RULES_MAX = 500
 
-interface Row {
+export interface Row {
   readonly id: Uuid
   readonly kind: RuleKind
   readonly parameters: unknown

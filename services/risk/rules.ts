@@ -1,19 +1,13 @@
-/** Operators write risk rules and end them; nobody changes one. */
+/** Operators write risk rules, and may end them; nobody changes one. */
 import type { Knex } from 'knex'
-import {
-  answerOnce,
-  type Claim,
-  newId,
-  newUnitId,
-  type Outcome,
-  type Uuid,
-} from '../../ledger/index.ts'
+import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
-import { recordSecurity, securityCompanion } from '../security/log.ts'
-import { ruleFrom, ruleRow, RULES_MAX } from './rows.ts'
+import type { EndableRules } from '../rules/end.ts'
+import { securityCompanion } from '../security/log.ts'
+import { type Row, ruleFrom, ruleRow, RULES_MAX } from './rows.ts'
 import type { Rule } from './verdict.ts'
 
 /** All that an operator says of it. */
@@ -68,37 +62,6 @@ async function refuseTooMany({ db, now }: Context): Promise<void> {
 const binding = (query: Knex.QueryBuilder, at: Date) =>
   query.where((either) => void either.whereNull('valid_to').orWhere('valid_to', '>', at))
 
-/**
- * Ends it now, once for the claim; a rule that has not begun never binds.
- * @throws {ServiceError} `not_found` where there is none that could still end.
- */
-export async function endRule(
-  context: Context,
-  id: Uuid,
-  endedBy: string,
-  claim: Claim,
-): Promise<Outcome> {
-  const at = context.now()
-  const outcome = await answerOnce(context.db, claim, async (trx) => {
-    const [ended] = await trx('risk_rules')
-      .where({ id, valid_to: null })
-      .update({ valid_to: trx.raw('greatest(valid_from, ?)', [at]), ended_by: endedBy })
-      .returning('*')
-    if (ended === undefined) throw new ServiceError('not_found')
-    const subject = publicId('rsk', id)
-    await recordSecurity({ ...context, db: trx }, { kind: 'risk_rule_ended', subject })
-    return JSON.stringify(ruleOut(ruleFrom(ended)))
-  })
-  context.screen.rules.changed()
-  return outcome
-}
-
-/** @throws {ServiceError} `not_found` where there is none that could still end. */
-export async function refuseEnded({ db }: Context, id: Uuid): Promise<void> {
-  const open = await db('risk_rules').where({ id, valid_to: null }).first('id')
-  if (open === undefined) throw new ServiceError('not_found')
-}
-
 /** Newest first; those in force at `at` or later, or all. */
 export async function findRules(
   db: Knex,
@@ -123,3 +86,9 @@ const ruleOut = (rule: Rule) => ({
   ...{ created_by: rule.createdBy, ended_by: rule.endedBy },
   created_at: rule.createdAt.toISOString(),
 })
+
+export const RISK_RULES: EndableRules<Row> = {
+  ...{ table: 'risk_rules', id: 'rsk', ended: 'risk_rule_ended' },
+  shown: (row) => ruleOut(ruleFrom(row)),
+  changed: ({ screen }) => screen.rules.changed(),
+}

@@ -6,7 +6,8 @@ import { endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { addStepUpRule, endStepUpRule, refuseEnded, ruleOut } from './changes.ts'
+import { endRule, refuseEnded } from '../rules/end.ts'
+import { addStepUpRule, ruleOut, STEP_UP_RULES } from './changes.ts'
 import { findStepUpRules, STEP_UP_KINDS } from './rules.ts'
 
 const TAG = 'Step-up'
@@ -96,10 +97,10 @@ export const stepUpEndpoints = [
     }),
     answers: { 200: RuleOut },
     refusals: ['not_found'],
-    check: (context, { params }) => refuseEnded(context, params.id),
+    check: (context, { params }) => refuseEnded(context, STEP_UP_RULES, params.id),
     handle: (context, { params, body: { valid_to }, claim }) => {
       const end = valid_to === undefined ? undefined : new Date(valid_to)
-      return endStepUpRule(context, params.id, end, claimed(claim))
+      return endRule(context, STEP_UP_RULES, { id: params.id, end }, claimed(claim))
     },
   }),
 ]
