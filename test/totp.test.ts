@@ -6,7 +6,7 @@ import { confirm } from '../services/totp/totp.ts'
 import { expectProblem } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { refusalOf } from './support/books.ts'
-import { person } from './support/people.ts'
+import { person, PIN } from './support/people.ts'
 import { readQr } from './support/qr.ts'
 import {
   agreed,
@@ -209,6 +209,20 @@ describe('an authenticator', () => {
     expect(row.kept_token, 'the token it was done with').to.be.a('string')
     expect((await call(ada, 'POST', '/v1/payments', { body: {} })).status).to.equal(400)
     expect((await api.standings(ada.id))?.securityChangedAt).to.deep.equal(row.security_changed_at)
+  })
+
+  it('is asked for beside the PIN when that is changed', async () => {
+    const ada = await enrolled()
+    const change = (more: object) =>
+      call(ada, 'PUT', '/v1/pin', { body: { pin: '830462', ...more } })
+    expectProblem(await change({ current_pin: PIN }), 403, 'step_up_required')
+    const code = codeAt(ada.secret, new Date())
+    const wrong = code === '000000' ? '000001' : '000000'
+    const guessed = await change({ current_pin: PIN, totp: wrong })
+    expectProblem(guessed, 401, 'approval_refused')
+    expectProblem(await change({ current_pin: '830471', totp: code }), 401, 'approval_refused')
+    const changed = await change({ current_pin: PIN, totp: code })
+    expect(changed.status, changed.text).to.equal(204)
   })
 
   it('gives new recovery codes for a code, and those of before are void', async () => {

@@ -46,13 +46,22 @@ export const pinEndpoints = [
   endpoint({
     ...{ method: 'PUT', path: '/v1/pin', tag: 'Identity', scopes: ['person'], rate: 'security' },
     summary: 'Set the PIN, or change it with the current one',
-    body: z.strictObject({ pin: Pin, current_pin: Pin.optional() }),
+    body: z.strictObject({
+      pin: Pin,
+      current_pin: Pin.optional(),
+      totp: SecondFactor.optional().describe('Beside the current PIN, where one is set up'),
+    }),
     answers: { 204: null },
-    refusals: [...CHECKED, 'weak_pin', 'pin_already_set', 'approval_required'],
+    refusals: [
+      ...CHECKED,
+      ...(['weak_pin', 'pin_already_set', 'approval_required'] as const),
+      ...(['step_up_required', 'totp_locked', 'totp_not_set'] as const),
+    ],
     handle: async (context, { caller, body }) => {
       const { pin, current_pin: current } = body
       if (current === undefined) await refuseOthers(context, caller)
-      await setPin(context, holderOf(caller), { pin, current, known: caller.known })
+      const alsoProve = await secondProof(context, caller, body.totp)
+      await setPin(context, holderOf(caller), { pin, current, known: caller.known }, alsoProve)
       return { status: 204 }
     },
   }),
@@ -113,6 +122,19 @@ async function refuseOthers(context: Context, caller: CallerOf<'person'>): Promi
   if (state !== 'unset' || standing === undefined) return
   if (standing.devices.length === 0 && !(await hasTotp(context, caller.person.id))) return
   throw new ServiceError('approval_required', { detail: 'POST /v1/pin/reset with what you have' })
+}
+
+/** Who has an authenticator shows a code too; that it is missing is said before a PIN is tried. */
+async function secondProof(context: Context, caller: CallerOf<'person'>, totp: string | undefined) {
+  const { id } = caller.person
+  if (!(await hasTotp(context, id))) return async () => {}
+  if (totp === undefined) {
+    const more = { missing: ['totp'], enrol: false, reasons: ['security'] }
+    throw new ServiceError('step_up_required', { detail: 'totp is missing', more })
+  }
+  return async () => {
+    await useSecondFactor(context, id, totp)
+  }
 }
 
 const holderOf = ({ person, session }: CallerOf<'person'>): PinHolder => ({

@@ -25,18 +25,21 @@ export interface NewPin {
 
 /**
  * Sets the first PIN, or changes it for who knows the current one.
+ * @param alsoProve asked once the current one is right: what else the person agrees by.
  * @throws {ServiceError} `invalid_request` and `weak_pin` for the new one; `pin_already_set` where
- *   the current one is not given; and whatever `checkPin` throws for that.
+ *   the current one is not given; and whatever `checkPin` and `alsoProve` throw.
  */
 export async function setPin(
   context: Context,
   holder: PinHolder,
   { pin, known, current }: NewPin & { readonly current: string | undefined },
+  alsoProve: () => Promise<void>,
 ): Promise<void> {
   refuseWeak(context, { pin, known })
   const { person } = holder
   if (current !== undefined) {
     await checkPin(context, person, current)
+    await alsoProve()
     await replacePin(context, holder, { pin, type: 'person.pin_changed' })
     return
   }

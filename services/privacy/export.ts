@@ -1,7 +1,7 @@
 /** All that is kept about a person, as one JSON document that is made as it is read. */
 import type { Knex } from 'knex'
 import { findAccounts, type Uuid } from '../../ledger/index.ts'
-import { detailsOf, findEveryBankAccount } from '../banking/bank_accounts.ts'
+import { bankAccountOut, findEveryBankAccount } from '../banking/bank_accounts.ts'
 import { statementText } from '../books/statement.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -102,10 +102,8 @@ async function* statementsOf(db: Knex, person: Uuid): AsyncGenerator<string> {
 
 async function bankAccountsOf(context: Context, owner: string) {
   const accounts = await findEveryBankAccount(context.db, owner)
-  return accounts.map((account) => ({
-    ...{ id: publicId('bac', account.id), bank: account.bank, ...detailsOf(context, account) },
-    ...{ name_check: account.nameCheck, created_at: account.createdAt.toISOString() },
-  }))
+  // Of a number only its end: a token alone is enough to ask for this.
+  return accounts.map((account) => bankAccountOut(context, account))
 }
 
 async function factorsOf(db: Knex, person: Uuid) {
