@@ -1,7 +1,8 @@
 /** A bank's word, in every state of an instruction and in every order. */
 import { expect } from 'chai'
 import type { BankReport } from '../adapters/adapter.ts'
-import { findInstruction, TRANSITIONS } from '../services/banking/instructions.ts'
+import { findInstruction } from '../services/banking/instructions.ts'
+import { next } from '../services/banking/machine.ts'
 import { lookAgainAt, mayResend, nextStep, type Policy } from '../services/banking/policy.ts'
 import { resolve } from '../services/banking/resolve.ts'
 import { DEPENDANTS } from '../services/handlers.ts'
@@ -12,7 +13,7 @@ import { world } from './support/world.ts'
 
 const POLICY: Policy = {
   ...{ enquiryFirst_s: 90, enquirySpacing_s: 1_800, enquiriesMax: 3 },
-  ...{ cutOff_s: 86_400, manualAfter_s: 172_800 },
+  ...{ cutOff_s: 86_400, manualAfter_s: 172_800, canBeAsked: true },
 }
 const SENT = new Date('2026-01-01T00:00:00Z')
 const after = (seconds: number) => new Date(SENT.getTime() + seconds * 1000)
@@ -26,12 +27,25 @@ describe('what to do about an instruction whose outcome is open', () => {
     ['all enquiries are used up', 'unknown', SENT, 3, 7_000, 'wait'],
     ['the cut-off has passed', 'unknown', SENT, 3, 86_400, 'enquire'],
     ['nobody knows after two days', 'unknown', SENT, 9, 172_800, 'manual'],
+    ['two days have passed and it was not asked since', 'unknown', SENT, 3, 172_800, 'enquire'],
+    ['a clock says two days and it was never asked', 'sent', SENT, 0, 172_800, 'enquire'],
   ] as const
   for (const [when, state, sentAt, enquiries, age_s, step] of CASES) {
     it(`is to ${step} when ${when}`, () => {
-      expect(nextStep({ state, sentAt, enquiries }, after(age_s), POLICY)).to.equal(step)
+      const known = { state, sentAt, enquiries, submissions: 1 }
+      expect(nextStep(known, after(age_s), POLICY)).to.equal(step)
     })
   }
+
+  it('is to wait for a bank that cannot be asked, and then to give it to a person', () => {
+    const [silent, known] = [
+      { ...POLICY, canBeAsked: false },
+      { state: 'sent', sentAt: SENT, enquiries: 0, submissions: 1 } as const,
+    ]
+    expect(nextStep(known, after(86_400), silent)).to.equal('wait')
+    expect(lookAgainAt(SENT, 0, after(90), silent)).to.deep.equal(after(172_800))
+    expect(nextStep(known, after(172_800), silent)).to.equal('manual')
+  })
 
   it('is to send it again only after the cut-off', () => {
     expect(mayResend(SENT, after(86_399), POLICY)).to.equal(false)
@@ -77,7 +91,7 @@ describe('a bank’s word', () => {
 
   for (const first of OUTCOMES) {
     for (const second of OUTCOMES) {
-      const expected = TRANSITIONS[first][second]
+      const expected = next(first, second)
       it(`${second} after ${first} is ${expected}`, async () => {
         const { ada, id, apply } = await openTopUp()
         expect(await apply(first)).to.equal('applied')

@@ -2,6 +2,15 @@
 import { z } from 'zod'
 import { integer, json } from './kinds.ts'
 
+/** What a bank is known for, where it differs from what is set for all. */
+const PolicyIn = z.strictObject({
+  enquiry_first_s: z.int().min(1).max(3_600).optional(),
+  enquiry_spacing_s: z.int().min(1).max(86_400).optional(),
+  enquiries_max: z.int().min(1).max(10).optional(),
+  cut_off_s: z.int().min(1).max(604_800).optional(),
+  manual_after_s: z.int().min(1).max(1_209_600).optional(),
+})
+
 const Bank = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
   protocol: z.literal('sandbox'),
@@ -9,6 +18,7 @@ const Bank = z.strictObject({
   secret: z.string().startsWith('whsec_'),
   previousSecret: z.string().startsWith('whsec_').optional(),
   currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
+  policy: PolicyIn.optional(),
 })
 
 export const BANK_SETTINGS = {
@@ -17,6 +27,14 @@ export const BANK_SETTINGS = {
     .describe(
       'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept',
     ),
+  BREAKER_CALLS: integer(20, 2, 1_000).describe('So many calls to a bank tell how it is'),
+  BREAKER_FAILURES_PERCENT: integer(50, 1, 100).describe(
+    'When more of them fail, the bank is left alone',
+  ),
+  BREAKER_PAUSE_MS: integer(30_000, 100, 600_000).describe('For how long; then one call tries'),
+  BANK_REPEATS_PERCENT: integer(10, 0, 100).describe(
+    'Requests that are made again, at most, for those made for the first time',
+  ),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000).describe('How long one call to a bank may take'),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600).describe(
     'After so long a bank that was silent is asked; production refuses less than 60',
@@ -26,5 +44,7 @@ export const BANK_SETTINGS = {
   BANK_CUT_OFF_S: integer(86_400, 1, 604_800).describe(
     'From then on a bank that does not know an instruction will not execute it any more',
   ),
-  MANUAL_AFTER_S: integer(172_800, 1, 1_209_600).describe('From then on a person decides'),
+  MANUAL_AFTER_S: integer(86_400, 1, 1_209_600).describe(
+    'After so long a bank is asked a last time; then a person decides',
+  ),
 }
