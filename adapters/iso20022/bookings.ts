@@ -8,6 +8,8 @@ import { all, BadFile, find, textAt, type Element } from './xml.ts'
 export interface Booking {
   /** Ours where the booking is of an instruction of ours, else the bank's own. */
   readonly reference: string
+  /** The bank's own, or where it stands: no two bookings share it. */
+  readonly bankReference: string
   readonly kind: 'settled' | 'returned' | 'received' | 'other'
   readonly currency: string
   /** Minor units; positive when our balance at the bank grows. */
@@ -19,7 +21,7 @@ export interface Booking {
 }
 
 /** As `Instruction.reference`: whatever looks otherwise was never ours. */
-const OURS = /^[A-Z0-9]{1,35}$/
+export const OURS = /^[A-Z0-9]{1,35}$/
 
 interface Entry {
   readonly element: Element
@@ -44,7 +46,7 @@ export function bookingsOf(element: Element, place: string): readonly Booking[] 
   if (amount === 0n) return []
   const sign = signOf(element)
   const bookedAt = timeAt(element, 'BookgDt/DtTm', 'BookgDt/Dt', 'ValDt/DtTm', 'ValDt/Dt')
-  const reference = referenceAt(element, 'AcctSvcrRef', 'NtryRef') ?? place
+  const reference = referenceAt(element, 'AcctSvcrRef') ?? place
   const entry = { element, sign, amount: sign * amount, currency, bookedAt, reference }
   const details = all(element, 'NtryDtls').flatMap((one) => all(one, 'TxDtls'))
   if (details.length === 1) return [bookingOf(entry, details[0], entry.amount, reference)]
@@ -72,9 +74,13 @@ function bookingOf(
   const own = ownReference(details)
   const kind = kindOf(entry.element, details, amount, own)
   const isOurs = own !== undefined && (kind === 'settled' || kind === 'returned')
+  const told = referenceAt(details, 'Refs/AcctSvcrRef')
+  // Some banks give every transaction of a batch the reference of the batch.
+  const bankReference = told === undefined || told === entry.reference ? fallback : told
   const party = amount > 0n ? 'Dbtr' : 'Cdtr'
   return {
-    reference: isOurs ? own : (referenceAt(details, 'Refs/AcctSvcrRef') ?? fallback),
+    reference: isOurs ? own : bankReference,
+    bankReference,
     kind,
     amount,
     currency: entry.currency,
@@ -119,8 +125,8 @@ function kindOf(
 const RETURNS: ReadonlySet<string> = new Set(['RRTN', 'UPCT', 'UPDD', 'PRDD', 'RPCR', 'ARET'])
 
 /** Max35Text, which a bank must keep to: cut short, two references could become one. */
-function referenceAt(element: Element | undefined, ...paths: string[]): string | undefined {
-  const reference = textAt(element, ...paths)
+function referenceAt(element: Element | undefined, path: string): string | undefined {
+  const reference = textAt(element, path)
   if (reference !== undefined && reference.length > 35)
     throw new BadFile(`a reference is too long: ${reference.slice(0, 40)}`)
   return reference

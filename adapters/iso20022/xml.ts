@@ -58,6 +58,22 @@ export async function* readUnits(bytes: Bytes, outlines: readonly Outline[]): As
   yield* reader.taken()
 }
 
+/** The message that a file says it is, from its first tag: `camt.053.001.08`. */
+export async function messageOf(bytes: Bytes): Promise<string> {
+  let found: string | undefined
+  const parser = strictParser()
+  parser.on('opentag', ({ uri }) => (found ??= messageIn(uri)))
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let read_bytes = 0
+  for await (const slice of slices(bytes)) {
+    understood(() => parser.write(decoder.decode(slice, { stream: true })))
+    read_bytes += slice.length
+    if (found !== undefined || read_bytes > SLICE_BYTES) break
+  }
+  if (found === undefined) throw new BadFile('the file does not begin as an XML document')
+  return found
+}
+
 function* slicesOf(chunk: Uint8Array): Generator<Uint8Array> {
   for (let start = 0; start < chunk.length; start += SLICE_BYTES)
     yield chunk.subarray(start, start + SLICE_BYTES)

@@ -2,14 +2,42 @@
 import { z } from 'zod'
 import { integer, json } from './kinds.ts'
 
-const Bank = z.strictObject({
+const NAMED = {
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
+  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
+}
+
+const Sandbox = z.strictObject({
+  ...NAMED,
   protocol: z.literal('sandbox'),
   url: z.url(),
   secret: z.string().startsWith('whsec_'),
   previousSecret: z.string().startsWith('whsec_').optional(),
-  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
+
+/** The texts are those that the bank's own schemas allow. */
+const Iso20022 = z.strictObject({
+  ...NAMED,
+  protocol: z.literal('iso20022'),
+  folder: z.string().startsWith('/'),
+  initiator: z.strictObject({
+    name: z.string().min(1).max(70),
+    id: z.string().min(1).max(35).optional(),
+  }),
+  bic: z.string().regex(/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/),
+  accounts: z.record(
+    z.string().regex(/^[A-Z]{3}$/),
+    z.strictObject({ iban: z.string().regex(/^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/) }),
+  ),
+  serviceLevels: z
+    .record(z.string(), z.string().regex(/^[A-Z0-9]{1,4}(?:\/[A-Z0-9]{1,35})?$/))
+    .optional(),
+  creditor: z
+    .strictObject({ id: z.string().min(1).max(35), mandatesSignedOn: z.iso.date() })
+    .optional(),
+})
+
+const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022])
 
 export const BANK_SETTINGS = {
   BANKS: json

@@ -20,7 +20,7 @@ const servers = await Promise.all([
     keyFile: join(config.DATA_DIR, 'identity.json'),
     people: new Map(PEOPLE.map(({ sub, alias, name }) => [sub, { alias, name }])),
   }),
-  ...config.BANKS.map(({ name, url, secret }) =>
+  ...config.BANKS.filter((bank) => bank.protocol === 'sandbox').map(({ name, url, secret }) =>
     startSandboxBank({
       ...{ name, secret, host: config.HOST, port: portOf(url) },
       journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
