@@ -43,7 +43,8 @@ export const BANK_SETTINGS = {
   BANKS: json
     .pipe(z.array(Bank))
     .describe(
-      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept',
+      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept; ' +
+        'for `iso20022` see the README',
     ),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000).describe('How long one call to a bank may take'),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600).describe(

@@ -53,6 +53,8 @@ const HEADER =
 export const camt053 = (...statements: string[]) =>
   document('camt.053.001.08', `<BkToCstmrStmt>${HEADER}${statements.join('')}</BkToCstmrStmt>`)
 
+const OUR_ACCOUNT = '<Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id></Acct>'
+
 const MESSAGE_HEAD =
   '<GrpHdr><MsgId>M1</MsgId><CreDtTm>2026-11-27T13:00:00+01:00</CreDtTm></GrpHdr>'
 export const reason = (code: string) => `<StsRsnInf><Rsn><Cd>${code}</Cd></Rsn></StsRsnInf>`
@@ -77,7 +79,7 @@ export const camt054 = (...entries: string[]) =>
   document(
     'camt.054.001.08',
     `<BkToCstmrDbtCdtNtfctn>${MESSAGE_HEAD}<Ntfctn><Id>N1</Id>` +
-      `<Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id></Acct>${entries.join('')}</Ntfctn></BkToCstmrDbtCdtNtfctn>`,
+      `${OUR_ACCOUNT}${entries.join('')}</Ntfctn></BkToCstmrDbtCdtNtfctn>`,
   )
 
 export const pacs004 = (reference: string, count = '1') =>
