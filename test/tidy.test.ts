@@ -16,7 +16,8 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
     ...{ because: 'the books know nothing else', like: ['ledger/a.ts', '../services/ids.ts'] },
   },
   {
-    ...{ who: /^adapters\//, whom: /^(?!adapters\/|node:|ledger\/money\.ts$)/ },
+    who: /^adapters\//,
+    whom: /^(?!adapters\/|node:|ledger\/money\.ts$|(?:saxes|fast-xml-builder)$)/,
     ...{ because: 'an adapter only translates and signs', like: ['adapters/a.ts', 'pg'] },
   },
   {
@@ -31,7 +32,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^services\/sandbox\//,
-    whom: /^adapters\/(?!(?:index|adapter|sandbox\/server)\.ts$)/,
+    whom: /^adapters\/(?!(?:index|adapter|sandbox\/server|iso20022\/sandbox\/bank)\.ts$)/,
     because: 'the sandbox starts its banks and knows no more of them',
     like: ['services/sandbox/a.ts', '../../adapters/sandbox/bank.ts'],
   },

@@ -11,21 +11,50 @@ const PolicyIn = z.strictObject({
   manual_after_s: z.int().min(1).max(1_209_600).optional(),
 })
 
-const Bank = z.strictObject({
+const NAMED = {
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
+  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
+  policy: PolicyIn.optional(),
+}
+
+const Sandbox = z.strictObject({
+  ...NAMED,
   protocol: z.literal('sandbox'),
   url: z.url(),
   secret: z.string().startsWith('whsec_'),
   previousSecret: z.string().startsWith('whsec_').optional(),
-  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
-  policy: PolicyIn.optional(),
 })
+
+/** The texts are those that the bank's own schemas allow. */
+const Iso20022 = z.strictObject({
+  ...NAMED,
+  protocol: z.literal('iso20022'),
+  folder: z.string().startsWith('/'),
+  initiator: z.strictObject({
+    name: z.string().min(1).max(70),
+    id: z.string().min(1).max(35).optional(),
+  }),
+  bic: z.string().regex(/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/),
+  accounts: z.record(
+    z.string().regex(/^[A-Z]{3}$/),
+    z.strictObject({ iban: z.string().regex(/^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/) }),
+  ),
+  serviceLevels: z
+    .record(z.string(), z.string().regex(/^[A-Z0-9]{1,4}(?:\/[A-Z0-9]{1,35})?$/))
+    .optional(),
+  creditor: z
+    .strictObject({ id: z.string().min(1).max(35), mandatesSignedOn: z.iso.date() })
+    .optional(),
+})
+
+const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022])
 
 export const BANK_SETTINGS = {
   BANKS: json
     .pipe(z.array(Bank))
     .describe(
-      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept',
+      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept; ' +
+        'for `iso20022` see the README',
     ),
   BREAKER_CALLS: integer(20, 2, 1_000).describe('So many calls to a bank tell how it is'),
   BREAKER_FAILURES_PERCENT: integer(50, 1, 100).describe(
