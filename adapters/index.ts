@@ -3,6 +3,9 @@ import { isCurrency } from '../ledger/money.ts'
 import type { BankAdapter } from './adapter.ts'
 import { sandboxAdapter } from './sandbox/adapter.ts'
 
+export { readCamt053, type StatementItem } from './iso20022/camt053.ts'
+export { BadFile } from './iso20022/xml.ts'
+
 export interface BankConfig {
   /** Short and permanent: it is stored with every instruction. */
   name: string

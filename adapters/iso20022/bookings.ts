@@ -1,0 +1,137 @@
+/**
+ * What an entry on our account is, in a statement (camt.053) as in a notification (camt.054): the
+ * same words, the same meaning, so that what one calls by a reference the other does too.
+ */
+import { signOf, moneyAt, timeAt } from './values.ts'
+import { all, BadFile, find, textAt, type Element } from './xml.ts'
+
+export interface Booking {
+  /** Ours where the booking is of an instruction of ours, else the bank's own. */
+  readonly reference: string
+  readonly kind: 'settled' | 'returned' | 'received' | 'other'
+  readonly currency: string
+  /** Minor units; positive when our balance at the bank grows. */
+  readonly amount: bigint
+  readonly bookedAt: Date
+  readonly reason: string | undefined
+  readonly remittance: string | undefined
+  readonly sender: string | undefined
+}
+
+/** As `Instruction.reference`: whatever looks otherwise was never ours. */
+const OURS = /^[A-Z0-9]{1,35}$/
+
+interface Entry {
+  readonly element: Element
+  readonly sign: 1n | -1n
+  readonly amount: bigint
+  readonly currency: string
+  readonly bookedAt: Date
+  /** The bank's reference for the whole entry. */
+  readonly reference: string
+}
+
+/**
+ * The bookings of an entry, which together are its amount: one for each transaction that the bank
+ * tells apart, or one for all. Empty for what is not booked yet, or moves nothing.
+ * @param place where the entry stands, unique for ever: its name where the bank gives it none.
+ */
+export function bookingsOf(element: Element, place: string): readonly Booking[] {
+  const status = textAt(element, 'Sts/Cd', 'Sts/Prtry')
+  if (status === undefined) throw new BadFile('an entry has no Sts')
+  if (status !== 'BOOK') return []
+  const { amount, currency } = moneyAt(element, 'Amt')
+  if (amount === 0n) return []
+  const sign = signOf(element)
+  const bookedAt = timeAt(element, 'BookgDt/DtTm', 'BookgDt/Dt', 'ValDt/DtTm', 'ValDt/Dt')
+  const reference = referenceAt(element, 'AcctSvcrRef', 'NtryRef') ?? place
+  const entry = { element, sign, amount: sign * amount, currency, bookedAt, reference }
+  const details = all(element, 'NtryDtls').flatMap((one) => all(one, 'TxDtls'))
+  if (details.length === 1) return [bookingOf(entry, details[0], entry.amount, reference)]
+  const parts = details.map((one) => partOf(entry, one))
+  const sum = parts.reduce<bigint>((total, part) => total + (part ?? 0n), 0n)
+  // Transactions that do not make up the entry explain it, perhaps; they do not split it.
+  if (details.length === 0 || parts.includes(undefined) || sum !== entry.amount)
+    return [bookingOf(entry, undefined, entry.amount, reference)]
+  return details.map((one, n) => bookingOf(entry, one, parts[n] ?? 0n, `${reference}/${n + 1}`))
+}
+
+function partOf(entry: Entry, details: Element): bigint | undefined {
+  if (find(details, 'Amt') === undefined) return undefined
+  const { amount, currency } = moneyAt(details, 'Amt')
+  if (currency !== entry.currency || amount === 0n) return undefined
+  return signOf(details, entry.sign) * amount
+}
+
+function bookingOf(
+  entry: Entry,
+  details: Element | undefined,
+  amount: bigint,
+  fallback: string,
+): Booking {
+  const own = ownReference(details)
+  const kind = kindOf(entry.element, details, amount, own)
+  const isOurs = own !== undefined && (kind === 'settled' || kind === 'returned')
+  const party = amount > 0n ? 'Dbtr' : 'Cdtr'
+  return {
+    reference: isOurs ? own : (referenceAt(details, 'Refs/AcctSvcrRef') ?? fallback),
+    kind,
+    amount,
+    currency: entry.currency,
+    bookedAt: entry.bookedAt,
+    reason: textAt(details, 'RtrInf/Rsn/Cd', 'RtrInf/Rsn/Prtry'),
+    remittance: remittanceOf(details) ?? textAt(entry.element, 'AddtlNtryInf'),
+    sender: textAt(details, `RltdPties/${party}/Pty/Nm`, `RltdPties/${party}/Agt/FinInstnId/Nm`),
+  }
+}
+
+function ownReference(details: Element | undefined): string | undefined {
+  const references = ['Refs/InstrId', 'Refs/EndToEndId'].map((path) => textAt(details, path))
+  return references.find((one) => one !== undefined && one !== 'NOTPROVIDED' && OURS.test(one))
+}
+
+/**
+ * Only our own orders move money under our references: a stranger may write any reference he likes
+ * on a transfer to us, and it stays `received`. So the bank's code for the transaction decides:
+ * issued credit transfers and issued direct debits are ours. A bank without such codes is believed
+ * about money that leaves us, and about what it calls a return.
+ */
+function kindOf(
+  entry: Element,
+  details: Element | undefined,
+  amount: bigint,
+  own: string | undefined,
+): Booking['kind'] {
+  const code = [details, entry].map((one) => find(one, 'BkTxCd/Domn/Fmly')).find(Boolean)
+  const family = textAt(code, 'Cd')
+  const isReturn =
+    find(details, 'RtrInf') !== undefined ||
+    textAt(entry, 'RvslInd') === 'true' ||
+    RETURNS.has(textAt(code, 'SubFmlyCd') ?? '')
+  const foreign = family === 'RCDT' || family === 'RDDT'
+  const isOurs = own !== undefined && !foreign
+  if (isOurs && isReturn) return 'returned'
+  if (isOurs && (family === 'IDDT' ? amount > 0n : amount < 0n)) return 'settled'
+  return amount > 0n ? 'received' : 'other'
+}
+
+/** Sub-families of the external code set that undo: returns, rejections, reversals, refunds. */
+const RETURNS: ReadonlySet<string> = new Set(['RRTN', 'UPCT', 'UPDD', 'PRDD', 'RPCR', 'ARET'])
+
+/** Max35Text, which a bank must keep to: cut short, two references could become one. */
+function referenceAt(element: Element | undefined, ...paths: string[]): string | undefined {
+  const reference = textAt(element, ...paths)
+  if (reference !== undefined && reference.length > 35)
+    throw new BadFile(`a reference is too long: ${reference.slice(0, 40)}`)
+  return reference
+}
+
+const REMITTANCE_MAX = 140
+
+function remittanceOf(details: Element | undefined): string | undefined {
+  const information = find(details, 'RmtInf')
+  const structured = textAt(information, 'Strd/CdtrRefInf/Ref')
+  const lines = all(information, 'Ustrd').map(({ text }) => text)
+  const words = [structured ?? '', ...lines].join(' ').replace(/\s+/g, ' ').trim()
+  return words === '' ? undefined : Array.from(words).slice(0, REMITTANCE_MAX).join('')
+}
