@@ -26,5 +26,20 @@ export const BANK_SETTINGS = {
   BANK_CUT_OFF_S: integer(86_400, 1, 604_800).describe(
     'From then on a bank that does not know an instruction will not execute it any more',
   ),
+  RECONCILIATION_TIMES: json
+    .pipe(z.record(z.string(), z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)))
+    .prefault('{"*":"05:00"}')
+    .describe(
+      'JSON: from when on each day (UTC) a bank’s own statement is reconciled; `*` is every other',
+    ),
+  RECONCILIATION_LATE_DAYS: integer(3, 0, 30).describe(
+    'How many days a bank may book before or after our books without being late',
+  ),
+  STATEMENT_BYTES_MAX: integer(268_435_456, 1_048_576, 4_294_967_296).describe(
+    'How many bytes an uploaded statement may have',
+  ),
+  STATEMENT_LINES_MAX: integer(5_000_000, 1_000, 50_000_000).describe(
+    'How many lines a statement may have',
+  ),
   MANUAL_AFTER_S: integer(172_800, 1, 1_209_600).describe('From then on a person decides'),
 }
