@@ -129,10 +129,10 @@ describe('a reconciliation', () => {
     const [one] = await bank.settled(10n)
     const whole = csvOf([bank.line(one, {})])
     for (const [file, why] of [
-      [`${whole}2026-01-01,X,1.5,EUR,\n`, /line 3: no amount/],
-      [`${whole}2026-01-01,X,5,EURO,\n`, /line 3: no currency/],
-      [`${whole}2026-13-01,X,5,EUR,\n`, /line 3: no date/],
-      [`${whole}2026-01-01,X,5,EUR\n`, /line 3/],
+      [`${whole}2026-01-01,X,1.5,EUR,,\n`, /line 3: no amount/],
+      [`${whole}2026-01-01,X,5,EURO,,\n`, /line 3: no currency/],
+      [`${whole}2026-13-01,X,5,EUR,,\n`, /line 3: no date/],
+      [`${whole}2026-01-01,X,5,EUR,\n`, /line 3/],
       [`${whole}2026-01-01,X,5,EUR,"never closed\n`, /line/],
       ['date,reference\n', /a column is missing/],
       ['', /empty/],

@@ -150,15 +150,15 @@ const FRESH = `
 
 /** What earlier ones left open. */
 export async function stageOpen(session: Session, bank: string): Promise<void> {
-  let after = NOTHING
+  let [after, seen] = [NOTHING, 0]
   for (;;) {
     const [page] = await session.run<{ last: string | null; count: bigint }>(OPEN_PAGE, {
       ...{ bank, after, limit: ROWS_AT_ONCE },
     })
     if (page?.last === null || page?.last === undefined) return
-    await session.run(OPEN_LINES, { bank, after, last: page.last })
+    await session.run(OPEN_LINES, { bank, after, last: page.last, base: BEFORE_ALL + seen })
     await session.run(OPEN_MOVEMENTS, { bank, after, last: page.last })
-    after = page.last
+    ;[after, seen] = [page.last, seen + Number(page.count)]
   }
 }
 
@@ -172,10 +172,13 @@ const OPEN_PAGE = `
 
 const OPEN = `bank = :bank AND state IN ('open', 'proposed') AND id > :after AND id <= :last`
 
-/** One that differs in amount has found its transfer. Their numbers count down from zero. */
+/** Lines of earlier statements have numbers before those of this one. */
+const BEFORE_ALL = -1_000_000_000_000
+
+/** One that differs in amount has found its transfer. */
 const OPEN_LINES = `
   INSERT INTO staged_lines (number, item_id, reference, bank_reference, currency, amount, booked_at)
-  SELECT (SELECT least(min(number), 0) FROM staged_lines) - row_number() OVER (ORDER BY id),
+  SELECT cast(:base AS bigint) + row_number() OVER (ORDER BY id),
          id, reference, bank_reference, currency, statement_amount, booked_at
     FROM reconciliation_items
    WHERE ${OPEN} AND line_identity IS NOT NULL AND transfer_id IS NULL`

@@ -26,6 +26,7 @@ export interface CsvLine {
   readonly amount: bigint
   readonly currency: string
   readonly description: string
+  readonly bankReference?: string
 }
 
 const DAY_MS = 86_400_000
@@ -87,7 +88,22 @@ export async function bankOfItsOwn() {
     return all
   }
 
-  return { name, at, accounts, instructed, moved, settled, line: lineAt(at) }
+  return {
+    ...{ name, at, instructed, moved, settled },
+    received: receivedAt(name, at),
+    line: lineAt(at),
+  }
+}
+
+/** Money that came unasked, under the bank's own reference. */
+const receivedAt = (bank: string, at: Date) => async (amount: bigint) => {
+  const { owner } = await world()
+  const [id, reference] = [newId(), `B${randomBytes(8).toString('hex').toUpperCase()}`]
+  await owner('callbacks').insert({
+    ...{ id, bank, event_id: reference, reference, outcome: 'settled', amount: amount.toString() },
+    ...{ currency: 'EUR', occurred_at: at, received_at: at, disposition: 'applied' },
+  })
+  return { id, reference }
 }
 
 /** What the bank would say of it. */
@@ -103,10 +119,10 @@ const lineAt =
 
 export const csvOf = (lines: readonly CsvLine[]): string =>
   [
-    'date,reference,amount,currency,description\n',
+    'date,reference,amount,currency,description,bank_reference\n',
     ...lines.map(
-      ({ date, reference, amount, currency, description }) =>
-        `${date},"${reference}",${amount},${currency},${description}\n`,
+      ({ date, reference, amount, currency, description, bankReference = '' }) =>
+        `${date},"${reference}",${amount},${currency},${description},${bankReference}\n`,
     ),
   ].join('')
 
