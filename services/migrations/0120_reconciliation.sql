@@ -17,6 +17,7 @@ CREATE TABLE reconciliations (
     period_from   date,
     period_to     date,
     failure       text,
+    due_at        timestamptz NOT NULL,                  -- a bank that is silent is asked again later
     created_at    timestamptz NOT NULL,
     completed_at  timestamptz,
     CONSTRAINT reconciliation_scheduled UNIQUE (bank, scheduled_for)
@@ -24,7 +25,7 @@ CREATE TABLE reconciliations (
 CREATE UNIQUE INDEX file_already_reconciled ON reconciliations (bank, file_hash)
     WHERE file_hash IS NOT NULL AND state <> 'failed';
 CREATE INDEX ON reconciliations (bank, id);
-CREATE INDEX unfinished_reconciliations ON reconciliations (created_at)
+CREATE INDEX unfinished_reconciliations ON reconciliations (due_at)
     WHERE state IN ('queued', 'running');
 
 -- An uploaded file, compressed, until it has been read.
@@ -56,7 +57,7 @@ CREATE TABLE reconciliation_items (
     bank_reference       text,
     statement_amount     bigint,                         -- positive: our money at the bank grew
     booked_at            timestamptz,
-    description          text,
+    description          text,                           -- null where nobody needs to read it
     instruction_id       uuid,
     transfer_id          uuid,
     books_amount         bigint,
@@ -118,7 +119,7 @@ GRANT INSERT ON reconciliations TO florin_api, florin_worker;
 GRANT INSERT, DELETE ON statement_files TO florin_api;
 GRANT DELETE ON statement_files TO florin_worker;
 GRANT UPDATE (state, attempts, lines, fresh, done, counts, period_from, period_to, failure,
-    completed_at) ON reconciliations TO florin_worker;
+    due_at, completed_at) ON reconciliations TO florin_worker;
 GRANT INSERT ON reconciliation_items, reconciliation_totals, reconciliation_balances
     TO florin_worker;
 GRANT UPDATE (kind, state, instruction_id, transfer_id, books_amount, effective_at,

@@ -145,7 +145,8 @@ const ADD = `${CLASSIFIED},
       bank_reference, statement_amount, booked_at, description, instruction_id, transfer_id,
       books_amount, effective_at)
     SELECT ${itemId('number')}, cast(:run AS uuid), :bank, kind, ${STATE},
-           currency, number, identity, reference, bank_reference, amount, booked_at, description,
+           currency, number, identity, reference, bank_reference, amount, booked_at,
+           CASE ${STATE} WHEN 'open' THEN description END,
            instruction_id, transfer_id, books_amount, effective_at
       FROM classified c WHERE item_id IS NULL
     RETURNING currency, statement_amount),

@@ -137,7 +137,12 @@ async function finish(session: Session, run: Run, ending: Ending): Promise<Run> 
     }
     await trx('reconciliations')
       .where({ id: run.id })
-      .update({ state: 'completed', counts: JSON.stringify(counts), completed_at: ending.now })
+      .update({
+        state: 'completed',
+        counts: JSON.stringify(counts),
+        completed_at: ending.now,
+        failure: null,
+      })
     await trx('statement_files').where({ upload_id: run.id }).delete()
     const ended = await findRun(trx, run.id)
     if (ended === undefined) throw new Error(`reconciliation ${run.id} has vanished`)

@@ -52,7 +52,7 @@ export async function addRun(db: Knex, run: NewRun): Promise<Run | undefined> {
     .insert({
       ...{ id: run.id ?? newId(), bank: run.bank, source: run.source, state: 'queued' },
       ...{ requested_by: run.requestedBy, file_hash: run.fileHash ?? null },
-      ...{ scheduled_for: run.scheduledFor ?? null, created_at: run.at },
+      ...{ scheduled_for: run.scheduledFor ?? null, created_at: run.at, due_at: run.at },
     })
     .onConflict()
     .ignore()
