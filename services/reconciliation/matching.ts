@@ -5,47 +5,63 @@
 import type { Session } from './session.ts'
 import { slicesOf } from './staging.ts'
 
-const FREE_LINE = 'NOT EXISTS (SELECT FROM staged_pairs p WHERE p.number = l.number)'
-const FREE_MOVEMENT = 'NOT EXISTS (SELECT FROM staged_pairs p WHERE p.transfer_id = m.transfer_id)'
+/** Of a slice, the pairs of the slice say who is free. */
+const FREE_MOVEMENT = `NOT EXISTS (SELECT FROM staged_pairs p
+  WHERE p.slice BETWEEN :lo AND :hi AND p.transfer_id = m.transfer_id)`
+const FREE_LINE = `NOT EXISTS (SELECT FROM staged_pairs p
+  WHERE p.line_slice BETWEEN :lo AND :hi AND p.number = l.number)`
+/** Lines that are sorted by the bank's reference lie in other slices. */
+const FREE_ANYWHERE = 'NOT EXISTS (SELECT FROM staged_pairs p WHERE p.number = l.number)'
 
 /**
  * Lines and transfers of one reference and currency that have the same `measure` too, the first
  * with the first. What was open before comes before what is new.
  */
-const pairing = (lines: string, measure: string, kind: 'same' | 'differs') => `
-  INSERT INTO staged_pairs (number, transfer_id, kind)
-  SELECT l.number, m.transfer_id, '${kind}'
-    FROM (SELECT number, reference AS key, currency, ${measure} AS measure, row_number() OVER (
+const pairing = (
+  [lines, lineSlice, isFree]: readonly [table: string, slice: string, isFree: string],
+  [measure, kind]: readonly [measure: string, kind: 'same' | 'differs'],
+) => `
+  INSERT INTO staged_pairs (number, line_slice, kind, transfer_id, item_id, instruction_id, amount,
+                            effective_at, slice)
+  SELECT l.number, l.line_slice, '${kind}', m.transfer_id, m.item_id, m.instruction_id, m.amount,
+         m.effective_at, m.slice
+    FROM (SELECT number, ${lineSlice} AS line_slice, reference AS key, currency,
+                 ${measure} AS measure, row_number() OVER (
                    PARTITION BY reference, currency, ${measure}
                    ORDER BY item_id IS NULL, booked_at, number) AS nth
             FROM ${lines} l
-           WHERE slice BETWEEN :lo AND :hi AND ${FREE_LINE}) l
-    JOIN (SELECT transfer_id, key, currency, ${measure} AS measure, row_number() OVER (
+           WHERE slice BETWEEN :lo AND :hi AND ${isFree}) l
+    JOIN (SELECT transfer_id, item_id, instruction_id, amount, effective_at, slice, key, currency,
+                 ${measure} AS measure, row_number() OVER (
                    PARTITION BY key, currency, ${measure}
                    ORDER BY item_id IS NULL, entry, transfer_id) AS nth
             FROM staged_movements m
            WHERE slice BETWEEN :lo AND :hi AND key IS NOT NULL AND ${FREE_MOVEMENT}) m
    USING (key, currency, measure, nth)`
 
+const SAME_AMOUNT = ['amount', 'same'] as const
+const SAME_SIGN = ['sign(amount)', 'differs'] as const
+const ALL = ['staged_lines', 'slice', FREE_LINE] as const
+const LEFT = ['staged_rest', 'line_slice', FREE_ANYWHERE] as const
+
 /** What our reference has not found may still be known by the bank's. */
 const REST = `
-  INSERT INTO staged_rest (number, item_id, reference, currency, amount, booked_at)
-  SELECT number, item_id, bank_reference, currency, amount, booked_at
+  INSERT INTO staged_rest (number, item_id, reference, currency, amount, booked_at, line_slice)
+  SELECT number, item_id, bank_reference, currency, amount, booked_at, slice
     FROM staged_lines l
    WHERE slice BETWEEN :lo AND :hi AND bank_reference <> reference AND ${FREE_LINE}`
 
 /** By reference, then by the bank's; of each first those with the same amount. */
 export async function pairUp(session: Session): Promise<void> {
-  const slices = slicesOf(await sizeOf(session, 'staged_lines'))
-  for (const slice of slices) {
-    await session.run(pairing('staged_lines', 'amount', 'same'), slice)
-    await session.run(pairing('staged_lines', 'sign(amount)', 'differs'), slice)
+  for (const slice of slicesOf(await sizeOf(session, 'staged_lines'))) {
+    await session.run(pairing(ALL, SAME_AMOUNT), slice)
+    await session.run(pairing(ALL, SAME_SIGN), slice)
     await session.run(REST, slice)
   }
   await session.run('ANALYZE staged_rest, staged_pairs')
   for (const slice of slicesOf(await sizeOf(session, 'staged_rest'))) {
-    await session.run(pairing('staged_rest', 'amount', 'same'), slice)
-    await session.run(pairing('staged_rest', 'sign(amount)', 'differs'), slice)
+    await session.run(pairing(LEFT, SAME_AMOUNT), slice)
+    await session.run(pairing(LEFT, SAME_SIGN), slice)
   }
 }
 
@@ -71,16 +87,16 @@ const SAME = `o.reference = x.reference AND o.currency = x.currency`
  */
 const CLASSIFIED = `
   WITH l AS MATERIALIZED (
-    SELECT s.*, p.kind AS pair, p.transfer_id, m.amount AS books_amount, m.effective_at,
-           coalesce(m.instruction_id, i.id) AS instruction_id, i.id IS NOT NULL AS is_instructed,
+    SELECT s.*, p.kind AS pair, p.transfer_id, p.amount AS books_amount, p.effective_at,
+           coalesce(p.instruction_id, i.id) AS instruction_id, i.id IS NOT NULL AS is_instructed,
            i.state AS instruction_state,
            CASE i.direction WHEN 'debit' THEN i.amount ELSE -i.amount END AS expected,
            row_number() OVER (
              PARTITION BY s.reference, s.currency, s.amount, p.number IS NULL
              ORDER BY s.item_id IS NULL, s.booked_at, s.number) AS nth
       FROM staged_lines s
-      LEFT JOIN staged_pairs p ON p.number = s.number
-      LEFT JOIN staged_movements m ON m.transfer_id = p.transfer_id
+      LEFT JOIN staged_pairs p
+        ON p.line_slice BETWEEN :lo AND :hi AND p.number = s.number
       LEFT JOIN instructions i
         ON p.number IS NULL AND i.reference = s.reference AND i.bank = :bank
      WHERE s.slice BETWEEN :lo AND :hi),
@@ -121,9 +137,7 @@ const STATE = `
 /** A transfer that was missed by an earlier one is from now on its line's. */
 const MERGE = `
   UPDATE reconciliation_items x SET state = 'merged'
-    FROM staged_movements m, staged_pairs p, staged_lines l
-   WHERE x.id = m.item_id AND p.transfer_id = m.transfer_id AND l.number = p.number
-     AND l.slice BETWEEN :lo AND :hi`
+    FROM staged_pairs p WHERE x.id = p.item_id AND p.line_slice BETWEEN :lo AND :hi`
 
 const RENEW = `${CLASSIFIED}
   UPDATE reconciliation_items x
@@ -169,13 +183,13 @@ export interface Judged {
 export async function writeLines(
   session: Session,
   judged: Judged,
-  onDone: (lines: number) => void,
+  { isAnyOpen, onDone }: { readonly isAnyOpen: boolean; readonly onDone: (lines: number) => void },
 ): Promise<void> {
   const { run, ...rest } = judged
   for (const slice of slicesOf(await sizeOf(session, 'staged_lines'))) {
     const done = await session.transaction(async (trx) => {
-      await trx.raw(MERGE, slice)
-      await trx.raw(RENEW, { ...rest, ...slice })
+      if (isAnyOpen) await trx.raw(MERGE, slice)
+      if (isAnyOpen) await trx.raw(RENEW, { ...rest, ...slice })
       const { rows } = await trx.raw(ADD, { run, ...rest, ...slice })
       return rows[0]?.done
     })

@@ -47,13 +47,16 @@ export async function reconcile(
   const period = await periodOf(session, run, now())
   const fresh = await stageFresh(session, run.bank, statement.lines)
   await begin(session, run, { ...period, lines: statement.lines, fresh }, statement)
-  await stageOpen(session, run.bank)
+  const isAnyOpen = await stageOpen(session, run.bank)
   const stands = await stageMovements(session, run.bank, (count) =>
     onProgress('transfers read', count, undefined),
   )
   await pairUp(session)
   const judged = { run: run.id, bank: run.bank, to: period.to, days: lateDays }
-  await writeLines(session, judged, (done) => onProgress('lines reconciled', done, fresh))
+  await writeLines(session, judged, {
+    isAnyOpen,
+    onDone: (done) => onProgress('lines reconciled', done, fresh),
+  })
   await writeMissed(session, judged, await lastNumber(session, run.id))
   await propose(session, run.bank)
   return finish(session, run, { statement, stands, now: now() })

@@ -20,13 +20,17 @@ const TABLES = `
     slice int GENERATED ALWAYS AS (slice_of(reference)) STORED);
   CREATE TEMPORARY TABLE staged_rest (
     number bigint, item_id uuid, reference text, currency text, amount bigint,
-    booked_at timestamptz, slice int GENERATED ALWAYS AS (slice_of(reference)) STORED);
+    booked_at timestamptz, line_slice int,
+    slice int GENERATED ALWAYS AS (slice_of(reference)) STORED);
   CREATE TEMPORARY TABLE staged_movements (
     transfer_id uuid, item_id uuid, key text, instruction_id uuid, currency text, amount bigint,
     effective_at timestamptz, entry bigint,
     slice int GENERATED ALWAYS AS (slice_of(coalesce(key, transfer_id::text))) STORED);
   CREATE TEMPORARY TABLE staged_pairs (
-    number bigint PRIMARY KEY, transfer_id uuid UNIQUE, kind text)`
+    number bigint, line_slice int, kind text, transfer_id uuid, item_id uuid, instruction_id uuid,
+    amount bigint, effective_at timestamptz, slice int);
+  CREATE INDEX ON staged_pairs (line_slice);
+  CREATE INDEX ON staged_pairs (slice)`
 
 /** So many rows, about, are worked on by one statement. */
 const ROWS_AT_ONCE = 15_000
@@ -148,14 +152,14 @@ const FRESH = `
     RETURNING 1)
   SELECT count(*) FROM added`
 
-/** What earlier ones left open. */
-export async function stageOpen(session: Session, bank: string): Promise<void> {
+/** @returns whether earlier ones left anything open. */
+export async function stageOpen(session: Session, bank: string): Promise<boolean> {
   let [after, seen] = [NOTHING, 0]
   for (;;) {
     const [page] = await session.run<{ last: string | null; count: bigint }>(OPEN_PAGE, {
       ...{ bank, after, limit: ROWS_AT_ONCE },
     })
-    if (page?.last === null || page?.last === undefined) return
+    if (page?.last === null || page?.last === undefined) return seen > 0
     await session.run(OPEN_LINES, { bank, after, last: page.last, base: BEFORE_ALL + seen })
     await session.run(OPEN_MOVEMENTS, { bank, after, last: page.last })
     ;[after, seen] = [page.last, seen + Number(page.count)]
