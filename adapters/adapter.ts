@@ -207,6 +207,8 @@ export interface StatementLine {
   readonly line: number
   /** Ours where the line is of an instruction of ours, else the bank's own. */
   readonly reference: string
+  /** The bank's own id of the booking, where it has one beside `reference`. */
+  readonly bankReference?: string
   readonly currency: string
   /** Minor units; positive when our balance at the bank grows. */
   readonly amount: bigint

@@ -116,6 +116,17 @@ export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
   return parseAll(CommandEnvironment, env)
 }
 
+const ReconcileEnvironment = z.object({
+  DATABASE_URL: postgresUrl.optional(),
+  RECONCILIATION_LATE_DAYS: BANK_SETTINGS.RECONCILIATION_LATE_DAYS,
+  STATEMENT_LINES_MAX: BANK_SETTINGS.STATEMENT_LINES_MAX,
+})
+
+/** What `florin bank reconcile` is told, as the worker is. */
+export function readReconcileConfig(env: NodeJS.ProcessEnv = process.env) {
+  return parseAll(ReconcileEnvironment, env)
+}
+
 /** What `npm start` seals with, of what it tells its processes. */
 export function readVaultKeys(env: NodeJS.ProcessEnv): VaultKeys {
   const keys = parseAll(z.object(VAULT_SETTINGS), env)

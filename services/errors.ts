@@ -46,6 +46,8 @@ export type ServiceErrorCode =
   | 'invalid_request'
   | 'invalid_token'
   | 'issuer_unknown'
+  | 'item_not_correctable'
+  | 'item_resolved'
   | 'last_factor'
   | 'method_not_allowed'
   | 'name_mismatch'

@@ -6,6 +6,7 @@ import type { Dependants } from './banking/resolve.ts'
 import { paidOut } from './merchants/settlements.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
 import type { Bell, Handlers } from './queue.ts'
+import { advanceReconciliation } from './reconciliation/work.ts'
 
 export const DEPENDANTS: Dependants = {
   payment: bankFunded,
@@ -20,6 +21,7 @@ export function openHandlers(context: Context): Handlers {
       advanceInstruction(context, DEPENDANTS, id),
     ),
     callback: measured(context, 'callback', (id) => applyCallback(context, DEPENDANTS, id)),
+    reconciliation: measured(context, 'reconciliation', (id) => advanceReconciliation(context, id)),
   }
 }
 

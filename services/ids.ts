@@ -31,6 +31,8 @@ const KINDS = {
   rsk: 'a risk rule',
   prp: 'a proposal',
   sec: 'an entry of the security log',
+  rcn: 'a reconciliation',
+  rci: 'an item of a reconciliation',
 } as const
 
 export type Kind = keyof typeof KINDS

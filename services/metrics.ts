@@ -7,11 +7,18 @@ export interface Metrics {
   readonly ringHandled: (labels: RingLabels, duration_s: number) => void
   /** A value that is read when somebody asks. */
   readonly gauge: (name: string, help: string, read: () => number) => void
+  /** The same for each bank and currency. */
+  readonly gauges: (name: string, help: string, read: () => Promise<readonly Measured[]>) => void
   /** The same for what only grows. */
   readonly total: (name: string, help: string, read: () => number) => void
   /** The exposition text, and its content type. */
   readonly text: () => Promise<string>
   readonly contentType: string
+}
+
+export interface Measured {
+  readonly labels: { readonly bank: string; readonly currency: string }
+  readonly value: number
 }
 
 interface RequestLabels {
@@ -51,21 +58,7 @@ export function openMetrics(process: string): Metrics {
       units.inc(size)
     },
     ringHandled: (labels, duration_s) => rings.observe({ ...labels }, duration_s),
-    gauge: (name, help, read) => {
-      const gauge: Gauge = new Gauge({
-        ...{ name, help, registers },
-        collect: () => gauge.set(read()),
-      })
-    },
-    total: (name, help, read) => {
-      const total: Counter = new Counter({
-        ...{ name, help, registers },
-        collect: () => {
-          total.reset()
-          total.inc(read())
-        },
-      })
-    },
+    ...readWhenAsked(registers),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }
@@ -85,3 +78,31 @@ function requestsIn(registers: Registry[]): Metrics['requestAnswered'] {
     known.observe(duration_s)
   }
 }
+/** What is known elsewhere, and looked up when somebody asks. */
+const readWhenAsked = (registers: Registry[]): Pick<Metrics, 'gauge' | 'gauges' | 'total'> => ({
+  gauge: (name, help, read) => {
+    const gauge: Gauge = new Gauge({
+      ...{ name, help, registers },
+      collect: () => gauge.set(read()),
+    })
+  },
+  gauges: (name, help, read) => {
+    const gauge: Gauge = new Gauge({
+      ...{ name, help, labelNames: ['bank', 'currency'], registers },
+      async collect() {
+        const measured = await read()
+        gauge.reset()
+        for (const { labels, value } of measured) gauge.set({ ...labels }, value)
+      },
+    })
+  },
+  total: (name, help, read) => {
+    const total: Counter = new Counter({
+      ...{ name, help, registers },
+      collect: () => {
+        total.reset()
+        total.inc(read())
+      },
+    })
+  },
+})

@@ -20,6 +20,7 @@ import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
 import { overseen } from './proposals/overseen.ts'
 import { proposalEndpoints } from './proposals/routes.ts'
+import { reconciliationEndpoints } from './reconciliation/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
@@ -46,6 +47,7 @@ const actions = [
   ...eventEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
+  ...reconciliationEndpoints,
   ...riskEndpoints,
   ...reviewEndpoints,
   ...peopleEndpoints,

@@ -13,6 +13,8 @@ import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
+import { watchUnexplained } from './reconciliation/unexplained.ts'
+import { sweepReconciliations } from './reconciliation/work.ts'
 import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
@@ -35,6 +37,7 @@ function repeatedOf(context: Context): readonly Repeated[] {
   const turn = () => Math.floor(now().getTime() / MINUTE_MS)
   return [
     { what: 'sweep', every_ms: often, work: () => sweep(context) },
+    { what: 'reconciliations', every_ms: often, work: () => sweepReconciliations(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
@@ -62,6 +65,7 @@ function repeat(log: Logger, { what, every_ms, work }: Repeated): () => Promise<
 await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
+  watchUnexplained(context)
 
   const repeated = repeatedOf(context).map((job) => repeat(log, job))
 

@@ -16,6 +16,7 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
+import { reconciled } from './support/reconciliation.ts'
 import { world } from './support/world.ts'
 
 const approval = { pin: PIN }
@@ -32,11 +33,9 @@ async function topUp(who: Awaited<ReturnType<typeof person>>, account: string, a
  */
 async function expectBanksAgree() {
   for (const name of ['north', 'south']) {
-    const { body } = await call(OPERATOR, 'GET', `/v1/banks/${name}/reconciliation`)
-    for (const one of body.data) {
-      expect(one, name).to.deep.include({ unknown_to_us: [], unknown_to_bank: [] })
-      expect(one.agrees, JSON.stringify(one)).to.equal(true)
-    }
+    const { state, balances, failure } = await reconciled(name)
+    expect(state, failure ?? '').to.equal('completed')
+    for (const one of balances) expect(one.agrees, JSON.stringify(one)).to.equal(true)
   }
 }
 

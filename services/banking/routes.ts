@@ -1,9 +1,9 @@
-/** Linked bank accounts, the banks' callbacks, and holding a bank's statement against the books. */
+/** Linked bank accounts, and the banks' callbacks. */
 import { z } from 'zod'
 import { merchantOwner, personOwner } from '../books/chart.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint, type PublicEndpoint } from '../http/endpoint.ts'
-import { CurrencyCode, MoneyOut, moneyOut, text, Timestamp } from '../http/schemas.ts'
+import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import {
   bankAccountOut,
@@ -13,7 +13,6 @@ import {
   unlinkBankAccount,
 } from './bank_accounts.ts'
 import { receiveCallback } from './callbacks.ts'
-import { reconcile } from './reconcile.ts'
 
 const BankName = z.string().regex(/^[a-z][a-z0-9_]{1,31}$/)
 
@@ -27,17 +26,6 @@ const BankAccountOut = z
     created_at: Timestamp,
   })
   .meta({ id: 'BankAccount' })
-
-const ReconciliationOut = z
-  .strictObject({
-    currency: CurrencyCode,
-    statement: MoneyOut.describe('The sum of the bank’s own lines'),
-    books: MoneyOut.describe('What our account of our money there says'),
-    agrees: z.boolean(),
-    unknown_to_us: z.array(z.string()),
-    unknown_to_bank: z.array(z.string()),
-  })
-  .meta({ id: 'Reconciliation' })
 
 const ownerOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
   caller.scope === 'person' ? personOwner(caller.person.id) : merchantOwner(caller.merchant)
@@ -81,26 +69,6 @@ export const bankingEndpoints = [
       const unlinked = await unlinkBankAccount(context, ownerOf(caller), params.id)
       if (!unlinked) throw new ServiceError('not_found')
       return { status: 204 }
-    },
-  }),
-  endpoint({
-    ...{ method: 'GET', path: '/v1/banks/:bank/reconciliation', tag: 'Operators' },
-    summary: 'A bank’s own statement against our account of our money there',
-    scopes: ['operator'],
-    params: z.strictObject({ bank: BankName }),
-    answers: { 200: z.strictObject({ data: z.array(ReconciliationOut) }) },
-    refusals: ['not_found', 'bank_unreachable', 'bank_outcome_unknown'],
-    handle: async (context, { params }) => {
-      const found = await reconcile(context, params.bank)
-      const data = found.map(({ currency, statement, books, unknownToUs, unknownToBank }) => ({
-        currency,
-        statement: moneyOut({ amount: statement, currency }),
-        books: moneyOut({ amount: books, currency }),
-        agrees: statement === books && unknownToUs.length + unknownToBank.length === 0,
-        unknown_to_us: unknownToUs,
-        unknown_to_bank: unknownToBank,
-      }))
-      return { status: 200, body: { data } }
     },
   }),
 ]

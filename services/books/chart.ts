@@ -84,6 +84,10 @@ export async function feeAccounts(context: Context, currency: Currency) {
 export const reviewAccount = (context: Context, currency: Currency) =>
   accountOf(context, { owner: PLATFORM, type: 'suspense', currency })
 
+/** What we bear ourselves: a bank's charges, and what was written off. */
+export const lossAccount = (context: Context, currency: Currency) =>
+  accountOf(context, { owner: PLATFORM, type: 'loss', currency })
+
 /** Our own accounts that an exchange touches. */
 export async function exchangeAccounts(context: Context, sell: Currency, buy: Currency) {
   const owner = PLATFORM

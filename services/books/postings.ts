@@ -190,3 +190,40 @@ export function resolvedWithoutOwner(
   const standIn = { accounts: { ...accounts, owner: suspense }, money, hold }
   return resolvedByBank(occasion, direction, outcome, standIn)
 }
+
+type ReconciliationAccounts = Readonly<Record<'bank' | 'suspense' | 'loss', AccountId>>
+
+/**
+ * What corrects our account at a bank, by how it and the bank's statement differ. What has no
+ * owner, or what the bank owes us, waits in `suspense` until somebody has sorted it out.
+ */
+const CORRECTIONS = {
+  /** Money came that nobody knows. */
+  unknown_incoming: ({ bank, suspense }, amount) => ['unknown_incoming', bank, suspense, amount],
+  /** Money left that nobody sent: what banks take for their service. */
+  bank_charge: ({ loss, bank }, amount) => ['bank_charge', loss, bank, amount],
+  /** We believe that money came, or left, and the bank does not. */
+  never_came: ({ suspense, bank }, amount) => ['never_came', suspense, bank, amount],
+  never_left: ({ bank, suspense }, amount) => ['never_left', bank, suspense, amount],
+  /** More or less than we booked. */
+  came_more: ({ bank, suspense }, amount) => ['amount_differs', bank, suspense, amount],
+  came_less: ({ suspense, bank }, amount) => ['amount_differs', suspense, bank, amount],
+  /** The bank did it twice. */
+  came_twice: ({ bank, suspense }, amount) => ['duplicate', bank, suspense, amount],
+  left_twice: ({ suspense, bank }, amount) => ['duplicate', suspense, bank, amount],
+} as const satisfies Record<string, (accounts: ReconciliationAccounts, amount: bigint) => Leg>
+
+export type Difference = keyof typeof CORRECTIONS
+
+export const DIFFERENCES = Object.keys(CORRECTIONS) as [Difference, ...Difference[]]
+
+/** @param money the difference, positive. */
+export function reconciled(
+  occasion: Occasion,
+  difference: Difference,
+  accounts: ReconciliationAccounts,
+  { amount, currency }: Money,
+): NewTransfer {
+  const leg: Leg = CORRECTIONS[difference](accounts, amount)
+  return movement(occasion, currency, 'single', leg)
+}

@@ -1,5 +1,6 @@
 /** `florin`: the commands, by their names. Exit codes: 0 proven, 1 not proven, 2 not done. */
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
+import { reconcileBank } from './reconcile.ts'
 import { rotateKeys } from './rotate.ts'
 import { statementCommand } from './statement.ts'
 import { type Command, openTerminal, UsageError } from './terminal.ts'
@@ -12,6 +13,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'Write an account’s statement, however long it is (DATABASE_URL)',
     run: (words) => statementCommand(words),
   },
+  'bank reconcile': reconcileBank,
   'keys rotate': rotateKeys,
   'ledger verify': verifyLedger,
   'ledger export-checkpoints': exportCheckpoints,

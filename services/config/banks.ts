@@ -76,4 +76,19 @@ export const BANK_SETTINGS = {
   MANUAL_AFTER_S: integer(86_400, 1, 1_209_600).describe(
     'After so long a bank is asked a last time; then a person decides',
   ),
+  RECONCILIATION_TIMES: json
+    .pipe(z.record(z.string(), z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)))
+    .prefault('{"*":"05:00"}')
+    .describe(
+      'JSON: from when on each day (UTC) a bank’s own statement is reconciled; `*` is every other',
+    ),
+  RECONCILIATION_LATE_DAYS: integer(3, 0, 30).describe(
+    'How many days a bank may book before or after our books without being late',
+  ),
+  STATEMENT_BYTES_MAX: integer(268_435_456, 1_048_576, 4_294_967_296).describe(
+    'How many bytes an uploaded statement may have',
+  ),
+  STATEMENT_LINES_MAX: integer(5_000_000, 1_000, 50_000_000).describe(
+    'How many lines a statement may have',
+  ),
 }

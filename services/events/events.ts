@@ -26,6 +26,7 @@ export const EVENT_TYPES = [
   'instruction.manual',
   'instruction.returned',
   'exchange.completed',
+  'reconciliation.unexplained',
   'person.device_bound',
   'person.device_revoked',
   'person.erased',

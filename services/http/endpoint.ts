@@ -13,6 +13,7 @@ import type { Right, Scope } from '../identity/scopes.ts'
 import type { Standing } from '../identity/standing.ts'
 import type { Known } from '../identity/weak_pins.ts'
 import type { Rate } from './rates.ts'
+import type { Upload } from './uploads.ts'
 
 /** By which credential somebody is here. */
 interface Session {
@@ -66,6 +67,8 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly body: B
   /** What was parsed, as it was sent. */
   readonly sent: Sent
+  /** The file that came instead of `body`, where the endpoint takes one. */
+  readonly upload?: Upload | undefined
   /** By which the ledger recognises this request when it comes again. */
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
@@ -121,6 +124,8 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly body?: z.ZodType<B>
   /** How large the body may be, where it may be larger than most. */
   readonly bytesMax?: number
+  /** Files it takes instead of `body`. No key makes one the same as another. */
+  readonly uploadTypes?: readonly string[]
   /** Content types of success beside application/json. */
   readonly otherTypes?: readonly string[]
   /** What success looks like, by status. A stored answer gets the status `statusOf` says. */

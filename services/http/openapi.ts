@@ -122,7 +122,10 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
     ...(body !== undefined && {
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: schemaOf(body, components, 'input') } },
+        content: {
+          'application/json': { schema: schemaOf(body, components, 'input') },
+          ...files(one),
+        },
       },
     }),
     responses: {
@@ -185,6 +188,9 @@ function successes(
 }
 
 const apiKeysOf = ({ tokensOnly }: AnyEndpoint) => (tokensOnly === true ? '. No API key' : '')
+
+const files = ({ uploadTypes = [] }: AnyEndpoint): Json =>
+  Object.fromEntries(uploadTypes.map((type) => [type, { schema: { type: 'string' } }]))
 
 /** What a caller must know who gets 202 where the call itself never answers that. */
 function secondPersonOf({ secondPerson = false }: AnyEndpoint): string {

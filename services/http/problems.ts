@@ -63,6 +63,8 @@ export const PROBLEMS = {
   issuer_unknown: [422, 'No issuer of that name may say who acts for a merchant'],
   ledger_saturated: [503, 'Too much is waiting to be written'],
   ledger_unavailable: [503, 'The books did not confirm; ask again with the same key'],
+  item_not_correctable: [409, 'Nothing of ours corrects this: wait, or resolve its instruction'],
+  item_resolved: [409, 'The item is not open any more'],
   last_factor: [409, 'Nothing else would be left to agree with'],
   limit_exceeded: [422, 'More than the payer may spend'],
   merchant_subject_exists: [409, 'The subject acts for a merchant already'],

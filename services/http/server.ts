@@ -23,6 +23,7 @@ import { render, renderProblem } from './render.ts'
 import { openStrangers, type Strangers } from './strangers.ts'
 import { openStreams, type Streams } from './streams.ts'
 import { refuseUnreadable } from './unreadable.ts'
+import { uploadIn } from './uploads.ts'
 
 /** Slow clients are cut off rather than waited for, and looked for this often. */
 const CHECKING_MS = 1_000
@@ -190,7 +191,7 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
   const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
     const state = stateOf(ctx)
-    const { caller, json } = await received(context, strangers, endpoint, ctx, limits)
+    const { caller, json, upload } = await received(context, strangers, endpoint, ctx, limits)
     const { requestId, address } = state.origin
     const origin = { requestId, address, actor: actorOf(caller) }
     state.origin = origin
@@ -202,14 +203,15 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
-    const body = parse(endpoint.body, json)
+    const body = upload === undefined ? parse(endpoint.body, json) : undefined
     const claim =
-      key === undefined || endpoint.idempotency === undefined
+      key === undefined || endpoint.idempotency === undefined || upload !== undefined
         ? undefined
         : claimOfRequest(owner, route, key, { params, body: json })
     const sent = { params: given.params, query: given.query, body: json }
     const idempotencyKey = key ?? ''
-    const request = { caller, params, query, body, sent, claim, address, idempotencyKey }
+    const asking = { caller, params, query, body, sent, upload }
+    const request = { ...asking, claim, address, idempotencyKey }
     const asked = { ...context, origin }
     // Looked up together with the answer, if there is one: a request waits for one round trip.
     const admission = caller.scope === 'person' ? caller.standing : undefined
@@ -239,13 +241,15 @@ async function received(
   const credential = await strangers.verified({ address, shown: shown.authorization }, verify)
   state.origin = { ...state.origin, actor: bearerOf(credential) }
   roleAt(credential, endpoint)
-  if (endpoint.body === undefined) {
-    return { caller: await callerOf(context, credential, endpoint), json: undefined }
+  const { uploadTypes: types = [] } = endpoint
+  const upload = uploadIn(ctx.req, { types, bytesMax: context.config.STATEMENT_BYTES_MAX })
+  if (endpoint.body === undefined || upload !== undefined) {
+    return { caller: await callerOf(context, credential, endpoint), json: undefined, upload }
   }
   const json = await readJson(ctx.req, limits)
   // A key says nothing about itself: whether it is good was looked up, and is looked up again.
   const same = credential.kind === 'api_key' ? await verify() : credential
-  return { caller: await callerOf(context, same, endpoint), json }
+  return { caller: await callerOf(context, same, endpoint), json, upload }
 }
 
 /** Nothing else in a request says who it is from. */

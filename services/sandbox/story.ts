@@ -213,11 +213,20 @@ async function proof(client: Client, tell: Tell): Promise<void> {
       tell,
       'Operator',
       `compares with ${name}'s statement`,
-      () => client.call(operator, { path: `/v1/banks/${name}/reconciliation` }),
-      (body) => reconciled(body['data'] as readonly Reconciled[]),
+      () => reconciliation(client, name),
+      (body) => reconciled(body['balances'] as readonly Reconciled[]),
     )
   }
 }
+
+async function reconciliation(client: Client, bank: string): Promise<Answer> {
+  const path = `/v1/banks/${bank}/reconciliations`
+  const asked = await client.call(operator, { method: 'POST', path, body: {} })
+  if (asked.status >= 400) return asked
+  return client.until(operator, `/v1/reconciliations/${String(asked.body['id'])}`, isOver)
+}
+
+const isOver = ({ state }: Answer['body']) => state === 'completed' || state === 'failed'
 
 interface Reconciled {
   readonly agrees: boolean
