@@ -89,10 +89,52 @@ describe('the directory of exchange', () => {
     const bank = await openFileBank()
     await bank.drop('a.xml', camt054(entryOf({ amount: '1', own: 'A' })))
     const [file] = await collected(bank.adapter)
-    await link(join(bank.folder, 'in', 'a.xml'), join(bank.folder, 'processed', 'a.xml'))
+    const [taken = ''] = await bank.names('reading')
+    await link(join(bank.folder, 'reading', taken), join(bank.folder, 'processed', 'a.xml'))
     await file?.accept()
     expect(await bank.names('processed')).to.deep.equal(['a.xml'])
-    expect(await bank.names('in')).to.deep.equal([])
+    expect(await bank.names('reading')).to.deep.equal([])
+  })
+
+  it('takes a file away before it reads it, so that another of its name is another', async () => {
+    const bank = await openFileBank()
+    await bank.drop('a.xml', camt054(entryOf({ amount: '1', own: 'A' })))
+    const [first] = await collected(bank.adapter)
+    await bank.drop('a.xml', camt054(entryOf({ amount: '2', own: 'B' })))
+    await first?.accept()
+    const [second] = await collected(bank.adapter)
+    expect(second?.events.map(({ reference }) => reference)).to.deep.equal(['B'])
+    await second?.accept()
+    expect(await bank.names('processed')).to.deep.equal(['a.xml', 'a.xml.2'])
+  })
+
+  it('does not say that nothing arrived when something may have', async () => {
+    const bank = await openFileBank()
+    const batch = batchOf('B1', order('A'))
+    await bank.adapter.submitBatch(batchOf('B0', order('B')))
+    const out = join(bank.folder, 'out')
+    await rename(out, `${out}.away`)
+    await writeFile(out, '')
+    const codeOf = (error: { code: string }) => error.code
+    expect(await bank.adapter.submitBatch(batch).catch(codeOf)).to.equal('bank_unreachable')
+    await unlink(out)
+    await mkdir(join(out, 'B1.xml'), { recursive: true })
+    expect(await bank.adapter.submitBatch(batch).catch(codeOf)).to.equal('bank_outcome_unknown')
+    await rename(join(out, 'B1.xml'), join(out, 'folder'))
+    await bank.adapter.submitBatch(batch)
+    expect(await bank.read('out', 'B1.xml')).to.match(/<MsgId>B1</)
+    expect(await bank.names('staging')).to.deep.equal([])
+  })
+
+  it('that was never set up is noticed at the start', () => {
+    const good = configIn('/nowhere')
+    const faults = [
+      { currencies: ['EUR', 'USD'] },
+      { bic: 'abc' },
+      { accounts: { ...good.accounts, EUR: { iban: 'NL92ABNA0417164300' } } },
+    ]
+    for (const fault of faults) expect(() => openBanks([{ ...good, ...fault }])).to.throw()
+    expect(openBanks([good]).size).to.equal(1)
   })
 
   it('overlooks what is no finished file of this folder', async () => {
@@ -142,6 +184,6 @@ describe('the directory of exchange', () => {
     await bank.drop('2.xml', day('S2', '-1', '-2', 'B'))
     expect(await brief()).to.deep.equal(['1 A', '2 B'])
     expect(await bank.names('failed')).to.deep.equal(['bad.xml', 'bad.xml.reason'])
-    expect(await bank.names('in')).to.deep.equal(['other.xml'])
+    expect((await collected(bank.adapter)).map(({ name }) => name)).to.deep.equal(['other.xml'])
   })
 })

@@ -105,6 +105,22 @@ describe('a file from the bank', () => {
     expect(events[3]).to.deep.include({ remittance: 'for A', sender: 'Eve' })
   })
 
+  it('knows money that comes back by the bank’s word for it, not by the sender’s', async () => {
+    const codes = [
+      ['RCDT', true, 'RRTN', 'A returned 1250'],
+      ['RCDT', true, 'ESCT', 'X received 1250'],
+      ['ICDT', true, 'RRTN', 'A returned 1250'],
+      ['IDDT', false, 'UPDD', 'A returned 1250'],
+      ['RDDT', false, 'ESDD', undefined],
+      ['RDDT', true, 'UPDD', 'X received 1250'],
+    ] as const
+    for (const [family, credit, code, meaning] of codes) {
+      const entry = entryOf({ amount: '12.50', own: 'A', reference: 'X', credit, family })
+      const [said] = briefly(await eventsOf(camt054(entry.replace('ESCT', code))))
+      expect(said, `${family} ${code}`).to.equal(meaning)
+    }
+  })
+
   it('gives money that came one id, in whatever file it is told', async () => {
     const entry = entryOf({ amount: '9.99', credit: true, reference: 'B4' })
     const [once] = await eventsOf(camt054(entry))

@@ -10,10 +10,17 @@ import {
 import type { Money } from '../../ledger/money.ts'
 import { CAMT053, readCamt053 } from './camt053.ts'
 import type { Iso20022Config } from './config.ts'
-import { exchangeIn, isGone, unreachable, type Exchange, type Incoming } from './exchange.ts'
+import {
+  exchangeIn,
+  isForbidden,
+  isGone,
+  unreachable,
+  type Exchange,
+  type Incoming,
+} from './exchange.ts'
 import { readMessage, type Message, type Sent } from './messages.ts'
 import { orderOf, recallOf } from './orders.ts'
-import { hashOf } from './text.ts'
+import { hashOf, isChecked } from './text.ts'
 import { moneyAt } from './values.ts'
 import { BadFile, messageOf, neededText, readUnits, type Bytes } from './xml.ts'
 
@@ -22,12 +29,13 @@ const CAPABILITIES: readonly Capability[] = [
 ]
 
 /** Of a file that is read whole before anything of it is believed; statements may be longer. */
-const FILE_BYTES_MAX = 64 * 1024 * 1024
+const FILE_BYTES_MAX = 32 * 1024 * 1024
 
 export function iso20022Adapter(
   config: Iso20022Config,
   { clock }: { readonly clock: () => Date },
 ): BankAdapter {
+  checkConfig(config)
   const exchange = exchangeIn(config.folder)
   return {
     ...UNSUPPORTED,
@@ -51,22 +59,42 @@ export function iso20022Adapter(
   }
 }
 
+/** @throws {Error} for a configuration that cannot be meant: better now than from the bank. */
+function checkConfig({ name, currencies, accounts, bic }: Iso20022Config): void {
+  const missing = currencies.filter((code) => accounts[code] === undefined)
+  if (missing.length > 0) throw new Error(`${name}: no account in ${missing.join(' ')}`)
+  for (const { iban } of Object.values(accounts))
+    if (!isChecked(iban)) throw new Error(`${name}: ${iban} is not an IBAN`)
+  if (!/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/.test(bic))
+    throw new Error(`${name}: ${bic} is not a BIC`)
+}
+
 /** The names of our files come from our own references, and from nothing else. */
 function nameOf(reference: string): string {
   if (!/^[A-Z0-9]{1,35}$/.test(reference)) throw new Error(`${reference} is no name for a file`)
   return `${reference}.xml`
 }
 
-/** A file that cannot be written is a fault of the order, found before any bank can know of it. */
+/**
+ * Whatever fails before the file is laid ready cannot have reached the bank; from then on it may
+ * have, or will as soon as the same file is handed over again.
+ */
 async function handOver(exchange: Exchange, name: string, write: () => Buffer): Promise<void> {
+  let staged: string | undefined
   try {
-    if (await exchange.isSent(name)) return
-    await exchange.send(name, written(write))
+    if (!(await exchange.isSent(name))) staged = await exchange.stage(name, written(write))
   } catch (error) {
     throw unreachable(error)
   }
+  try {
+    await exchange.handOver(name, staged)
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new BankError('bank_outcome_unknown', { cause, detail: `the directory: ${detail}` })
+  }
 }
 
+/** A file that cannot be written is a fault of the order, found before any bank can know of it. */
 function written(write: () => Buffer): Buffer {
   try {
     return write()
@@ -77,7 +105,7 @@ function written(write: () => Buffer): Buffer {
 }
 
 async function* collected(exchange: Exchange): AsyncGenerator<Collected> {
-  for (const file of await listed(exchange, 'in')) {
+  for (const file of await listed(exchange, 'reading')) {
     const read = await readOrFault(exchange, file)
     if (read === 'not ours') continue
     if ('fault' in read) yield faulty(exchange, file, read.fault)
@@ -103,7 +131,7 @@ function faulty(exchange: Exchange, file: Incoming, fault: string): Collected {
   }
 }
 
-async function listed(exchange: Exchange, folder: 'in' | 'statements') {
+async function listed(exchange: Exchange, folder: 'reading' | 'statements') {
   try {
     return await exchange.list(folder)
   } catch (error) {
@@ -122,6 +150,7 @@ async function readOrFault(
   } catch (error) {
     if (error instanceof BadFile) return { fault: error.message }
     if (isGone(error)) return 'not ours'
+    if (isForbidden(error)) return { fault: 'we may not read the file' }
     throw unreachable(error)
   }
 }
@@ -170,7 +199,7 @@ async function* statementLines(exchange: Exchange): AsyncGenerator<StatementLine
   let line = 0
   for (const file of await listed(exchange, 'statements')) {
     let isCopy = false
-    for await (const item of readCamt053(exchange.read(file.path))) {
+    for await (const item of kept(exchange, file)) {
       if (item.kind === 'statement') {
         const { account, id, sequence = '', createdAt } = item.statement
         const statement = hashOf(account, id, sequence, createdAt.toISOString())
@@ -181,8 +210,19 @@ async function* statementLines(exchange: Exchange): AsyncGenerator<StatementLine
   }
 }
 
+/** It was whole when we put it there: whoever changed it has to say what the bank booked. */
+async function* kept(exchange: Exchange, { name, path }: Incoming) {
+  try {
+    yield* readCamt053(exchange.read(path))
+  } catch (cause) {
+    if (!(cause instanceof BadFile)) throw unreachable(cause)
+    const detail = `the statement ${name} was changed: ${cause.message}`
+    throw new BankError('bank_outcome_unknown', { cause, detail })
+  }
+}
+
 async function takeStatements(exchange: Exchange): Promise<void> {
-  for (const file of await listed(exchange, 'in')) {
+  for (const file of await listed(exchange, 'reading')) {
     const fault = await statementFault(exchange, file)
     if (fault === undefined) await exchange.move(file, 'statements')
     else if (fault !== 'no statement') await exchange.fail(file, fault)
@@ -194,7 +234,7 @@ async function statementFault(exchange: Exchange, file: Incoming): Promise<strin
   try {
     if ((await messageOf(exchange.read(file.path))) !== CAMT053) return 'no statement'
   } catch (error) {
-    if (error instanceof BadFile || isGone(error)) return 'no statement'
+    if (error instanceof BadFile || isGone(error) || isForbidden(error)) return 'no statement'
     throw unreachable(error)
   }
   try {

@@ -77,7 +77,8 @@ function bookingOf(
   const told = referenceAt(details, 'Refs/AcctSvcrRef')
   // Some banks give every transaction of a batch the reference of the batch.
   const bankReference = told === undefined || told === entry.reference ? fallback : told
-  const party = amount > 0n ? 'Dbtr' : 'Cdtr'
+  const party = `RltdPties/${amount > 0n ? 'Dbtr' : 'Cdtr'}`
+  const senders = [`${party}/Pty/Nm`, `${party}/Agt/FinInstnId/Nm`]
   return {
     reference: isOurs ? own : bankReference,
     bankReference,
@@ -85,9 +86,9 @@ function bookingOf(
     amount,
     currency: entry.currency,
     bookedAt: entry.bookedAt,
-    reason: textAt(details, 'RtrInf/Rsn/Cd', 'RtrInf/Rsn/Prtry'),
-    remittance: remittanceOf(details) ?? textAt(entry.element, 'AddtlNtryInf'),
-    sender: textAt(details, `RltdPties/${party}/Pty/Nm`, `RltdPties/${party}/Agt/FinInstnId/Nm`),
+    reason: reasonAt(details, 'RtrInf/Rsn'),
+    remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
+    sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
   }
 }
 
@@ -98,9 +99,9 @@ function ownReference(details: Element | undefined): string | undefined {
 
 /**
  * Only our own orders move money under our references: a stranger may write any reference he likes
- * on a transfer to us, and it stays `received`. So the bank's code for the transaction decides:
- * issued credit transfers and issued direct debits are ours. A bank without such codes is believed
- * about money that leaves us, and about what it calls a return.
+ * on a transfer to us, and it stays `received`. So the bank's code for the transaction decides, and
+ * the way the money went. A bank without such codes is believed about money that leaves us, and
+ * about what it calls a return.
  */
 function kindOf(
   entry: Element,
@@ -109,16 +110,30 @@ function kindOf(
   own: string | undefined,
 ): Booking['kind'] {
   const code = [details, entry].map((one) => find(one, 'BkTxCd/Domn/Fmly')).find(Boolean)
-  const family = textAt(code, 'Cd')
+  const ways = WAYS[textAt(code, 'Cd') ?? ''] ?? UNCODED
   const isReturn =
     find(details, 'RtrInf') !== undefined ||
     textAt(entry, 'RvslInd') === 'true' ||
     RETURNS.has(textAt(code, 'SubFmlyCd') ?? '')
-  const foreign = family === 'RCDT' || family === 'RDDT'
-  const isOurs = own !== undefined && !foreign
-  if (isOurs && isReturn) return 'returned'
-  if (isOurs && (family === 'IDDT' ? amount > 0n : amount < 0n)) return 'settled'
+  const kind = isReturn ? 'returned' : 'settled'
+  if (own !== undefined && ways[kind].includes(amount > 0n ? 'in' : 'out')) return kind
   return amount > 0n ? 'received' : 'other'
+}
+
+interface Ways {
+  readonly settled: readonly ('in' | 'out')[]
+  readonly returned: readonly ('in' | 'out')[]
+}
+
+const UNCODED: Ways = { settled: ['out'], returned: ['in', 'out'] }
+
+/** Which way money of ours goes, by family: transfers and debits that we issued, or received. */
+const WAYS: Readonly<Record<string, Ways>> = {
+  ICDT: { settled: ['out'], returned: ['in'] },
+  IDDT: { settled: ['in'], returned: ['out'] },
+  // Some banks book a transfer that comes back as one that they received.
+  RCDT: { settled: [], returned: ['in'] },
+  RDDT: { settled: [], returned: [] },
 }
 
 /** Sub-families of the external code set that undo: returns, rejections, reversals, refunds. */
@@ -132,12 +147,21 @@ function referenceAt(element: Element | undefined, path: string): string | undef
   return reference
 }
 
-const REMITTANCE_MAX = 140
+const WORDS_MAX = 140
+const REASON_MAX = 35
+
+function wordsOf(text: string | undefined, length: number): string | undefined {
+  const words = (text ?? '').replace(/\s+/g, ' ').trim()
+  return words === '' ? undefined : Array.from(words).slice(0, length).join('')
+}
 
 function remittanceOf(details: Element | undefined): string | undefined {
   const information = find(details, 'RmtInf')
   const structured = textAt(information, 'Strd/CdtrRefInf/Ref')
   const lines = all(information, 'Ustrd').map(({ text }) => text)
-  const words = [structured ?? '', ...lines].join(' ').replace(/\s+/g, ' ').trim()
-  return words === '' ? undefined : Array.from(words).slice(0, REMITTANCE_MAX).join('')
+  return wordsOf([structured ?? '', ...lines].join(' '), WORDS_MAX)
 }
+
+/** A code of ISO 20022, or the bank's own. */
+export const reasonAt = (element: Element | undefined, path: string): string | undefined =>
+  wordsOf(textAt(element, `${path}/Cd`, `${path}/Prtry`), REASON_MAX)

@@ -6,6 +6,7 @@
  *   out/         ours for the bank, which takes them away
  *   sent/        a copy of each of ours: proof that it was handed over, and what it held
  *   in/          the bank's for us
+ *   reading/     what we took from there: from now on nobody else can change it
  *   processed/   what we have written down
  *   statements/  account statements that are whole
  *   failed/      what could not be used, each beside a `.reason`
@@ -19,7 +20,16 @@ import { join } from 'node:path'
 import { BankError } from '../adapter.ts'
 import { BadFile, type Bytes } from './xml.ts'
 
-const FOLDERS = ['out', 'sent', 'in', 'processed', 'statements', 'failed', 'staging'] as const
+const FOLDERS = [
+  'out',
+  'sent',
+  'in',
+  'reading',
+  'processed',
+  'statements',
+  'failed',
+  'staging',
+] as const
 
 type Folder = (typeof FOLDERS)[number]
 
@@ -33,41 +43,62 @@ export interface Incoming {
 
 /** So many at a time: what is more waits for the next time. */
 const FILES_MAX = 10_000
+/** Room for what we append, within the 255 bytes of a name. */
+const NAME_MAX = 60
 const SAME_NAMES_MAX = 10_000
 
 export type Exchange = ReturnType<typeof exchangeIn>
 
 export function exchangeIn(root: string) {
-  const at = (folder: Folder, name = '') => join(root, folder, name)
+  const at: At = (folder, name = '') => join(root, folder, name)
+  return { ...outgoing(at), ...incoming(at), read: readFile }
+}
 
+function outgoing(at: At) {
   return {
-    /** Whether a file of this name was ever handed over; finishes a hand-over that was cut off. */
-    async isSent(name: string): Promise<boolean> {
-      if ((await statOf(at('sent', name))) === undefined) return false
-      await publish(at, name)
-      return true
+    /** Whether it was ever decided that a file of this name goes out. */
+    isSent: async (name: string) => (await statOf(at('sent', name))) !== undefined,
+
+    /** Lays a file ready; until it is handed over nobody will see it. */
+    async stage(name: string, bytes: Buffer): Promise<string> {
+      await makeFolders(at)
+      const staged = at('staging', `${name}.${randomUUID()}`)
+      await writeWhole(staged, bytes)
+      await syncFolder(at('staging'))
+      return staged
     },
 
-    /** Hands a file over, once: the same name again changes nothing, whatever the bytes. */
-    send: (name: string, bytes: Buffer): Promise<void> => send(at, name, bytes),
+    /**
+     * Hands a file over, once: the same name again changes nothing, whatever the bytes. Finishes
+     * what was cut off before.
+     */
+    async handOver(name: string, staged: string | undefined): Promise<void> {
+      if (staged !== undefined) {
+        // The link is the moment of the decision: of two who try, one makes it. What it names is
+        // whole, and is published by whoever comes next, should this process die right here.
+        const isFirst = await linked(staged, at('sent', name))
+        if (!isFirst) await rm(staged, { force: true })
+        await syncFolder(at('sent'))
+      }
+      await publish(at, name)
+    },
 
     readSent: (name: string): Promise<Bytes | undefined> => readIfThere(at('sent', name)),
+  }
+}
 
-    /** Files, oldest first. What is hidden, half-written, a link or a folder is not one. */
-    async list(folder: 'in' | 'statements'): Promise<readonly Incoming[]> {
+function incoming(at: At) {
+  return {
+    /** Files, oldest first; what came in is taken away first, so that the bank cannot change it. */
+    async list(folder: 'reading' | 'statements'): Promise<readonly Incoming[]> {
       await makeFolders(at)
-      const names = (await readdir(at(folder))).filter((name) => !isUnfinished(name))
-      const found: Incoming[] = []
-      for (const name of names.sort().slice(0, FILES_MAX)) {
-        const stat = await statOf(at(folder, name))
-        if (stat?.isFile() !== true) continue
-        const { mtimeMs: written_ms, size: size_bytes } = stat
-        found.push({ name, path: at(folder, name), written_ms, size_bytes })
-      }
-      return found.sort((a, b) => a.written_ms - b.written_ms || (a.name < b.name ? -1 : 1))
+      if (folder === 'reading') await takeIn(at)
+      const files = (await filesIn(at(folder))).map((file) => ({
+        ...file,
+        name: folder === 'reading' ? file.name.replace(/~[0-9a-f-]{36}$/, '') : file.name,
+      }))
+      return files.sort((a, b) => a.written_ms - b.written_ms || (a.name < b.name ? -1 : 1))
     },
-
-    read: readFile,
 
     /** Whoever was first has moved it: that it is gone is no error. */
     async move({ name, path }: Incoming, to: 'processed' | 'statements'): Promise<void> {
@@ -85,21 +116,29 @@ export function exchangeIn(root: string) {
 
 type At = (folder: Folder, name?: string) => string
 
-async function send(at: At, name: string, bytes: Buffer): Promise<void> {
-  await makeFolders(at)
-  const staged = at('staging', `${name}.${randomUUID()}`)
-  await writeWhole(staged, bytes)
-  await syncFolder(at('staging'))
-  // The link is the moment of the decision: of two who try, one makes it. What it names is whole,
-  // and is published by whoever comes next, should this process die right here.
-  const isFirst = await linked(staged, at('sent', name))
-  if (!isFirst) await rm(staged, { force: true })
-  await syncFolder(at('sent'))
-  await publish(at, name)
-}
-
 async function makeFolders(at: At): Promise<void> {
   await Promise.all(FOLDERS.map((folder) => mkdir(at(folder), { recursive: true })))
+}
+
+/** What is hidden, half-written, a link or a folder is no file. */
+async function filesIn(folder: string): Promise<Incoming[]> {
+  const names = (await readdir(folder)).filter((name) => !isUnfinished(name))
+  const found: Incoming[] = []
+  for (const name of names.sort().slice(0, FILES_MAX)) {
+    const path = join(folder, name)
+    const stat = await statOf(path)
+    if (stat?.isFile() !== true) continue
+    found.push({ name, path, written_ms: stat.mtimeMs, size_bytes: stat.size })
+  }
+  return found
+}
+
+/** Under a name of its own, for the bank may send another file under the same one. */
+async function takeIn(at: At): Promise<void> {
+  for (const { name, path } of await filesIn(at('in')))
+    await unlessGone(() =>
+      rename(path, at('reading', `${name.slice(0, NAME_MAX)}~${randomUUID()}`)),
+    )
 }
 
 /** Of all that is staged under the name only the file that was decided upon goes out. */
@@ -196,6 +235,8 @@ const codeOf = (error: unknown) =>
 
 /** Somebody else has moved it, or put a link in its place. */
 export const isGone = (error: unknown) => ['ENOENT', 'ELOOP'].includes(String(codeOf(error)))
+
+export const isForbidden = (error: unknown) => codeOf(error) === 'EACCES'
 
 /** A disk that fails is a bank that cannot be reached: whoever asks again loses nothing. */
 export function unreachable(cause: unknown): unknown {

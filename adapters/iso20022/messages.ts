@@ -4,7 +4,7 @@
  */
 import type { BankEvent, BankReport } from '../adapter.ts'
 import type { Money } from '../../ledger/money.ts'
-import { bookingsOf, OURS, type Booking } from './bookings.ts'
+import { bookingsOf, OURS, reasonAt, type Booking } from './bookings.ts'
 import { hashOf } from './text.ts'
 import { moneyAt, timeAt, timeOf } from './values.ts'
 import { all, BadFile, find, neededText, readUnits, textAt } from './xml.ts'
@@ -122,7 +122,7 @@ function statusAt(element: Element | undefined, name: string, above?: Status): S
   if (code === undefined) return above
   const outcome = STATUSES[code]
   if (outcome === undefined) throw new BadFile(`${code.slice(0, 40)} is no status we know`)
-  const own = textAt(element, 'StsRsnInf/Rsn/Cd', 'StsRsnInf/Rsn/Prtry')
+  const own = reasonAt(element, 'StsRsnInf/Rsn')
   return { outcome, reason: own ?? (above?.outcome === outcome ? above.reason : undefined) }
 }
 
@@ -231,7 +231,7 @@ function returns({ at }: Reading, id: string): BankEvent[] {
       reference: ownAt(one, 'OrgnlInstrId', 'OrgnlEndToEndId'),
       outcome: 'returned',
       money: moneyAt(one, 'RtrdIntrBkSttlmAmt'),
-      reason: textAt(one, 'RtrRsnInf/Rsn/Cd', 'RtrRsnInf/Rsn/Prtry'),
+      reason: reasonAt(one, 'RtrRsnInf/Rsn'),
       occurredAt: timeOf(settledAt ?? createdAt),
     })
   })
@@ -258,7 +258,7 @@ async function resolutions({ at, sent }: Reading, id: string): Promise<BankEvent
     const told = paths.find((path) => find(one, path) !== undefined)
     const money = told === undefined ? recalled?.get(reference) : moneyAt(one, told)
     if (money === undefined) throw new BadFile(`we recalled no ${reference}`)
-    const reason = textAt(one, 'CxlStsRsnInf/Rsn/Cd', 'CxlStsRsnInf/Rsn/Prtry')
+    const reason = reasonAt(one, 'CxlStsRsnInf/Rsn')
     return refusal(id, { reference, money, reason, occurredAt })
   })
 }

@@ -38,8 +38,8 @@ const DEPTH_MAX = 32
 const SLICE_BYTES = 64 * 1024
 /** So many characters without one tag, and it is a text that no field of ours can hold. */
 const QUIET_MAX = 8 * SLICE_BYTES
-/** Of one unit; an entry that books a batch of thirty thousand transactions is below it. */
-const ELEMENTS_PER_UNIT_MAX = 1_000_000
+/** Of one unit; an entry that books a batch of ten thousand transactions is below it. */
+const ELEMENTS_PER_UNIT_MAX = 400_000
 const TEXT_MAX = 10_000
 
 /**
