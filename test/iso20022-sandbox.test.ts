@@ -130,6 +130,17 @@ describe('a bank that takes files', () => {
     expect(line).to.deep.include({ amount: 700n, currency: 'JPY', description: 'for Ben' })
   })
 
+  it('ends its days by itself, if a day has a length', async () => {
+    const pair = await openPair()
+    await pair.bank.stop()
+    const bank = await startFileBank({ ...pair.options, day_ms: 20 })
+    await pair.adapter.submitBatch(batchOf('B1', paying('A', 1200n)))
+    for (let tries = 0; tries < 400 && (await statementOf(pair.adapter)).length < 1; tries += 1)
+      await pause(5)
+    await bank.stop()
+    expect((await statementOf(pair.adapter)).map(({ amount }) => amount)).to.deep.equal([-1200n])
+  })
+
   it('forgets nothing when it is stopped, and pays no file twice', async () => {
     const pair = await openPair()
     await pair.adapter.submitBatch(batchOf('B1', paying('A', 1200n)))

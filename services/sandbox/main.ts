@@ -31,7 +31,7 @@ const servers = await Promise.all([
   ),
   ...config.BANKS.filter((bank) => bank.protocol === 'iso20022').map(({ name, folder, accounts }) =>
     startFileBank({
-      ...{ name, folder, accounts },
+      ...{ name, folder, accounts, day_ms: 60_000 },
       journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
       customers: BANKS.find((bank) => bank.name === name)?.customers ?? [],
     }),

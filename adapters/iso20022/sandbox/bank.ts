@@ -62,9 +62,15 @@ function open(bank: Bank): FileBank {
     turn = done.catch(() => undefined)
     return done
   }
+  const { day_ms = Infinity } = bank.options
+  let dayEnds_ms = bank.clock().getTime() + day_ms
   const work = async () => {
     while (!stopping.signal.aborted) {
       await inTurn(() => round(bank))
+      if (bank.clock().getTime() >= dayEnds_ms) {
+        await inTurn(() => closeDay(bank))
+        dayEnds_ms = bank.clock().getTime() + day_ms
+      }
       await sleep(bank.options.poll_ms ?? POLL_MS).catch(() => undefined)
     }
   }

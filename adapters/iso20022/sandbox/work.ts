@@ -16,6 +16,8 @@ export interface FileBankOptions {
   /** Between an order's acceptance and its execution. */
   readonly delay_ms?: number
   readonly poll_ms?: number
+  /** How long a day is, at whose end comes a statement; without it a day ends by `closeDay`. */
+  readonly day_ms?: number
   readonly clock?: () => Date
 }
 
