@@ -16,6 +16,7 @@ const POLICY: Policy = {
   ...{ cutOff_s: 86_400, manualAfter_s: 172_800, canBeAsked: true },
 }
 const SENT = new Date('2026-01-01T00:00:00Z')
+const ONCE = { sentAt: SENT, lastSentAt: SENT, submissions: 1 } as const
 const after = (seconds: number) => new Date(SENT.getTime() + seconds * 1000)
 
 describe('what to do about an instruction whose outcome is open', () => {
@@ -32,7 +33,7 @@ describe('what to do about an instruction whose outcome is open', () => {
   ] as const
   for (const [when, state, sentAt, enquiries, age_s, step] of CASES) {
     it(`is to ${step} when ${when}`, () => {
-      const known = { state, sentAt, enquiries, submissions: 1 }
+      const known = { ...ONCE, state, sentAt, lastSentAt: sentAt, enquiries }
       expect(nextStep(known, after(age_s), POLICY)).to.equal(step)
     })
   }
@@ -40,24 +41,28 @@ describe('what to do about an instruction whose outcome is open', () => {
   it('is to wait for a bank that cannot be asked, and then to give it to a person', () => {
     const [silent, known] = [
       { ...POLICY, canBeAsked: false },
-      { state: 'sent', sentAt: SENT, enquiries: 0, submissions: 1 } as const,
+      { ...ONCE, state: 'sent', enquiries: 0 } as const,
     ]
     expect(nextStep(known, after(86_400), silent)).to.equal('wait')
-    expect(lookAgainAt(SENT, 0, after(90), silent)).to.deep.equal(after(172_800))
+    expect(lookAgainAt(known, after(90), silent)).to.deep.equal(after(172_800))
     expect(nextStep(known, after(172_800), silent)).to.equal('manual')
   })
 
-  it('is to send it again only after the cut-off', () => {
-    expect(mayResend(SENT, after(86_399), POLICY)).to.equal(false)
-    expect(mayResend(SENT, after(86_400), POLICY)).to.equal(true)
+  it('is to send it again only after the cut-off, when the bank was asked often enough', () => {
+    const asked = { lastSentAt: SENT, enquiries: 4 }
+    expect(mayResend(asked, after(86_399), POLICY)).to.equal(false)
+    expect(mayResend(asked, after(86_400), POLICY)).to.equal(true)
+    expect(mayResend({ ...asked, enquiries: 3 }, after(86_400), POLICY)).to.equal(false)
+    const again = { ...asked, lastSentAt: after(86_400) }
+    expect(mayResend(again, after(90_000), POLICY), 'a copy is on its way').to.equal(false)
   })
 
   it('is looked at again at the first enquiry, then spaced, then at the cut-off', () => {
     const ages = [
-      lookAgainAt(SENT, 0, after(0), POLICY),
-      lookAgainAt(SENT, 1, after(90), POLICY),
-      lookAgainAt(SENT, 3, after(3_700), POLICY),
-      lookAgainAt(SENT, 4, after(90_000), POLICY),
+      lookAgainAt({ ...ONCE, state: 'sent', enquiries: 0 }, after(0), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 1 }, after(90), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 3 }, after(3_700), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 4 }, after(90_000), POLICY),
     ].map((at) => (at.getTime() - SENT.getTime()) / 1000)
     expect(ages).to.deep.equal([90, 1_890, 86_400, 91_800])
   })

@@ -118,8 +118,10 @@ async function submit({ context, isMine }: Held, instruction: Instruction): Prom
   // A callback is given the time it needs, also after the same request was sent again.
   const nextAt = new Date(now.getTime() + policy.enquiryFirst_s * 1000)
   const submissions = instruction.submissions + 1
-  const sending = { event: 'sending', nextAt, sentAt, submissions } as const
-  const sent = await progress(db, instruction, sending, { now, keep: true })
+  const sending = { event: 'sending', nextAt, sentAt, lastSentAt: now, submissions } as const
+  // Enquiries are about the last copy: those about an earlier one are over.
+  const anew = { ...sending, enquiries: 0 }
+  const sent = await progress(db, instruction, anew, { now, keep: true })
   if (sent === undefined || !isMine()) return undefined
   try {
     const answer = await breakers.call(bank.name, () => bank.submit(order))
@@ -132,7 +134,7 @@ async function submit({ context, isMine }: Held, instruction: Instruction): Prom
     if (reason !== 'bank_unreachable' || submissions > 1) {
       return { from: sent, event: 'unclear', nextAt, reason, failures }
     }
-    const untouched = { event: 'never_sent', sentAt: null, submissions: 0 } as const
+    const untouched = { event: 'never_sent', submissions: 0, ...NEVER } as const
     return { from: sent, ...untouched, nextAt: afterFailures(now, failures), reason, failures }
   }
 }
@@ -143,9 +145,8 @@ async function enquire(held: Held, instruction: Instruction, policy: Policy): Pr
   const bank = bankOf(context, instruction)
   if (!breakers.mayCall(bank.name)) return later(context, instruction)
   const now = context.now()
-  const sentAt = instruction.sentAt ?? now
   const enquiries = instruction.enquiries + 1
-  const nextAt = lookAgainAt(sentAt, enquiries, now, policy)
+  const nextAt = lookAgainAt({ ...instruction, enquiries }, now, policy)
   const asking = { event: 'unclear', nextAt, enquiries } as const
   // Counted before it is made: a worker that dies here has still used one up.
   const asked = await progress(db, instruction, asking, { now, keep: true })
@@ -153,7 +154,7 @@ async function enquire(held: Held, instruction: Instruction, policy: Policy): Pr
   try {
     const answer = await breakers.call(bank.name, () => bank.enquire(instruction.reference))
     if (answer.state === 'final') return answer
-    if (answer.state === 'not_found' && mayResend(sentAt, now, policy)) {
+    if (answer.state === 'not_found' && mayResend(asked, now, policy)) {
       return await submit(held, asked)
     }
     return { from: asked, event: answer.state, nextAt, reason: answer.state, failures: 0 }
@@ -163,6 +164,8 @@ async function enquire(held: Held, instruction: Instruction, policy: Policy): Pr
   }
 }
 
+const NEVER = { sentAt: null, lastSentAt: null } as const
+
 /** The bank is left alone for now: nothing is known that was not known before. */
 function later(context: Context, from: Instruction): Learned {
   const pause_ms = Math.random() * context.config.BREAKER_PAUSE_MS
@@ -171,7 +174,7 @@ function later(context: Context, from: Instruction): Learned {
 
 function waitFor(context: Context, from: Instruction, policy: Policy): Learned {
   const now = context.now()
-  return { from, nextAt: lookAgainAt(from.sentAt ?? now, from.enquiries, now, policy) }
+  return { from, nextAt: lookAgainAt(from, now, policy) }
 }
 
 async function giveToPerson(

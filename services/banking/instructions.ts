@@ -35,7 +35,9 @@ export interface Instruction {
   readonly reason: string | null
   readonly submissions: number
   readonly enquiries: number
+  /** When it was first handed over, and when last. */
   readonly sentAt: Date | null
+  readonly lastSentAt: Date | null
   /** When there is something to do again, while it is open. */
   readonly nextAt: Date
   /** Fencing: grows with every lease, and only its newest holder may write. */
@@ -100,6 +102,7 @@ export interface Row {
   readonly submissions: number
   readonly enquiries: number
   readonly sent_at: Date | null
+  readonly last_sent_at: Date | null
   readonly next_at: Date
   readonly lease: number
   readonly attempts: number
@@ -124,6 +127,7 @@ export const fromRow = (row: Row): Instruction => ({
   submissions: row.submissions,
   enquiries: row.enquiries,
   sentAt: row.sent_at,
+  lastSentAt: row.last_sent_at,
   nextAt: row.next_at,
   lease: row.lease,
   attempts: row.attempts,
@@ -178,6 +182,7 @@ export interface Progress {
   readonly enquiries?: number
   readonly failures?: number
   readonly sentAt?: Date | null
+  readonly lastSentAt?: Date | null
 }
 
 /**
@@ -193,8 +198,9 @@ export async function progress(
   const { id, lease, state: from } = instruction
   const state = next(from, event)
   if (state === 'late' || state === 'duplicate' || state === 'contradiction') return undefined
-  const { reason, submissions, enquiries, failures, sentAt } = { ...instruction, ...learned }
-  const counted = { submissions, enquiries, failures, sent_at: sentAt }
+  const { reason, submissions, enquiries, failures, ...sent } = { ...instruction, ...learned }
+  const when = { sent_at: sent.sentAt, last_sent_at: sent.lastSentAt }
+  const counted = { submissions, enquiries, failures, ...when }
   const moved = await db.transaction(async (trx) => {
     const rows: Row[] = await trx('instructions')
       .where({ id, lease, state: from })

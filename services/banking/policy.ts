@@ -23,40 +23,59 @@ export interface Policy {
 
 export type Step = 'submit' | 'enquire' | 'wait' | 'manual'
 
-export type Known = Pick<Instruction, 'state' | 'sentAt' | 'enquiries' | 'submissions'>
+export type Known = Pick<
+  Instruction,
+  'state' | 'sentAt' | 'lastSentAt' | 'enquiries' | 'submissions'
+>
+
+const age_ms = (since: Date, now: Date) => now.getTime() - since.getTime()
 
 /**
- * How often it was asked counts as well as how long ago it was sent: with a clock that is wrong by
- * a day nothing is given up, or sent again, that the bank was not asked about first.
+ * How often the bank was asked counts as well as how long ago it was told: with a clock that is
+ * wrong by a day nothing is given up, or sent again, that the bank was not asked about first.
  */
 export function nextStep(instruction: Known, now: Date, policy: Policy): Step {
-  const { state, sentAt, enquiries } = instruction
+  const { state, sentAt, enquiries, submissions } = instruction
   if (state === 'created' || sentAt === null) return 'submit'
-  const age_s = (now.getTime() - sentAt.getTime()) / 1000
-  const wasAsked = !policy.canBeAsked || enquiries > policy.enquiriesMax
-  if (age_s >= policy.manualAfter_s && wasAsked) return 'manual'
-  if (!policy.canBeAsked || age_s < policy.enquiryFirst_s) return 'wait'
-  return age_s < lastAsk_s(policy) && enquiries >= policy.enquiriesMax ? 'wait' : 'enquire'
+  const lastSentAt = instruction.lastSentAt ?? sentAt
+  const isOld = age_ms(sentAt, now) >= policy.manualAfter_s * 1000
+  const enough = submissions > 1 ? 0 : policy.enquiriesMax
+  if (isOld && (enquiries > enough || !policy.canBeAsked)) return 'manual'
+  const since_ms = age_ms(lastSentAt, now)
+  if (!policy.canBeAsked || since_ms < policy.enquiryFirst_s * 1000) return 'wait'
+  if (isOld || enquiries < policy.enquiriesMax) return 'enquire'
+  return since_ms < policy.cutOff_s * 1000 ? 'wait' : 'enquire'
 }
 
-/** When it is asked once more after all the enquiries that it may have at first. */
-const lastAsk_s = ({ cutOff_s, manualAfter_s }: Policy) => Math.min(cutOff_s, manualAfter_s)
-
-/** Whether a bank that still knows nothing may be sent the same request again. */
-export function mayResend(sentAt: Date, now: Date, { cutOff_s }: Policy): boolean {
-  return now.getTime() - sentAt.getTime() >= cutOff_s * 1000
+/**
+ * Whether a bank that has just said that it knows nothing may be sent the same request again. The
+ * cut-off counts from when it was last sent: a copy that was sent again may be on its way too.
+ */
+export function mayResend(
+  { lastSentAt, enquiries }: Pick<Known, 'lastSentAt' | 'enquiries'>,
+  now: Date,
+  { cutOff_s, enquiriesMax }: Policy,
+): boolean {
+  const isPast = lastSentAt !== null && age_ms(lastSentAt, now) >= cutOff_s * 1000
+  return isPast && enquiries > enquiriesMax
 }
 
 export const SOONEST_MS = 1_000
 
-/** When to look again after `enquiries` enquiries. */
-export function lookAgainAt(sentAt: Date, enquiries: number, now: Date, policy: Policy): Date {
-  const [sent_ms, now_ms] = [sentAt.getTime(), now.getTime()]
-  if (!policy.canBeAsked) return latest(now_ms + SOONEST_MS, sent_ms + policy.manualAfter_s * 1000)
-  const spacing_s = enquiries === 0 ? policy.enquiryFirst_s : policy.enquirySpacing_s
-  const since_ms = enquiries === 0 ? sent_ms : now_ms
-  const last_s = enquiries >= policy.enquiriesMax ? lastAsk_s(policy) : 0
-  return latest(now_ms + SOONEST_MS, since_ms + spacing_s * 1000, sent_ms + last_s * 1000)
+/** When to look again at what was sent. */
+export function lookAgainAt(instruction: Known, now: Date, policy: Policy): Date {
+  const { enquiries } = instruction
+  const first_ms = (instruction.sentAt ?? now).getTime()
+  const last_ms = instruction.lastSentAt?.getTime() ?? first_ms
+  const tooOld_ms = first_ms + policy.manualAfter_s * 1000
+  if (!policy.canBeAsked) return latest(now.getTime() + SOONEST_MS, tooOld_ms)
+  const spaced_ms =
+    enquiries === 0
+      ? last_ms + policy.enquiryFirst_s * 1000
+      : now.getTime() + policy.enquirySpacing_s * 1000
+  const quietUntil_ms =
+    enquiries < policy.enquiriesMax ? 0 : Math.min(last_ms + policy.cutOff_s * 1000, tooOld_ms)
+  return latest(now.getTime() + SOONEST_MS, spaced_ms, quietUntil_ms)
 }
 
 const latest = (...moments_ms: readonly number[]) => new Date(Math.max(...moments_ms))

@@ -2,6 +2,9 @@
 -- reached: in the database, because neither may be forgotten by a process that dies.
 ALTER TABLE instructions ADD COLUMN attempts int NOT NULL DEFAULT 0;
 ALTER TABLE instructions ADD COLUMN failures int NOT NULL DEFAULT 0;
+-- The bank's cut-off counts from the last time that it was told.
+ALTER TABLE instructions ADD COLUMN last_sent_at timestamptz;
+UPDATE instructions SET last_sent_at = sent_at;
 CREATE INDEX ON instructions (state, id);
 
 -- What happened to each instruction, as it happened: what an operator decides by.
@@ -20,7 +23,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON instruction_st
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 GRANT SELECT, INSERT ON instruction_steps TO florin_api, florin_worker;
-GRANT UPDATE (attempts, failures) ON instructions TO florin_worker;
+GRANT UPDATE (attempts, failures, last_sent_at) ON instructions TO florin_worker;
 GRANT UPDATE (next_at, attempts, failures) ON instructions TO florin_api;
 
 -- What an operator knows of the bank by other ways is a word of the bank like any other: it waits
