@@ -174,10 +174,18 @@ function bulksOf(pool: pg.Pool, options: GroupOptions, busy: Map<AccountId, numb
   })
 }
 
+/**
+ * Whatever is asked here names its rows by their key or their place. Statements are planned once,
+ * when tables may be small, and must not read all of them for ever because of that.
+ */
+const PLANNING = '-c enable_hashjoin=off -c enable_mergejoin=off'
+
 function openPool(options: GroupOptions, max: number): pg.Pool {
   const database = { ...options, connectionsMax: max }
+  const settings = connectionOptions(database)
   const pool = new pg.Pool({
-    ...connectionOptions(database),
+    ...settings,
+    options: `${settings.options} ${PLANNING}`,
     ...{ pipeline: true, max, idleTimeoutMillis: 0 },
     // oxlint-disable-next-line typescript/no-misused-promises -- it is waited for; the types lag
     onConnect: (client) => acceptConnection(client, database),

@@ -23,7 +23,8 @@ const movement = (
   debit,
   credit,
   money: { amount, currency },
-  ...occasion,
+  reference: occasion.reference,
+  effectiveAt: occasion.effectiveAt,
 })
 
 /** A person pays a person. */
@@ -32,9 +33,8 @@ export function paidToPerson(
   accounts: { readonly payer: AccountId; readonly payee: AccountId },
   { amount, currency }: Money,
 ): NewTransfer[] {
-  return [
-    movement(occasion, currency, 'single', ['payment', accounts.payer, accounts.payee, amount]),
-  ]
+  const leg: Leg = ['payment', accounts.payer, accounts.payee, amount]
+  return [movement(occasion, currency, 'single', leg)]
 }
 
 /** A person pays a merchant: gross to the merchant, who pays fee and tax out of it. */

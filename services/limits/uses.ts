@@ -17,16 +17,39 @@ import { binds, type LimitRule } from './rules.ts'
 export async function usesOf(context: Context, facts: Facts): Promise<Use[]> {
   const { limits, config } = context
   const inForce = await limits.at(facts.at)
-  const binding = inForce.filter((rule) => binds(rule, facts, config.REDUCED_LIMITS_S))
-  if (binding.length === 0) return []
+  const binding = inForce.map((rule) => binds(rule, facts, config.REDUCED_LIMITS_S))
   const at = context.calendar(facts.at)
-  const uses: Use[] = []
-  for (const [counted, ceilings] of ceilingsOf(binding, facts)) {
-    const { amount } = facts.money
-    uses.push({ quota: quotaId(counted), amount, at, ceilings, code: 'limit_exceeded' })
-  }
-  return uses
+  const { payer, payee, money } = facts
+  return countedIn(inForce, binding).map(({ counting, ceilings }) => ({
+    quota: quotaId(countedBy(counting, payer.id, payee?.id)),
+    amount: money.amount,
+    at,
+    ceilings,
+    code: 'limit_exceeded',
+  }))
 }
+
+/** What some rules count together, and the most that they allow of it. */
+interface Counted {
+  readonly counting: Pick<LimitRule, 'scope' | 'counts'>
+  readonly ceilings: Ceilings
+}
+
+/** By rules in force and which of them bind: the same for almost all payments. */
+const plans = new WeakMap<readonly LimitRule[], Map<string, readonly Counted[]>>()
+
+function countedIn(rules: readonly LimitRule[], binding: readonly boolean[]): readonly Counted[] {
+  const ofRules = plans.get(rules) ?? new Map<string, readonly Counted[]>()
+  plans.set(rules, ofRules)
+  const which = binding.join()
+  const known = ofRules.get(which)
+  if (known !== undefined) return known
+  const counted = ceilingsOf(rules.filter((_, index) => binding[index]))
+  if (ofRules.size < PLANS_MAX) ofRules.set(which, counted)
+  return counted
+}
+
+const PLANS_MAX = 1_000
 
 /** What a payment without an approval uses up of what may go without one in a day. */
 export function allowanceOf(context: Context, { payer, money, at }: Facts): Use {
@@ -41,26 +64,23 @@ export function allowanceOf(context: Context, { payer, money, at }: Facts): Use 
 type Ceilings = Partial<Record<Period | 'once', Ceiling>>
 
 /** By what they count: the strictest ceiling of each period. Pure. */
-function ceilingsOf(
-  rules: readonly LimitRule[],
-  { payer, payee }: Facts,
-): ReadonlyMap<string, Ceilings> {
-  const all = new Map<string, Ceilings>()
-  for (const rule of rules) {
-    const { period, amountMax, countMax } = rule
-    const counted = countedBy(rule, payer.id, payee?.id)
-    const ceilings = all.get(counted) ?? {}
+function ceilingsOf(rules: readonly LimitRule[]): readonly Counted[] {
+  const all = new Map<string, Counted>()
+  for (const { scope, counts, period, amountMax, countMax } of rules) {
+    const what = `${scope} ${counts}`
+    const counted = all.get(what) ?? { counting: { scope, counts }, ceilings: {} }
+    const { ceilings } = counted
     const name = period === 'payment' ? 'once' : period
     const { amount, count } = ceilings[name] ?? {}
     ceilings[name] = { amount: stricter(amount, amountMax), count: stricter(count, countMax) }
-    all.set(counted, ceilings)
+    all.set(what, counted)
   }
-  return all
+  return [...all.values()]
 }
 
 /** Names what the rule counts. Rules that count the same share a quota. Pure. */
 export function countedBy(
-  { scope, counts }: LimitRule,
+  { scope, counts }: Pick<LimitRule, 'scope' | 'counts'>,
   payer: Uuid,
   payee: Uuid | undefined,
 ): string {

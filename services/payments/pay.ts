@@ -48,7 +48,8 @@ import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
 import { reviewRow } from './reviews.ts'
 
 /** All that is decided before any money is looked at. */
-interface Agreed extends Purpose {
+interface Agreed {
+  readonly purpose: Purpose
   readonly payer: Person
   readonly money: Money
   readonly note: Note
@@ -81,7 +82,7 @@ export async function pay(
     standing,
   })
   const note = await noteOf(context, payer.id, request.note)
-  const agreed = { ...purpose, payer, money, note, source, clearance, claim }
+  const agreed = { purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
     : payFromBank(context, agreed, source)
@@ -157,8 +158,9 @@ export interface Paying {
 }
 
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
-  const { kind, payer, payee, price, money, claim } = agreed
-  const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), agreed)
+  const { purpose, payer, money, claim } = agreed
+  const { kind, payee, price, manual } = purpose
+  const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), manual)
   const { fee, tax } = price
   const isReviewed = payment.reviewDueAt !== null
   const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil, isReviewed }
@@ -184,7 +186,7 @@ async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome>
 }
 
 /** Held for a review before anything else; then for the merchant, who may take it later. */
-function heldIfAsked(paid: Payment, { manual }: Agreed) {
+function heldIfAsked(paid: Payment, manual: Purpose['manual']) {
   if (paid.reviewDueAt !== null) return { payment: paid, heldUntil: paid.reviewDueAt }
   if (manual === undefined) return { payment: paid, heldUntil: null }
   const heldUntil = later(paid.createdAt, manual.within_s)
@@ -230,9 +232,10 @@ async function payFromBank(
 
 function newPayment(
   context: Context,
-  { kind, payer, payee, order, source, feeSchedule, money, price, note, manual, clearance }: Agreed,
+  { purpose, payer, source, money, note, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
+  const { kind, payee, order, feeSchedule, price, manual } = purpose
   const [id, now] = [newId(), context.now()]
   const isReviewed = clearance.review !== null
   const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
@@ -270,7 +273,7 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payee, price, clearance, note }: Agreed,
+  { purpose: { kind, payee, price }, clearance, note }: Agreed,
   more: CompanionRows,
 ): Conclusion {
   const body = paymentOut(payment, { feeLines: price.lines })
@@ -279,21 +282,14 @@ function concluded(
   const made: Made = { id: body.id, state: body.state, note: note.text }
   const merchant = kind === 'order' && !isHidden(payment) ? payee.id : undefined
   const { approval, review } = clearance
+  const type = `payment.${payment.state}` as const
   const rows = {
     payments: [paymentRow(payment, approval)],
     ...(review !== null && { reviews: [reviewRow(payment, review, approval.evidence)] }),
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),
-    events: [
-      eventRow({
-        type: `payment.${payment.state}`,
-        object: body.id,
-        merchant,
-        data: answer,
-        at: payment.createdAt,
-      }),
-    ],
+    events: [eventRow({ type, object: body.id, merchant, data: answer, at: payment.createdAt })],
     ...more,
   }
   return { rows, answer, made }
