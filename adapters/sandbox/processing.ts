@@ -10,6 +10,7 @@ import {
   type Instruction,
 } from './bank.ts'
 import { behaviourOf } from './behaviours.ts'
+import type { Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
 import type { Gate, Sleep } from './waiting.ts'
 
@@ -28,6 +29,7 @@ export interface Bank {
   readonly stopping: AbortSignal
   readonly callbackSlot: Gate
   readonly sleep: Sleep
+  readonly faults: Faults
   /** The fault that ended the processing, if one did: such a bank is not to be believed. */
   failure?: unknown
 }
@@ -36,6 +38,10 @@ const TRIES_MAX = 20
 const BACKOFF_MS = 500
 const BACKOFF_MS_MAX = 30_000
 const CALLBACK_TIMEOUT_MS = 10_000
+/** Longer than it takes to hear by other ways. */
+const CALLBACK_LATE_MS = 5_000
+/** Nobody's. */
+const FORGED = `whsec_${Buffer.alloc(32).toString('base64')}`
 
 /**
  * Changes the books at once, so that the next request sees it, and the disk soon after. Whoever
@@ -90,9 +96,15 @@ function execute(
 
 /** Until it is received, or for about seven minutes; the next start of the bank tries again. */
 async function callBack(bank: Bank, instruction: Instruction, event: BankEvent): Promise<void> {
-  const { callbacks } = behaviourOf(instruction.amount)
-  if (event.delivered || callbacks === 0) return
+  const { callbacks: wanted } = behaviourOf(instruction.amount)
+  const fault = bank.faults.forCallback()
+  if (event.delivered || wanted === 0 || fault === 'callback_lost') return
   await bank.journal.synced()
+  if (fault === 'callback_late') await bank.sleep(CALLBACK_LATE_MS)
+  if (fault === 'callback_forged') {
+    await post({ ...bank, secret: FORGED }, event.id, callbackBody(instruction, event))
+  }
+  const callbacks = fault === 'callback_twice' ? wanted + 1 : wanted
   for (let copy = 0; copy < callbacks; copy += 1)
     if (!(await deliver(bank, event.id, callbackBody(instruction, event)))) return
   const { reference } = instruction

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { isCurrency } from '../../ledger/money.ts'
 import { emptyBooks, isEntry, record } from './bank.ts'
+import { type FaultOptions, type Faults, openFaults, type RequestFault } from './faults.ts'
 import { problem, readBody, send, type Reply } from './http.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { start, write, type Bank } from './processing.ts'
@@ -25,6 +26,8 @@ export interface SandboxBankOptions {
   callbackUrl: string
   callbackDelay_ms?: number
   clock?: () => Date
+  /** Misbehave at random too; not at all unless told. */
+  faults?: FaultOptions
 }
 
 export interface Customer {
@@ -39,14 +42,19 @@ const CALLBACK_DELAY_MS = 150
 const CALLBACKS_AT_ONCE_MAX = 32
 const BODY_BYTES_MAX = 16 * 1024
 
+export interface SandboxBank extends Pick<Faults, 'calm'> {
+  readonly url: string
+  readonly stop: () => Promise<void>
+  /** What went wrong at random so far, and how often. */
+  readonly faultCounts: Faults['counts']
+}
+
 /**
  * Opens the bank, and takes up whatever its journal says is unfinished.
  * `stop` lets nothing be lost: what is unfinished waits in the journal for the next start.
  * @throws {Error} if the journal is damaged or the port is taken.
  */
-export async function startSandboxBank(
-  options: SandboxBankOptions,
-): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function startSandboxBank(options: SandboxBankOptions): Promise<SandboxBank> {
   const stopping = new AbortController()
   const { journal, entries } = await openJournal(options.journalFile)
   try {
@@ -64,7 +72,8 @@ export async function startSandboxBank(
       await Promise.all(bank.running)
       await journal.close()
     }
-    return { url: `http://${host}:${portOf(server)}`, stop }
+    const { calm, counts: faultCounts } = bank.faults
+    return { url: `http://${host}:${portOf(server)}`, stop, calm, faultCounts }
   } catch (error) {
     await journal.close()
     throw error
@@ -85,6 +94,7 @@ function openBank(options: SandboxBankOptions, journal: Journal, stopping: Abort
     stopping,
     callbackSlot: gate(CALLBACKS_AT_ONCE_MAX),
     sleep: sleeps(stopping),
+    faults: openFaults(options.faults),
   }
 }
 
@@ -115,13 +125,28 @@ async function reply(bank: Bank, request: IncomingMessage): Promise<Reply> {
   const body = await readBody(request, BODY_BYTES_MAX)
   if (body === undefined) return problem(413, 'body_too_large')
   if (bank.failure !== undefined) return problem(500, 'out_of_order')
+  const fault = bank.faults.forRequest()
+  if (fault === 'request_lost') return { hangUp: true }
+  if (fault === 'error_before') return problem(503, 'try_later')
   try {
+    if (fault === 'late') await bank.sleep(LATE_MS)
     const found = answer(bank, request, body)
     await bank.journal.synced()
-    return found
+    return spoilt(found, fault)
   } catch {
     return problem(500, 'internal_error')
   }
+}
+
+/** Longer than anybody waits, and well within what the bank promises. */
+const LATE_MS = 6_000
+
+/** What the bank has done is done; only what it says about it goes wrong. */
+function spoilt(found: Reply, fault: RequestFault | undefined): Reply {
+  if (fault === 'reply_lost') return { hangUp: true }
+  if (fault === 'error_after') return problem(500, 'internal_error')
+  if (fault === 'garbage') return { status: 200, html: '<html>Under construction</html>' }
+  return found
 }
 
 function portOf(server: Server): number {

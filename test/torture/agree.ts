@@ -1,0 +1,115 @@
+/**
+ * Whether a bank, our instructions and our books say the same, to the cent. The bank's own journal
+ * is the truth: it is written and flushed before the bank says anything, and it is read here by
+ * nothing that the product or the bank shares.
+ */
+import { readFileSync } from 'node:fs'
+import type { Knex } from 'knex'
+import { publicId } from '../../services/ids.ts'
+
+/** What a bank did for us, by our reference: cents, positive where our money there grew. */
+export interface BankLog {
+  readonly moved: ReadonlyMap<string, bigint>
+  /** How often it executed each. */
+  readonly executions: ReadonlyMap<string, number>
+}
+
+const EFFECTS: Readonly<Record<string, bigint>> = {
+  ...{ 'debit settled': 1n, 'debit rejected': 0n, 'debit returned': -1n },
+  ...{ 'credit settled': -1n, 'credit rejected': 0n, 'credit returned': 1n },
+}
+
+export function readBankLog(file: string): BankLog {
+  const accepted = new Map<string, { readonly direction: string; readonly amount: bigint }>()
+  const [moved, executions] = [new Map<string, bigint>(), new Map<string, number>()]
+  for (const text of readFileSync(file, 'utf8').split('\n')) {
+    if (text === '') continue
+    const line = JSON.parse(text)
+    const { kind, reference } = line
+    if (kind === 'accepted') {
+      accepted.set(reference, { direction: line.direction, amount: BigInt(line.amount) })
+    }
+    if (kind !== 'executed') continue
+    const asked = accepted.get(reference)
+    const effect = asked && EFFECTS[`${asked.direction} ${line.outcome}`]
+    if (asked === undefined || effect === undefined) throw new Error(`what is this: ${text}`)
+    moved.set(reference, (moved.get(reference) ?? 0n) + effect * asked.amount)
+    if (line.outcome === 'settled') {
+      executions.set(reference, (executions.get(reference) ?? 0) + 1)
+    }
+  }
+  return { moved, executions }
+}
+
+export interface Disagreement {
+  readonly what: 'paid_twice' | 'refunded_but_paid' | 'settled_never_paid' | 'unknown_to_us' | 'sum'
+  readonly where: string
+}
+
+/** What customers were told, by their own log: each payment that was acknowledged. */
+export function readClientLog(file: string): readonly string[] {
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((text) => text !== '')
+    .map((text) => JSON.parse(text))
+    .filter(({ answered, status, id }) => answered && status < 300 && /^pay_/.test(id))
+    .map(({ id }) => id)
+}
+
+/** Payments that were acknowledged and are not there; and keys under which there are two. */
+export async function unaccounted(db: Knex, acknowledged: readonly string[]) {
+  const rows = await db('payments').select('id')
+  const known = new Set(rows.map(({ id }) => publicId('pay', id)))
+  const doubled = await db('payments')
+    .whereNotNull('idempotency_key')
+    .groupBy('payer_id', 'idempotency_key')
+    .having(db.raw('count(*) > 1'))
+    .select('payer_id')
+  return {
+    lost: acknowledged.filter((id) => !known.has(id)).length,
+    duplicated: doubled.length,
+  }
+}
+
+interface Row {
+  readonly reference: string
+  readonly direction: 'debit' | 'credit'
+  readonly state: string
+  readonly amount: bigint
+}
+
+/** @returns an instruction that no bank's log explains, or money that no instruction does. */
+export async function disagreements(
+  db: Knex,
+  bank: string,
+  { moved, executions }: BankLog,
+): Promise<Disagreement[]> {
+  const rows: Row[] = await db('instructions').where({ bank })
+  const known = new Set(rows.map(({ reference }) => reference))
+  const found = rows.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
+  for (const [reference, count] of executions) {
+    if (count > 1) found.push({ what: 'paid_twice', where: reference })
+    if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
+  }
+  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
+  const ours = await ourMoneyAt(db, bank)
+  if (ours !== theirs)
+    found.push({ what: 'sum', where: `${bank}: ${ours} in our books, ${theirs}` })
+  return found
+}
+
+function wrongOf(row: Row, moved: bigint): Disagreement[] {
+  const { reference: where, state, direction, amount } = row
+  if (state === 'settled') {
+    const expected = direction === 'debit' ? amount : -amount
+    return moved === expected ? [] : [{ what: 'settled_never_paid', where }]
+  }
+  // What is still open is nobody's word yet; what is final and not settled moved nothing.
+  const isFinal = state === 'rejected' || state === 'returned'
+  return isFinal && moved !== 0n ? [{ what: 'refunded_but_paid', where }] : []
+}
+
+async function ourMoneyAt(db: Knex, bank: string): Promise<bigint> {
+  const rows = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
+  return rows.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+}

@@ -1,0 +1,178 @@
+/**
+ * Banks that misbehave and workers that die: people top up, pay and withdraw while every fifth
+ * answer of a bank goes wrong and a worker is killed every few seconds. In the end, when all is
+ * quiet, the banks' own logs, our instructions and our books must agree to the cent.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Knex } from 'knex'
+import { audit, connect } from '../../ledger/index.ts'
+import {
+  type Disagreement,
+  disagreements,
+  readBankLog,
+  readClientLog,
+  unaccounted,
+} from './agree.ts'
+import { type Counts, openAsking } from './asking.ts'
+import { randomOf } from '../support/random.ts'
+import { arrive, live } from './customers.ts'
+import { decideByBankLog } from './desk.ts'
+import type { Kept } from './kept.ts'
+import { BANKS, openTown, type Town } from './town.ts'
+
+export interface Plan {
+  readonly seed: number
+  /** How long things go wrong. */
+  readonly chaos_s: number
+  readonly people: number
+  readonly killEvery_s: number
+  /** The share of a bank's answers that go wrong. */
+  readonly faults: number
+  readonly say: (line: string) => void
+}
+
+export interface Figures {
+  readonly operations: number
+  readonly acknowledged: number
+  readonly refused: number
+  readonly refused_by: Readonly<Record<string, number>>
+  readonly in_doubt: number
+  readonly instructions: Readonly<Record<string, number>>
+  /** Decided by an operator, from the bank's own log. */
+  readonly decided_by_hand: number
+  readonly faults: Readonly<Record<string, number>>
+  readonly restarts: number
+  readonly recovery_ms_p50: number
+  readonly recovery_ms_p99: number
+  readonly lost: number
+  readonly duplicated: number
+  readonly unknown_to_us: number
+  readonly paid_twice: number
+  readonly refunded_but_paid: number
+  readonly settled_never_paid: number
+  readonly violations: readonly string[]
+  readonly deadlocks: number
+}
+
+/** How long after the chaos everything may take to become final: the banks' cut-off, twice. */
+const DRAIN_MAX_S = 90
+
+export async function tortureBanks(plan: Plan): Promise<Figures> {
+  const { seed, people, faults, say } = plan
+  say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
+  const town = await openTown({ seed, faults })
+  const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
+  try {
+    const { ask, counts } = openAsking(town, clientLog(town))
+    const random = randomOf(seed)
+    const customers = await Promise.all(
+      Array.from({ length: people }, (_, index) => arrive(ask, index)),
+    )
+    const until = performance.now() + plan.chaos_s * 1000
+    const isOver = () => performance.now() > until
+    const killing = killAgainAndAgain([town.api, ...town.workers], plan, random, isOver)
+    await Promise.all(
+      customers.map((one, index) =>
+        live(ask, one, people, { random: randomOf(seed + 1 + index), isOver }),
+      ),
+    )
+    await killing
+    town.calm()
+    say('banks: calm now; waiting until nothing is open')
+    await drained(db)
+    const byHand = await decideByBankLog(db, town, ask)
+    await drained(db)
+    return await judge(db, town, counts, byHand)
+  } finally {
+    await db.destroy()
+    await town.close()
+  }
+}
+
+const clientLog = ({ folder }: Town) => join(folder, 'client.jsonl')
+
+/** Workers mostly, now and then the API; every fourth time one is only frozen for some seconds. */
+async function killAgainAndAgain(
+  processes: readonly Kept[],
+  { killEvery_s, say }: Plan,
+  random: () => number,
+  isOver: () => boolean,
+): Promise<void> {
+  while (!isOver()) {
+    await sleep(killEvery_s * 1000)
+    const victim = processes[Math.floor(random() * processes.length)]
+    if (victim === undefined) throw new Error('there is nobody to kill')
+    if (random() < 0.25) {
+      await victim.freeze(2_000 + random() * 6_000)
+      continue
+    }
+    say(`banks: killing ${victim.name}`)
+    victim.kill()
+  }
+}
+
+const OPEN = ['created', 'sent', 'unknown']
+
+async function drained(db: Knex): Promise<void> {
+  const deadline = performance.now() + DRAIN_MAX_S * 1000
+  for (;;) {
+    const open = await db('instructions').whereIn('state', OPEN).first('id')
+    const waiting = await db('callbacks').where({ disposition: 'received' }).first('id')
+    if (open === undefined && waiting === undefined) return
+    if (performance.now() > deadline) throw new Error('something never became final')
+    await sleep(500)
+  }
+}
+
+async function judge(
+  db: Knex,
+  town: Town,
+  counts: Counts,
+  decided_by_hand: number,
+): Promise<Figures> {
+  const found: Disagreement[] = []
+  for (const bank of BANKS) {
+    found.push(...(await disagreements(db, bank, readBankLog(town.journalOf(bank)))))
+  }
+  const told = await unaccounted(db, readClientLog(clientLog(town)))
+  const { violations } = await audit(db)
+  const of = (what: Disagreement['what']) => found.filter((one) => one.what === what).length
+  const states: { readonly state: string; readonly count: string }[] = await db('instructions')
+    .select('state')
+    .count({ count: '*' })
+    .groupBy('state')
+  const restarts = [town.api, ...town.workers].map((one) => one.starts())
+  const recoveries = restarts.flatMap(([, ...again]) => again).sort((a, b) => a - b)
+  const at = (share: number) => Math.round(recoveries[Math.floor(recoveries.length * share)] ?? 0)
+  return {
+    operations: counts.sent,
+    ...{
+      acknowledged: counts.acknowledged,
+      refused: counts.refused,
+      refused_by: counts.codes,
+      in_doubt: counts.inDoubt,
+    },
+    instructions: Object.fromEntries(states.map(({ state, count }) => [state, Number(count)])),
+    ...{ decided_by_hand, faults: town.faults() },
+    restarts: recoveries.length,
+    ...{ recovery_ms_p50: at(0.5), recovery_ms_p99: at(0.99) },
+    ...told,
+    unknown_to_us: of('unknown_to_us'),
+    paid_twice: of('paid_twice'),
+    refunded_but_paid: of('refunded_but_paid'),
+    settled_never_paid: of('settled_never_paid'),
+    violations: [
+      ...violations.map(({ invariant, subject }) => `${invariant}: ${subject}`),
+      ...found.map(({ what, where }) => `${what}: ${where}`),
+    ],
+    deadlocks: await deadlocksOf(db),
+  }
+}
+
+async function deadlocksOf(db: Knex): Promise<number> {
+  const { rows } = await db.raw(
+    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+  )
+  return Number(rows[0].deadlocks)
+}

@@ -1,0 +1,56 @@
+/**
+ * `npm run torture`: the real processes, with everything around them going wrong, and then the
+ * question whether anything was lost, done twice or invented. One seed says what goes wrong; it is
+ * printed first and last.
+ *
+ * `--seed N` repeats a run's faults; `--minutes N` is how long things go wrong (`--quick`: half a
+ * minute); `--json` adds one object on the last line. Ends with 1 unless every zero is zero.
+ */
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { machineWith } from '../bench/machine.ts'
+import { type Figures, tortureBanks } from './banks.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    minutes: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const say = (line: string) => void process.stdout.write(`${line}\n`)
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
+const chaos_s = values.quick ? 25 : Number(values.minutes) * 60
+if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
+  throw new Error('--seed and --minutes are numbers')
+}
+
+/** What must not happen, ever. */
+const ZEROS = [
+  'lost',
+  'duplicated',
+  'paid_twice',
+  'refunded_but_paid',
+  'settled_never_paid',
+] as const
+
+const isClean = (figures: Figures) =>
+  ZEROS.every((name) => figures[name] === 0) &&
+  figures.violations.length === 0 &&
+  figures.deadlocks === 0
+
+say(`torture: seed ${seed}, commit ${machineWith('embedded').commit}, Node ${process.version}`)
+const started = performance.now()
+const figures = await tortureBanks({
+  ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 6 : 10 },
+})
+const took_s = Math.round((performance.now() - started) / 1000)
+for (const [name, value] of Object.entries(figures)) say(`  ${name}: ${JSON.stringify(value)}`)
+say(`torture: seed ${seed}, ${took_s} s: ${isClean(figures) ? 'clean' : 'NOT CLEAN'}`)
+if (values.json) {
+  const { violations, ...counted } = figures
+  say(JSON.stringify({ seed, took_s, ...counted, violations: violations.length }))
+}
+process.exit(isClean(figures) ? 0 : 1)
