@@ -212,7 +212,9 @@ function judge(ours: readonly Ours[], paid: ReadonlyMap<string, number>): Outcom
     }),
     settledButNeverPaid: count((one) => one.state === 'settled' && times(one) < 1),
     stuck: count(({ state }) => isOpen(state) && state !== 'manual'),
-    manual: ours.filter(({ state }) => state === 'manual').map(({ references }) => `${references}`),
+    manual: ours
+      .filter(({ state }) => state === 'manual')
+      .map(({ references }) => references.join(' ')),
     enquiriesMax: Math.max(...ours.map(({ enquiries }) => enquiries)),
     states,
   }
