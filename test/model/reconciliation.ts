@@ -62,7 +62,7 @@ export function reconcileByHand(
   const fresh = freshItems(book, lines, number)
   const all = [...byDay(waiting), ...byDay(fresh)]
   const missed = book.items.filter((one) => isOpen(one) && one.line === undefined)
-  const loose: { movement: ModelMovement; item: ModelItem | undefined }[] = [
+  const loose: Loose[] = [
     ...missed.map((item) => ({ movement: item.movement as ModelMovement, item })),
     ...movements.filter(({ transfer }) => !book.known.has(transfer)).map(unlisted),
   ]
@@ -92,8 +92,18 @@ export function reconcileByHand(
   const rest = all.filter((one) => !isPaired.has(one))
   judgeRest(book, instructions, [rest, [...isPaired]], to - lateDays)
   book.items.push(...fresh)
+  listMissed(book, loose, to - lateDays)
+  proposeByHand(book.items.filter(isOpen))
+}
+
+interface Loose {
+  readonly movement: ModelMovement
+  readonly item: ModelItem | undefined
+}
+
+function listMissed(book: ModelBook, loose: readonly Loose[], tooOld: number): void {
   for (const { movement, item } of loose) {
-    const kind = movement.day > to - lateDays ? 'late' : 'unmatched_in_books'
+    const kind = movement.day > tooOld ? 'late' : 'unmatched_in_books'
     if (item !== undefined) {
       if (item.kind === 'late') item.kind = kind
       continue
@@ -102,7 +112,6 @@ export function reconcileByHand(
     const nobody = { place: undefined, line: undefined, proposed: undefined, isInstructed: false }
     book.items.push({ kind, state: 'open', movement, ...nobody })
   }
-  proposeByHand(book.items.filter(isOpen))
 }
 
 const unlisted = (movement: ModelMovement) => ({ movement, item: undefined })
