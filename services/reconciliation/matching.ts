@@ -5,13 +5,17 @@
 import type { Session } from './session.ts'
 import { slicesOf } from './staging.ts'
 
-/** Of a slice, the pairs of the slice say who is free. */
-const FREE_MOVEMENT = `NOT EXISTS (SELECT FROM staged_pairs p
-  WHERE p.slice BETWEEN :lo AND :hi AND p.transfer_id = m.transfer_id)`
-const FREE_LINE = `NOT EXISTS (SELECT FROM staged_pairs p
-  WHERE p.line_slice BETWEEN :lo AND :hi AND p.number = l.number)`
-/** Lines that are sorted by the bank's reference lie in other slices. */
-const FREE_ANYWHERE = 'NOT EXISTS (SELECT FROM staged_pairs p WHERE p.number = l.number)'
+/**
+ * Of a slice, the pairs of the slice say who is free. As a list that is hashed once: there is no
+ * other way to plan it, whatever the planner believes of a table that it has never seen.
+ */
+const FREE_MOVEMENT = `m.transfer_id NOT IN (
+  SELECT p.transfer_id FROM staged_pairs p WHERE p.slice BETWEEN :lo AND :hi)`
+const FREE_LINE = `l.number NOT IN (
+  SELECT p.number FROM staged_pairs p WHERE p.line_slice BETWEEN :lo AND :hi)`
+/** What is left lies in slices by the bank's reference, as its transfers do. */
+const FREE_REST = `l.number NOT IN (
+  SELECT p.number FROM staged_pairs p WHERE p.slice BETWEEN :lo AND :hi)`
 
 /**
  * Lines and transfers of one reference and currency that have the same `measure` too, the first
@@ -42,7 +46,7 @@ const pairing = (
 const SAME_AMOUNT = ['amount', 'same'] as const
 const SAME_SIGN = ['sign(amount)', 'differs'] as const
 const ALL = ['staged_lines', 'slice', FREE_LINE] as const
-const LEFT = ['staged_rest', 'line_slice', FREE_ANYWHERE] as const
+const LEFT = ['staged_rest', 'line_slice', FREE_REST] as const
 
 /** What our reference has not found may still be known by the bank's. */
 const REST = `

@@ -174,6 +174,14 @@ export const itemOf = async (id: string, reference: string) => {
   return body.data.find((one: { reference: string }) => one.reference === reference)
 }
 
+/** An item that somebody has to correct. */
+export async function unknownLine() {
+  const bank = await bankOfItsOwn()
+  const [one] = await bank.settled(10n)
+  const fee = { ...bank.line(one), reference: 'FEE', amount: -5n }
+  return itemOf((await reconcileFile(bank, 'csv', [fee])).id, 'FEE')
+}
+
 export interface Shown {
   readonly id: string
   readonly state: string
