@@ -6,7 +6,7 @@
 export interface ModelInstruction {
   /** Signed, as our money at the bank would see it. */
   readonly amount: bigint
-  readonly state: 'settled' | 'returned' | 'rejected' | 'sent'
+  readonly state: 'settled' | 'returned' | 'rejected' | 'manual'
 }
 
 export interface ModelMovement {
@@ -176,7 +176,7 @@ function judgeRest(
     const before = item.kind
     if (isShown(item)) item.kind = 'duplicate'
     else if (instruction.state === 'returned' || instruction.state === 'rejected') undone.push(item)
-    else if (instruction.state !== 'sent') item.kind = 'unmatched_in_statement'
+    else if (instruction.state !== 'manual') item.kind = 'unmatched_in_statement'
     else if (line.amount !== instruction.amount) item.kind = 'amount_differs'
     else item.kind = line.day > tooOld ? 'late' : 'unmatched_in_statement'
     if (item.kind !== before) item.state = 'open'
