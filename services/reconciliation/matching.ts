@@ -57,13 +57,20 @@ const REST = `
 
 /** By reference, then by the bank's; of each first those with the same amount. */
 export async function pairUp(session: Session): Promise<void> {
-  for (const slice of slicesOf(await sizeOf(session, 'staged_lines'))) {
+  const [lines, movements] = [
+    await sizeOf(session, 'staged_lines'),
+    await sizeOf(session, 'staged_movements'),
+  ]
+  // Few lines may stand beside very many transfers, and the other way round.
+  const slices = slicesOf(Math.max(lines, movements))
+  for (const slice of slices) {
     await session.run(pairing(ALL, SAME_AMOUNT), slice)
     await session.run(pairing(ALL, SAME_SIGN), slice)
     await session.run(REST, slice)
   }
   await session.run('ANALYZE staged_rest, staged_pairs')
-  for (const slice of slicesOf(await sizeOf(session, 'staged_rest'))) {
+  if ((await sizeOf(session, 'staged_rest')) === 0) return
+  for (const slice of slices) {
     await session.run(pairing(LEFT, SAME_AMOUNT), slice)
     await session.run(pairing(LEFT, SAME_SIGN), slice)
   }
