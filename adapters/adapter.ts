@@ -190,6 +190,8 @@ export interface Collected {
   readonly name: string
   /** Read whole before anything of it is believed. */
   readonly events: readonly BankEvent[]
+  /** Why the file cannot be read, if it cannot: then it has no events, and is to be rejected. */
+  readonly fault?: string
   /** The file is written down: it will not be offered again. */
   readonly accept: () => Promise<void>
   /** The file is set aside for a person. */

@@ -1,23 +1,21 @@
 /** The banks we know. Adding a protocol is a folder beside this file and a line in `PROTOCOLS`. */
 import { isCurrency } from '../ledger/money.ts'
 import type { BankAdapter } from './adapter.ts'
-import { sandboxAdapter } from './sandbox/adapter.ts'
+import { iso20022Adapter } from './iso20022/adapter.ts'
+import type { Iso20022Config } from './iso20022/config.ts'
+import { sandboxAdapter, type SandboxConfig } from './sandbox/adapter.ts'
 
 export { readCamt053, type StatementItem } from './iso20022/camt053.ts'
 export { BadFile } from './iso20022/xml.ts'
 
-export interface BankConfig {
-  /** Short and permanent: it is stored with every instruction. */
-  name: string
-  protocol: 'sandbox'
-  url: string
-  /** `whsec_<base64>`: signs our requests and the bank's callbacks. */
-  secret: string
-  /** The secret before this one: callbacks may still carry it while the bank changes over. */
-  previousSecret?: string | undefined
-  /** ISO 4217 codes of the accounts we hold there. */
-  currencies: readonly string[]
-}
+/** By protocol; `name` is short and permanent, for it is stored with every instruction. */
+export type BankConfig =
+  | (SandboxConfig & {
+      readonly protocol: 'sandbox'
+      /** ISO 4217 codes of the accounts we hold there. */
+      readonly currencies: readonly string[]
+    })
+  | (Iso20022Config & { readonly protocol: 'iso20022' })
 
 export interface BankOptions {
   /** For one call, from the first byte out to the last byte in. */
@@ -25,11 +23,23 @@ export interface BankOptions {
   clock?: () => Date
 }
 
-type OpenBank = (config: BankConfig, options: Required<BankOptions>) => BankAdapter
+type Options = Required<BankOptions>
 
-const PROTOCOLS = {
+const PROTOCOLS: {
+  readonly [P in BankConfig['protocol']]: (
+    config: Extract<BankConfig, { readonly protocol: P }>,
+    options: Options,
+  ) => BankAdapter
+} = {
   sandbox: sandboxAdapter,
-} as const satisfies Record<BankConfig['protocol'], OpenBank>
+  iso20022: iso20022Adapter,
+}
+
+const open = <P extends BankConfig['protocol']>(
+  protocol: P,
+  config: Extract<BankConfig, { readonly protocol: P }>,
+  options: Options,
+) => PROTOCOLS[protocol](config, options)
 
 const TIMEOUT_MS = 15_000
 
@@ -45,10 +55,9 @@ export function openBanks(
   const banks = new Map<string, BankAdapter>()
   for (const config of configs) {
     if (banks.has(config.name)) throw new Error(`two banks are called ${config.name}`)
-    if (!URL.canParse(config.url)) throw new Error(`${config.name}: ${config.url} is not a URL`)
     const unknown = config.currencies.filter((code) => !isCurrency(code))
     if (unknown.length > 0) throw new Error(`${config.name}: no currency: ${unknown.join(' ')}`)
-    banks.set(config.name, PROTOCOLS[config.protocol](config, defaults))
+    banks.set(config.name, open(config.protocol, config, defaults))
   }
   return banks
 }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
+import { uuidOfDigest } from './ids.ts'
 import type { Connection } from './database.ts'
 import type { Question } from './looks.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
@@ -21,8 +22,7 @@ export interface StoredAnswer {
 
 /** The claim of `owner` on `key` within `scope`. The parts must not contain line breaks. */
 export function claimOf(owner: string, scope: string, key: string, asked: string): Claim {
-  const hex = hash('sha256', `${owner}\n${scope}\n${key}`)
-  const id = [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join('-')
+  const id = uuidOfDigest(hash('sha256', `${owner}\n${scope}\n${key}`))
   return { id, fingerprint: hash('sha256', asked, 'buffer').subarray(0, 16) }
 }
 

@@ -18,6 +18,8 @@ export interface Conclusion {
   readonly rows?: CompanionRows
   /** What the caller is told, byte for byte; kept under the unit's claim. */
   readonly answer: string
+  /** What the caller alone is given beside it, so as not to read it out of the answer. Not kept. */
+  readonly made?: object | undefined
 }
 
 export interface Unit extends NewUnit {
@@ -35,6 +37,8 @@ export interface Outcome {
   readonly answer: string
   /** The claim was known: nothing was written and the answer is the first one's. */
   readonly replayed: boolean
+  /** As it was concluded; never of an answer that was given before. */
+  readonly made?: object | undefined
 }
 
 export const concludeAs = (unit: Unit, code: string) => () =>
@@ -114,18 +118,12 @@ export const concluded = (
     return conclusion === undefined || conclusion instanceof Error ? [] : [{ claim, conclusion }]
   })
 
-type Answers = ReadonlyMap<Unit, string | Error>
+type Answers = ReadonlyMap<Unit, Conclusion | Error | undefined>
 
 export const answersOf = (
   units: readonly Unit[],
   conclusions: readonly (Conclusion | Error)[],
-): Answers =>
-  new Map(
-    units.map((unit, index) => {
-      const conclusion = conclusions[index]
-      return [unit, conclusion instanceof Error ? conclusion : (conclusion?.answer ?? '')]
-    }),
-  )
+): Answers => new Map(units.map((unit, index) => [unit, conclusions[index]]))
 
 /** @param earlier what the unit's claim came to before it, if anything. */
 export function outcomeOf(
@@ -135,8 +133,11 @@ export function outcomeOf(
 ): Outcome | Error {
   const first = earlier ?? unit
   if (first instanceof Error || 'answer' in first) return first
-  const answer = answers.get(first) ?? ''
-  return answer instanceof Error ? answer : { answer, replayed: first !== unit }
+  const conclusion = answers.get(first)
+  if (conclusion instanceof Error) return conclusion
+  const { answer = '', made } = conclusion ?? {}
+  if (first !== unit) return { answer, replayed: true }
+  return { answer, replayed: false, ...(made && { made }) }
 }
 
 export type Earlier = Outcome | LedgerError | Unit

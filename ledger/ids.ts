@@ -30,6 +30,12 @@ export function newId(): Uuid {
   return v7({ random, seq: sequence })
 }
 
+/** The first half of a SHA-256, in hex, in the form of an id. */
+export function uuidOfDigest(hex: string): Uuid {
+  const [first, second, third] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16)]
+  return `${first}-${second}-${third}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+}
+
 /** An id whose last byte is free for counting. */
 export const newUnitId = (): UnitId => `${newId().slice(0, 34)}00`
 

@@ -45,6 +45,7 @@ export {
   transferIdAt,
   type UnitId,
   type Uuid,
+  uuidOfDigest,
 } from './ids.ts'
 export {
   basisPointsOf,

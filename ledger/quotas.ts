@@ -44,32 +44,22 @@ export type Quota = { readonly id: Uuid } & Readonly<Record<Period, Used>>
 export function afterUse(quota: Quota, use: Use): Quota | undefined {
   const { amount, ceilings, at } = use
   if (isAbove({ amount, count: 1n }, ceilings.once)) return undefined
-  const after = moved(quota, at, (used) => ({
-    amount: used.amount + amount,
-    count: used.count + 1n,
-  }))
-  return PERIODS.some((period) => isAbove(after[period], ceilings[period])) ? undefined : after
+  const day = moved(quota.day, at.day, amount)
+  const week = moved(quota.week, at.week, amount)
+  const month = moved(quota.month, at.month, amount)
+  if (isAbove(day, ceilings.day) || isAbove(week, ceilings.week)) return undefined
+  return isAbove(month, ceilings.month) ? undefined : { id: quota.id, day, week, month }
 }
 
 const isAbove = ({ amount, count }: Omit<Used, 'period'>, ceiling: Ceiling | undefined) =>
   (ceiling?.amount !== undefined && amount > ceiling.amount) ||
   (ceiling?.count !== undefined && count > ceiling.count)
 
-const NOTHING = { amount: 0n, count: 0n }
-
 /** A new period begins with nothing. Whose clock is behind uses up what is newer. */
-function moved(
-  quota: Quota,
-  at: Calendar,
-  change: (used: Omit<Used, 'period'>) => Omit<Used, 'period'>,
-): Quota {
-  const period = (name: Period): Used => {
-    const used = quota[name]
-    if (at[name] > used.period) return { period: at[name], ...change(NOTHING) }
-    return { period: used.period, ...change(used) }
-  }
-  return { id: quota.id, day: period('day'), week: period('week'), month: period('month') }
-}
+const moved = (used: Used, now: bigint, amount: bigint): Used =>
+  now > used.period
+    ? { period: now, amount, count: 1n }
+    : { period: used.period, amount: used.amount + amount, count: used.count + 1n }
 
 /**
  * How the quota stands once what was used at `at` is given back; what is over stays over. Pure.
@@ -135,7 +125,18 @@ const OPEN_QUOTAS = `
   INSERT INTO quotas (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING`
 
 const LOCK_QUOTAS = `
-  SELECT ctid, * FROM quotas WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`
+  SELECT ctid, id, day, day_amount, day_count, week, week_amount, week_count,
+         month, month_amount, month_count
+    FROM quotas WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`
+
+/** The columns of LOCK_QUOTAS. */
+type LockedRow = readonly [
+  place: string,
+  id: Uuid,
+  ...day: readonly [period: bigint, amount: bigint, count: bigint],
+  ...week: readonly [period: bigint, amount: bigint, count: bigint],
+  ...month: readonly [period: bigint, amount: bigint, count: bigint],
+]
 
 /**
  * Makes rows for those that may have none, and then locks all of them; both in id order and always
@@ -151,13 +152,21 @@ export async function lockQuotas(
   const [, found] = await Promise.all([
     fresh.length > 0 &&
       connection.query({ name: 'open_quotas', text: OPEN_QUOTAS, values: [uuidsOf(fresh)] }),
-    connection.query({ name: 'lock_quotas', text: LOCK_QUOTAS, values: [uuidsOf(ids)] }),
+    connection.query({
+      ...{ name: 'lock_quotas', text: LOCK_QUOTAS, values: [uuidsOf(ids)], rowMode: 'array' },
+    }),
   ])
-  const rows = found.rows as (Row & { readonly ctid: string })[]
-  return {
-    quotas: new Map(rows.map((row) => [row.id, fromRow(row)])),
-    quotaPlaces: new Map(rows.map((row) => [row.id, row.ctid])),
+  const [quotas, quotaPlaces] = [new Map<Uuid, Quota>(), new Map<Uuid, string>()]
+  for (const row of found.rows as LockedRow[]) {
+    quotas.set(row[1], {
+      id: row[1],
+      day: { period: row[2], amount: row[3], count: row[4] },
+      week: { period: row[5], amount: row[6], count: row[7] },
+      month: { period: row[8], amount: row[9], count: row[10] },
+    })
+    quotaPlaces.set(row[1], row[0])
   }
+  return { quotas, quotaPlaces }
 }
 
 const UPDATE_QUOTAS = `

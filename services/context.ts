@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
 import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
+import { type Breakers, openBreakers } from './banking/breaker.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
 import { type Credentials, openCredentials } from './identity/credentials.ts'
@@ -34,6 +35,8 @@ export interface Context {
   /** The hot path: every request that changes something goes through here. */
   readonly group: Group
   readonly banks: ReadonlyMap<string, BankAdapter>
+  /** How the banks are, as far as this process has met them. */
+  readonly breakers: Breakers
   readonly queue: Queue
   readonly credentials: Credentials
   readonly hashes: HashPool
@@ -96,6 +99,12 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db, group, peppers },
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
+    breakers: openBreakers({
+      threshold: config.BREAKER_FAILURES_PERCENT / 100,
+      calls: config.BREAKER_CALLS,
+      pause_ms: config.BREAKER_PAUSE_MS,
+      repeats: config.BANK_REPEATS_PERCENT / 100,
+    }),
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),

@@ -40,6 +40,7 @@ export type ServiceErrorCode =
   | 'forbidden'
   | 'headers_too_large'
   | 'idempotency_key_missing'
+  | 'instruction_not_decidable'
   | 'internal'
   | 'invalid_dpop_proof'
   | 'invalid_request'

@@ -51,8 +51,24 @@ const PAIRS = Array.from({ length: 1024 }, (_, bits) => {
 })
 const VALUES = new Map(PAIRS.map((pair, bits) => [pair, bits]))
 
+/** How many conversions of each direction are remembered. */
+const REMEMBERED_MAX = 4_096
+
+/** Every request writes the ids of the same few people again and again. */
+function remembered(convert: (id: string) => string): (id: string) => string {
+  const known = new Map<string, string>()
+  return (id) => {
+    const before = known.get(id)
+    if (before !== undefined) return before
+    const converted = convert(id)
+    if (known.size === REMEMBERED_MAX) known.clear()
+    known.set(id, converted)
+    return converted
+  }
+}
+
 /** The 26 characters that stand for a UUID. */
-export function suffixOf(uuid: Uuid): string {
+export const suffixOf = remembered((uuid: Uuid) => {
   const digits = `000${uuid.replaceAll('-', '')}`
   let letters = ''
   for (let group = 0; group < GROUPS; group += 1) {
@@ -60,10 +76,10 @@ export function suffixOf(uuid: Uuid): string {
     letters += `${PAIRS[bits >> 10]}${PAIRS[bits & 1023]}`
   }
   return letters.slice(2)
-}
+})
 
 /** The UUID of a public id that is known to be well formed. */
-export function uuidOf(id: string): Uuid {
+export const uuidOf = remembered((id): Uuid => {
   const letters = `00${id.slice(id.indexOf('_') + 1)}`
   let digits = ''
   for (let group = 0; group < GROUPS; group += 1) {
@@ -74,7 +90,7 @@ export function uuidOf(id: string): Uuid {
   const hex = digits.slice(3)
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)]
   return `${parts.join('-')}-${hex.slice(20)}`
-}
+})
 
 function valueOf(pair: string): number {
   const bits = VALUES.get(pair)

@@ -40,10 +40,6 @@ export function openMetrics(process: string): Metrics {
   registry.setDefaultLabels({ process })
   collectDefaultMetrics({ register: registry, prefix: 'florin_' })
   const registers = [registry]
-  const requests = new Histogram({
-    ...{ name: 'florin_http_request_seconds', help: 'Time to answer a request' },
-    ...{ labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
-  })
   const groups = new Histogram({
     ...{ name: 'florin_group_commit_seconds', help: 'Time to commit a group' },
     ...{ buckets: SECONDS, registers },
@@ -56,7 +52,7 @@ export function openMetrics(process: string): Metrics {
     ...{ labelNames: ['bell', 'outcome'], buckets: SECONDS, registers },
   })
   return {
-    requestAnswered: (request, duration_s) => requests.observe({ ...request }, duration_s),
+    requestAnswered: requestsIn(registers),
     groupCommitted: ({ size, duration_s }) => {
       groups.observe(duration_s)
       units.inc(size)
@@ -68,6 +64,20 @@ export function openMetrics(process: string): Metrics {
   }
 }
 
+function requestsIn(registers: Registry[]): Metrics['requestAnswered'] {
+  const requests = new Histogram({
+    ...{ name: 'florin_http_request_seconds', help: 'Time to answer a request' },
+    ...{ labelNames: ['method', 'route', 'status'], buckets: SECONDS, registers },
+  })
+  // To find a series by its labels again would cost more than to count.
+  const series = new Map<string, ReturnType<typeof requests.labels>>()
+  return ({ method, route, status }, duration_s) => {
+    const name = `${method} ${status} ${route}`
+    const known = series.get(name) ?? requests.labels({ method, route, status })
+    if (!series.has(name)) series.set(name, known)
+    known.observe(duration_s)
+  }
+}
 /** What is known elsewhere, and looked up when somebody asks. */
 const readWhenAsked = (registers: Registry[]): Pick<Metrics, 'gauge' | 'gauges' | 'total'> => ({
   gauge: (name, help, read) => {

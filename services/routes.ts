@@ -1,5 +1,6 @@
 /** Every call of the API. What is not in this list does not exist. */
 import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
+import { deskEndpoints } from './banking/desk_routes.ts'
 import { bookEndpoints } from './books/routes.ts'
 import { eventEndpoints } from './events/routes.ts'
 import { exchangeEndpoints } from './exchange/routes.ts'
@@ -30,6 +31,7 @@ import { totpEndpoints } from './totp/routes.ts'
 const actions = [
   ...paymentEndpoints,
   ...bankingEndpoints,
+  ...deskEndpoints,
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,

@@ -98,7 +98,9 @@ const NUMBERS: Readonly<
   'calls of a bank': {
     ...{ BANK_TIMEOUT_MS: [15_000, '60001'], ENQUIRY_FIRST_S: [90, '0'], ENQUIRIES_MAX: [3, '11'] },
     ...{ ENQUIRY_SPACING_S: [1_800, '0'], BANK_CUT_OFF_S: [86_400, '0'] },
-    MANUAL_AFTER_S: [172_800, '0'],
+    ...{ MANUAL_AFTER_S: [86_400, '0'], BREAKER_CALLS: [20, '1'] },
+    ...{ BREAKER_FAILURES_PERCENT: [50, '0'], BREAKER_PAUSE_MS: [30_000, '0'] },
+    BANK_REPEATS_PERCENT: [10, '101'],
   },
 }
 

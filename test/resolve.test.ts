@@ -1,7 +1,8 @@
 /** A bank's word, in every state of an instruction and in every order. */
 import { expect } from 'chai'
 import type { BankReport } from '../adapters/adapter.ts'
-import { findInstruction, TRANSITIONS } from '../services/banking/instructions.ts'
+import { findInstruction } from '../services/banking/instructions.ts'
+import { next } from '../services/banking/machine.ts'
 import { lookAgainAt, mayResend, nextStep, type Policy } from '../services/banking/policy.ts'
 import { resolve } from '../services/banking/resolve.ts'
 import { DEPENDANTS } from '../services/handlers.ts'
@@ -12,9 +13,10 @@ import { world } from './support/world.ts'
 
 const POLICY: Policy = {
   ...{ enquiryFirst_s: 90, enquirySpacing_s: 1_800, enquiriesMax: 3 },
-  ...{ cutOff_s: 86_400, manualAfter_s: 172_800 },
+  ...{ cutOff_s: 86_400, manualAfter_s: 172_800, canBeAsked: true },
 }
 const SENT = new Date('2026-01-01T00:00:00Z')
+const ONCE = { sentAt: SENT, lastSentAt: SENT, submissions: 1 } as const
 const after = (seconds: number) => new Date(SENT.getTime() + seconds * 1000)
 
 describe('what to do about an instruction whose outcome is open', () => {
@@ -26,24 +28,41 @@ describe('what to do about an instruction whose outcome is open', () => {
     ['all enquiries are used up', 'unknown', SENT, 3, 7_000, 'wait'],
     ['the cut-off has passed', 'unknown', SENT, 3, 86_400, 'enquire'],
     ['nobody knows after two days', 'unknown', SENT, 9, 172_800, 'manual'],
+    ['two days have passed and it was not asked since', 'unknown', SENT, 3, 172_800, 'enquire'],
+    ['a clock says two days and it was never asked', 'sent', SENT, 0, 172_800, 'enquire'],
   ] as const
   for (const [when, state, sentAt, enquiries, age_s, step] of CASES) {
     it(`is to ${step} when ${when}`, () => {
-      expect(nextStep({ state, sentAt, enquiries }, after(age_s), POLICY)).to.equal(step)
+      const known = { ...ONCE, state, sentAt, lastSentAt: sentAt, enquiries }
+      expect(nextStep(known, after(age_s), POLICY)).to.equal(step)
     })
   }
 
-  it('is to send it again only after the cut-off', () => {
-    expect(mayResend(SENT, after(86_399), POLICY)).to.equal(false)
-    expect(mayResend(SENT, after(86_400), POLICY)).to.equal(true)
+  it('is to wait for a bank that cannot be asked, and then to give it to a person', () => {
+    const [silent, known] = [
+      { ...POLICY, canBeAsked: false },
+      { ...ONCE, state: 'sent', enquiries: 0 } as const,
+    ]
+    expect(nextStep(known, after(86_400), silent)).to.equal('wait')
+    expect(lookAgainAt(known, after(90), silent)).to.deep.equal(after(172_800))
+    expect(nextStep(known, after(172_800), silent)).to.equal('manual')
+  })
+
+  it('is to send it again only after the cut-off, when the bank was asked often enough', () => {
+    const asked = { lastSentAt: SENT, enquiries: 4 }
+    expect(mayResend(asked, after(86_399), POLICY)).to.equal(false)
+    expect(mayResend(asked, after(86_400), POLICY)).to.equal(true)
+    expect(mayResend({ ...asked, enquiries: 3 }, after(86_400), POLICY)).to.equal(false)
+    const again = { ...asked, lastSentAt: after(86_400) }
+    expect(mayResend(again, after(90_000), POLICY), 'a copy is on its way').to.equal(false)
   })
 
   it('is looked at again at the first enquiry, then spaced, then at the cut-off', () => {
     const ages = [
-      lookAgainAt(SENT, 0, after(0), POLICY),
-      lookAgainAt(SENT, 1, after(90), POLICY),
-      lookAgainAt(SENT, 3, after(3_700), POLICY),
-      lookAgainAt(SENT, 4, after(90_000), POLICY),
+      lookAgainAt({ ...ONCE, state: 'sent', enquiries: 0 }, after(0), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 1 }, after(90), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 3 }, after(3_700), POLICY),
+      lookAgainAt({ ...ONCE, state: 'unknown', enquiries: 4 }, after(90_000), POLICY),
     ].map((at) => (at.getTime() - SENT.getTime()) / 1000)
     expect(ages).to.deep.equal([90, 1_890, 86_400, 91_800])
   })
@@ -77,7 +96,7 @@ describe('a bank’s word', () => {
 
   for (const first of OUTCOMES) {
     for (const second of OUTCOMES) {
-      const expected = TRANSITIONS[first][second]
+      const expected = next(first, second)
       it(`${second} after ${first} is ${expected}`, async () => {
         const { ada, id, apply } = await openTopUp()
         expect(await apply(first)).to.equal('applied')

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, quiet, unchanged } from './support/abuse.ts'
+import { waiting as atDesk } from './support/desk.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { account, move, unit } from './support/bulk.ts'
 import { authorize, payOrder } from './support/held.ts'
@@ -73,6 +74,14 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const { review } = await waiting(await suspect(5_000n), '4000')
     return { path: `/v1/reviews/${review}/release`, body: WHY }
   },
+  'POST /v1/instructions/:id/resolve': async () => ({
+    path: `/v1/instructions/${(await atDesk()).id}/resolve`,
+    body: { outcome: 'rejected', evidence: 'A letter' },
+  }),
+  'POST /v1/instructions/:id/reopen': async () => ({
+    path: `/v1/instructions/${(await atDesk()).id}/reopen`,
+    body: WHY,
+  }),
   'PUT /v1/people/:id': async () => ({
     path: `/v1/people/${idOf(await person())}`,
     body: { tier: newSubject('t'), ...WHY },

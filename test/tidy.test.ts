@@ -32,7 +32,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^services\/sandbox\//,
-    whom: /^adapters\/(?!(?:index|adapter|sandbox\/server)\.ts$)/,
+    whom: /^adapters\/(?!(?:index|adapter|sandbox\/server|iso20022\/sandbox\/bank)\.ts$)/,
     because: 'the sandbox starts its banks and knows no more of them',
     like: ['services/sandbox/a.ts', '../../adapters/sandbox/bank.ts'],
   },

@@ -8,6 +8,8 @@ import { all, BadFile, find, textAt, type Element } from './xml.ts'
 export interface Booking {
   /** Ours where the booking is of an instruction of ours, else the bank's own. */
   readonly reference: string
+  /** The bank's own, or where it stands: no two bookings share it. */
+  readonly bankReference: string
   readonly kind: 'settled' | 'returned' | 'received' | 'other'
   readonly currency: string
   /** Minor units; positive when our balance at the bank grows. */
@@ -19,7 +21,7 @@ export interface Booking {
 }
 
 /** As `Instruction.reference`: whatever looks otherwise was never ours. */
-const OURS = /^[A-Z0-9]{1,35}$/
+export const OURS = /^[A-Z0-9]{1,35}$/
 
 interface Entry {
   readonly element: Element
@@ -44,7 +46,7 @@ export function bookingsOf(element: Element, place: string): readonly Booking[] 
   if (amount === 0n) return []
   const sign = signOf(element)
   const bookedAt = timeAt(element, 'BookgDt/DtTm', 'BookgDt/Dt', 'ValDt/DtTm', 'ValDt/Dt')
-  const reference = referenceAt(element, 'AcctSvcrRef', 'NtryRef') ?? place
+  const reference = referenceAt(element, 'AcctSvcrRef') ?? place
   const entry = { element, sign, amount: sign * amount, currency, bookedAt, reference }
   const details = all(element, 'NtryDtls').flatMap((one) => all(one, 'TxDtls'))
   if (details.length === 1) return [bookingOf(entry, details[0], entry.amount, reference)]
@@ -72,16 +74,21 @@ function bookingOf(
   const own = ownReference(details)
   const kind = kindOf(entry.element, details, amount, own)
   const isOurs = own !== undefined && (kind === 'settled' || kind === 'returned')
-  const party = amount > 0n ? 'Dbtr' : 'Cdtr'
+  const told = referenceAt(details, 'Refs/AcctSvcrRef')
+  // Some banks give every transaction of a batch the reference of the batch.
+  const bankReference = told === undefined || told === entry.reference ? fallback : told
+  const party = `RltdPties/${amount > 0n ? 'Dbtr' : 'Cdtr'}`
+  const senders = [`${party}/Pty/Nm`, `${party}/Agt/FinInstnId/Nm`]
   return {
-    reference: isOurs ? own : (referenceAt(details, 'Refs/AcctSvcrRef') ?? fallback),
+    reference: isOurs ? own : bankReference,
+    bankReference,
     kind,
     amount,
     currency: entry.currency,
     bookedAt: entry.bookedAt,
-    reason: textAt(details, 'RtrInf/Rsn/Cd', 'RtrInf/Rsn/Prtry'),
-    remittance: remittanceOf(details) ?? textAt(entry.element, 'AddtlNtryInf'),
-    sender: textAt(details, `RltdPties/${party}/Pty/Nm`, `RltdPties/${party}/Agt/FinInstnId/Nm`),
+    reason: reasonAt(details, 'RtrInf/Rsn'),
+    remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
+    sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
   }
 }
 
@@ -92,9 +99,9 @@ function ownReference(details: Element | undefined): string | undefined {
 
 /**
  * Only our own orders move money under our references: a stranger may write any reference he likes
- * on a transfer to us, and it stays `received`. So the bank's code for the transaction decides:
- * issued credit transfers and issued direct debits are ours. A bank without such codes is believed
- * about money that leaves us, and about what it calls a return.
+ * on a transfer to us, and it stays `received`. So the bank's code for the transaction decides, and
+ * the way the money went. A bank without such codes is believed about money that leaves us, and
+ * about what it calls a return.
  */
 function kindOf(
   entry: Element,
@@ -103,35 +110,58 @@ function kindOf(
   own: string | undefined,
 ): Booking['kind'] {
   const code = [details, entry].map((one) => find(one, 'BkTxCd/Domn/Fmly')).find(Boolean)
-  const family = textAt(code, 'Cd')
+  const ways = WAYS[textAt(code, 'Cd') ?? ''] ?? UNCODED
   const isReturn =
     find(details, 'RtrInf') !== undefined ||
     textAt(entry, 'RvslInd') === 'true' ||
     RETURNS.has(textAt(code, 'SubFmlyCd') ?? '')
-  const foreign = family === 'RCDT' || family === 'RDDT'
-  const isOurs = own !== undefined && !foreign
-  if (isOurs && isReturn) return 'returned'
-  if (isOurs && (family === 'IDDT' ? amount > 0n : amount < 0n)) return 'settled'
+  const kind = isReturn ? 'returned' : 'settled'
+  if (own !== undefined && ways[kind].includes(amount > 0n ? 'in' : 'out')) return kind
   return amount > 0n ? 'received' : 'other'
+}
+
+interface Ways {
+  readonly settled: readonly ('in' | 'out')[]
+  readonly returned: readonly ('in' | 'out')[]
+}
+
+const UNCODED: Ways = { settled: ['out'], returned: ['in', 'out'] }
+
+/** Which way money of ours goes, by family: transfers and debits that we issued, or received. */
+const WAYS: Readonly<Record<string, Ways>> = {
+  ICDT: { settled: ['out'], returned: ['in'] },
+  IDDT: { settled: ['in'], returned: ['out'] },
+  // Some banks book a transfer that comes back as one that they received.
+  RCDT: { settled: [], returned: ['in'] },
+  RDDT: { settled: [], returned: [] },
 }
 
 /** Sub-families of the external code set that undo: returns, rejections, reversals, refunds. */
 const RETURNS: ReadonlySet<string> = new Set(['RRTN', 'UPCT', 'UPDD', 'PRDD', 'RPCR', 'ARET'])
 
 /** Max35Text, which a bank must keep to: cut short, two references could become one. */
-function referenceAt(element: Element | undefined, ...paths: string[]): string | undefined {
-  const reference = textAt(element, ...paths)
+function referenceAt(element: Element | undefined, path: string): string | undefined {
+  const reference = textAt(element, path)
   if (reference !== undefined && reference.length > 35)
     throw new BadFile(`a reference is too long: ${reference.slice(0, 40)}`)
   return reference
 }
 
-const REMITTANCE_MAX = 140
+const WORDS_MAX = 140
+const REASON_MAX = 35
+
+function wordsOf(text: string | undefined, length: number): string | undefined {
+  const words = (text ?? '').replace(/\s+/g, ' ').trim()
+  return words === '' ? undefined : Array.from(words).slice(0, length).join('')
+}
 
 function remittanceOf(details: Element | undefined): string | undefined {
   const information = find(details, 'RmtInf')
   const structured = textAt(information, 'Strd/CdtrRefInf/Ref')
   const lines = all(information, 'Ustrd').map(({ text }) => text)
-  const words = [structured ?? '', ...lines].join(' ').replace(/\s+/g, ' ').trim()
-  return words === '' ? undefined : Array.from(words).slice(0, REMITTANCE_MAX).join('')
+  return wordsOf([structured ?? '', ...lines].join(' '), WORDS_MAX)
 }
+
+/** A code of ISO 20022, or the bank's own. */
+export const reasonAt = (element: Element | undefined, path: string): string | undefined =>
+  wordsOf(textAt(element, `${path}/Cd`, `${path}/Prtry`), REASON_MAX)

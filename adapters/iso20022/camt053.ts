@@ -4,7 +4,7 @@ import { bookingsOf, type Booking } from './bookings.ts'
 import { moneyAt, signOf, timeAt } from './values.ts'
 import { BadFile, neededText, readUnits, textAt, type Bytes, type Element } from './xml.ts'
 
-const CAMT053 = 'camt.053.001.08'
+export const CAMT053 = 'camt.053.001.08'
 
 export interface StatementHead {
   /** The bank's id of the statement; a copy of it carries the same one. */

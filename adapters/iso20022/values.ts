@@ -6,6 +6,13 @@ import { BadFile, find, neededText, textAt, type Element } from './xml.ts'
 const DECIMAL = /^\+?(\d{1,18})(?:\.(\d{0,5}))?$/
 const DIGITS_MAX = 18
 
+/** 1250n EUR is `12.50`, 1250n JPY is `1250`. */
+export function decimalOf(amount: bigint, currency: string): string {
+  const scale = scaleOf(currency)
+  const digits = amount.toString().padStart(scale + 1, '0')
+  return scale === 0 ? digits : `${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}
+
 /**
  * Minor units. Zeros beyond the currency's own decimals are harmless, any other digit is not.
  * @throws {BadFile}
@@ -36,7 +43,7 @@ const YEAR_MIN = 1970
 const YEAR_MAX = 9998
 
 /** A date is its first moment. Where the bank names no zone we take it for UTC. */
-function timeOf(text: string): Date {
+export function timeOf(text: string): Date {
   const [, date, clock = '00:00:00', fraction = '0', zone = 'Z'] = TIME.exec(text) ?? []
   const time = new Date(`${date}T${clock}.${fraction.slice(0, 3)}${zone}`)
   const year = time.getUTCFullYear()

@@ -38,8 +38,8 @@ const DEPTH_MAX = 32
 const SLICE_BYTES = 64 * 1024
 /** So many characters without one tag, and it is a text that no field of ours can hold. */
 const QUIET_MAX = 8 * SLICE_BYTES
-/** Of one unit; an entry that books a batch of thirty thousand transactions is below it. */
-const ELEMENTS_PER_UNIT_MAX = 1_000_000
+/** Of one unit; an entry that books a batch of ten thousand transactions is below it. */
+const ELEMENTS_PER_UNIT_MAX = 400_000
 const TEXT_MAX = 10_000
 
 /**
@@ -56,6 +56,22 @@ export async function* readUnits(bytes: Bytes, outlines: readonly Outline[]): As
   reader.write(understood(() => decoder.decode()))
   reader.close()
   yield* reader.taken()
+}
+
+/** The message that a file says it is, from its first tag: `camt.053.001.08`. */
+export async function messageOf(bytes: Bytes): Promise<string> {
+  let found: string | undefined
+  const parser = strictParser()
+  parser.on('opentag', ({ uri }) => (found ??= messageIn(uri)))
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let read_bytes = 0
+  for await (const slice of slices(bytes)) {
+    understood(() => parser.write(decoder.decode(slice, { stream: true })))
+    read_bytes += slice.length
+    if (found !== undefined || read_bytes > SLICE_BYTES) break
+  }
+  if (found === undefined) throw new BadFile('the file does not begin as an XML document')
+  return found
 }
 
 function* slicesOf(chunk: Uint8Array): Generator<Uint8Array> {

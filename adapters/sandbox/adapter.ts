@@ -16,7 +16,9 @@ import * as parse from './parse.ts'
 export interface SandboxConfig {
   readonly name: string
   readonly url: string
+  /** `whsec_<base64>`: signs our requests and the bank's callbacks. */
   readonly secret: string
+  /** The secret before this one: callbacks may still carry it while the bank changes over. */
   readonly previousSecret?: string | undefined
 }
 
@@ -26,6 +28,7 @@ export function sandboxAdapter(
   config: SandboxConfig,
   options: { readonly timeout_ms: number; readonly clock: () => Date },
 ): BankAdapter {
+  if (!URL.canParse(config.url)) throw new Error(`${config.name}: ${config.url} is not a URL`)
   const endpoint: Endpoint = { url: config.url, secret: config.secret, ...options }
   const secrets = [config.secret, config.previousSecret].filter((one) => one !== undefined)
   // A secret that cannot sign is found when the bank is opened, not at the first payment.

@@ -4,7 +4,8 @@
  */
 
 const PAGE_BYTES = 64 * 1024
-let page = Buffer.allocUnsafe(PAGE_BYTES)
+let page = Buffer.allocUnsafeSlow(PAGE_BYTES)
+let view = new DataView(page.buffer)
 let end = 0
 
 /** The bytes that `write` puts on the page. Nothing else may write meanwhile. */
@@ -17,9 +18,10 @@ export function bytesOf(write: () => void): Buffer {
 /** Makes room for so many more bytes. */
 function reserve(bytes: number): void {
   if (end + bytes <= page.length) return
-  const larger = Buffer.allocUnsafe(2 * page.length + bytes)
+  const larger = Buffer.allocUnsafeSlow(2 * page.length + bytes)
   page.copy(larger, 0, 0, end)
   page = larger
+  view = new DataView(page.buffer)
 }
 
 export function putBytes(bytes: Buffer): void {
@@ -67,7 +69,10 @@ export function putUuid(uuid: string): void {
 export function putBigint(value: bigint): void {
   reserve(12)
   putInt32(8)
-  end = page.writeBigInt64BE(value, end)
+  // Unlike a method of Buffer, this is no call at all once it is compiled. It does not check.
+  if (BigInt.asIntN(64, value) !== value) throw new RangeError('more than 64 bits')
+  view.setBigInt64(end, value)
+  end += 8
 }
 
 /** Bytes as a value of their own. */

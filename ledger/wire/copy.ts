@@ -40,8 +40,16 @@ export const copyOfText = (
   names: readonly string[],
   rows: readonly Readonly<Record<string, unknown>>[],
 ): Copy => {
-  const lines = rows.map((row) => names.map((name) => fieldOf(row[name])).join('\t'))
-  return copyFrom(table, names, 'text', Buffer.from(`${lines.join('\n')}\n`))
+  let lines = ''
+  for (const row of rows) {
+    let separator = ''
+    for (const name of names) {
+      lines += separator + fieldOf(row[name])
+      separator = '\t'
+    }
+    lines += '\n'
+  }
+  return copyFrom(table, names, 'text', Buffer.from(lines))
 }
 
 /**

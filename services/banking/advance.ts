@@ -13,10 +13,19 @@ import {
   type Instruction,
   instructionOut,
   leaseInstruction,
+  postpone,
   progress,
   type Progress,
 } from './instructions.ts'
-import { lookAgainAt, mayResend, nextStep, type Policy } from './policy.ts'
+import {
+  backoffMax_ms,
+  lookAgainAt,
+  mayResend,
+  nextStep,
+  type Policy,
+  SOONEST_MS,
+  type Step,
+} from './policy.ts'
 import { type Dependants, resolve } from './resolve.ts'
 
 /** One step is an enquiry and, after the cut-off, the same request again. */
@@ -24,108 +33,164 @@ const CALLS_MAX = 2
 /** For what is done around the calls. */
 const LEASE_MARGIN_MS = 5_000
 
+/** So often a worker may die over one instruction; then a person looks at it. */
+const CRASHES_MAX = 5
+
 export async function advanceInstruction(
   context: Context,
   dependants: Dependants,
   id: Uuid,
 ): Promise<void> {
   const lease_ms = CALLS_MAX * context.config.BANK_TIMEOUT_MS + LEASE_MARGIN_MS
+  // By a clock that nobody sets: a process that was stopped for long has lost its lease.
+  const until_ms = performance.now() + lease_ms
   const instruction = await leaseInstruction(context.db, id, { now: context.now(), lease_ms })
   if (instruction === undefined) return
-  const policy = policyOf(context)
-  const step = nextStep(instruction, context.now(), policy)
-  if (step === 'wait') return wait(context, instruction, policy)
-  if (step === 'manual') return giveToPerson(context, instruction)
-  const answer = step === 'submit' ? submit(context, instruction) : enquire(context, instruction)
-  await learn(context, dependants, instruction, await answer)
-}
-
-const policyOf = ({ config }: Context): Policy => ({
-  enquiryFirst_s: config.ENQUIRY_FIRST_S,
-  enquirySpacing_s: config.ENQUIRY_SPACING_S,
-  enquiriesMax: config.ENQUIRIES_MAX,
-  cutOff_s: config.BANK_CUT_OFF_S,
-  manualAfter_s: config.MANUAL_AFTER_S,
-})
-
-/** What is known after a step: what to write down, or the bank's final word. */
-type Learned = { readonly progress: Progress } | Extract<BankAnswer, { state: 'final' }> | undefined
-
-async function learn(
-  context: Context,
-  dependants: Dependants,
-  instruction: Instruction,
-  learned: Learned,
-): Promise<void> {
+  const held = { context, isMine: () => performance.now() < until_ms }
+  const learned = await step(held, instruction)
   if (learned === undefined) return
   if ('report' in learned) {
     await resolve(context, dependants, instruction, learned.report)
     return
   }
-  await progress(context.db, instruction, learned.progress, { now: context.now(), keep: false })
+  const { from, ...told } = learned
+  if (!('event' in told)) return postpone(context.db, from, told)
+  await progress(context.db, from, told, { now: context.now(), keep: false })
+}
+
+interface Held {
+  readonly context: Context
+  /** Whether nobody else can have taken the instruction up meanwhile. */
+  readonly isMine: () => boolean
+}
+
+/** What is known after a step: what to write down, or the bank's final word; or only when next. */
+type Learned =
+  | (Progress & { readonly from: Instruction })
+  | { readonly from: Instruction; readonly nextAt: Date }
+  | Extract<BankAnswer, { state: 'final' }>
+  | undefined
+
+async function step(held: Held, instruction: Instruction): Promise<Learned> {
+  const { context } = held
+  const { bank, attempts } = instruction
+  if (attempts > CRASHES_MAX) return giveToPerson(context, instruction, 'quarantined')
+  const policy = policyOf(context, bank)
+  return STEPS[nextStep(instruction, context.now(), policy)](held, instruction, policy)
+}
+
+type TakeStep = (held: Held, instruction: Instruction, policy: Policy) => Promise<Learned>
+
+const STEPS = {
+  submit,
+  enquire,
+  wait: async ({ context }, instruction, policy) => waitFor(context, instruction, policy),
+  manual: ({ context }, instruction) => giveToPerson(context, instruction, 'too_old'),
+} as const satisfies Record<Step, TakeStep>
+
+/** The bank's own policy where it has one, else what is set for all. */
+function policyOf({ config, banks }: Context, bank: string): Policy {
+  const own = config.BANKS.find(({ name }) => name === bank)?.policy
+  return {
+    enquiryFirst_s: own?.enquiry_first_s ?? config.ENQUIRY_FIRST_S,
+    enquirySpacing_s: own?.enquiry_spacing_s ?? config.ENQUIRY_SPACING_S,
+    enquiriesMax: own?.enquiries_max ?? config.ENQUIRIES_MAX,
+    cutOff_s: own?.cut_off_s ?? config.BANK_CUT_OFF_S,
+    manualAfter_s: own?.manual_after_s ?? config.MANUAL_AFTER_S,
+    canBeAsked: banks.get(bank)?.capabilities.has('enquiry') === true,
+  }
 }
 
 /**
  * That it is sent is committed before the call: whatever happens then, we know it may have arrived.
  */
-async function submit(context: Context, instruction: Instruction): Promise<Learned> {
+async function submit({ context, isMine }: Held, instruction: Instruction): Promise<Learned> {
+  const { db, breakers } = context
   const now = context.now()
+  const bank = bankOf(context, instruction)
+  const isRepeated = instruction.submissions > 0 || instruction.failures > 0
+  if (!breakers.mayCall(bank.name) || (isRepeated && !breakers.mayRepeat(bank.name))) {
+    return later(context, instruction)
+  }
+  const order = await orderTo(context, instruction)
   const sentAt = instruction.sentAt ?? now
-  const nextAt = lookAgainAt(sentAt, instruction.enquiries, now, policyOf(context))
+  const policy = policyOf(context, bank.name)
+  // A callback is given the time it needs, also after the same request was sent again.
+  const nextAt = new Date(now.getTime() + policy.enquiryFirst_s * 1000)
   const submissions = instruction.submissions + 1
-  const sent = { state: 'sent', nextAt, sentAt, submissions } as const
-  if (!(await progress(context.db, instruction, sent, { now, keep: true }))) return undefined
+  const sending = { event: 'sending', nextAt, sentAt, lastSentAt: now, submissions } as const
+  // Enquiries are about the last copy: those about an earlier one are over.
+  const anew = { ...sending, enquiries: 0 }
+  const sent = await progress(db, instruction, anew, { now, keep: true })
+  if (sent === undefined || !isMine()) return undefined
   try {
-    const answer = await bankOf(context, instruction).submit(await orderTo(context, instruction))
-    return answer.state === 'final' ? answer : { progress: sent }
-  } catch (error) {
-    const code = codeOf(error)
-    // Only a first request that cannot have arrived leaves the instruction as it was.
-    if (code === 'bank_unreachable' && submissions === 1) {
-      const untouched = { state: 'created', sentAt: null, submissions: 0 } as const
-      return { progress: { ...untouched, nextAt: soon(now), reason: code } }
-    }
-    return { progress: { ...sent, state: 'unknown', reason: code } }
-  }
-}
-
-async function enquire(context: Context, instruction: Instruction): Promise<Learned> {
-  const now = context.now()
-  const sentAt = instruction.sentAt ?? now
-  const policy = policyOf(context)
-  const enquiries = instruction.enquiries + 1
-  const nextAt = lookAgainAt(sentAt, enquiries, now, policy)
-  const counted = { state: 'unknown', nextAt, enquiries } as const
-  // Counted before it is made: a worker that dies here has still used one up.
-  if (!(await progress(context.db, instruction, counted, { now, keep: true }))) return undefined
-  try {
-    const answer = await bankOf(context, instruction).enquire(instruction.reference)
+    const answer = await breakers.call(bank.name, () => bank.submit(order))
     if (answer.state === 'final') return answer
-    if (answer.state === 'not_found' && mayResend(sentAt, now, policy)) {
-      return await submit(context, { ...instruction, enquiries })
-    }
-    return { progress: { ...counted, reason: answer.state } }
+    return { from: sent, event: 'accepted', nextAt, failures: 0 }
   } catch (error) {
-    return { progress: { ...counted, reason: codeOf(error) } }
+    const reason = codeOf(error)
+    const failures = instruction.failures + 1
+    // Only a first request that cannot have arrived leaves the instruction as it was.
+    if (reason !== 'bank_unreachable' || submissions > 1) {
+      return { from: sent, event: 'unclear', nextAt, reason, failures }
+    }
+    const untouched = { event: 'never_sent', submissions: 0, ...NEVER } as const
+    return { from: sent, ...untouched, nextAt: afterFailures(now, failures), reason, failures }
   }
 }
 
-async function wait(context: Context, instruction: Instruction, policy: Policy): Promise<void> {
+async function enquire(held: Held, instruction: Instruction, policy: Policy): Promise<Learned> {
+  const { context, isMine } = held
+  const { db, breakers } = context
+  const bank = bankOf(context, instruction)
+  if (!breakers.mayCall(bank.name)) return later(context, instruction)
   const now = context.now()
-  const { state, enquiries, sentAt } = instruction
-  const nextAt = lookAgainAt(sentAt ?? now, enquiries, now, policy)
-  await progress(context.db, instruction, { state, nextAt }, { now, keep: false })
+  const enquiries = instruction.enquiries + 1
+  const nextAt = lookAgainAt({ ...instruction, enquiries }, now, policy)
+  const asking = { event: 'unclear', nextAt, enquiries } as const
+  // Counted before it is made: a worker that dies here has still used one up.
+  const asked = await progress(db, instruction, asking, { now, keep: true })
+  if (asked === undefined || !isMine()) return undefined
+  try {
+    const answer = await breakers.call(bank.name, () => bank.enquire(instruction.reference))
+    if (answer.state === 'final') return answer
+    if (answer.state === 'not_found' && mayResend(asked, now, policy)) {
+      return await submit(held, asked)
+    }
+    return { from: asked, event: answer.state, nextAt, reason: answer.state, failures: 0 }
+  } catch (error) {
+    const failures = asked.failures + 1
+    return { from: asked, event: 'unclear', nextAt, reason: codeOf(error), failures }
+  }
 }
 
-async function giveToPerson(context: Context, instruction: Instruction): Promise<void> {
+const NEVER = { sentAt: null, lastSentAt: null } as const
+
+/** The bank is left alone for now: nothing is known that was not known before. */
+function later(context: Context, from: Instruction): Learned {
+  const pause_ms = Math.random() * context.config.BREAKER_PAUSE_MS
+  return { from, nextAt: new Date(context.now().getTime() + SOONEST_MS + pause_ms) }
+}
+
+function waitFor(context: Context, from: Instruction, policy: Policy): Learned {
+  const now = context.now()
+  return { from, nextAt: lookAgainAt(from, now, policy) }
+}
+
+async function giveToPerson(
+  context: Context,
+  instruction: Instruction,
+  event: 'too_old' | 'quarantined',
+): Promise<undefined> {
   const at = context.now()
   await context.db.transaction(async (trx) => {
-    const to = { state: 'manual', nextAt: at, reason: 'unknown_too_long' } as const
-    if (!(await progress(trx, instruction, to, { now: at, keep: false }))) return
-    const data = { ...instructionOut(instruction), state: 'manual', reason: to.reason }
-    const object = publicId('ins', instruction.id)
+    const told = { event, nextAt: at, reason: event } as const
+    const given = await progress(trx, instruction, told, { now: at, keep: false })
+    if (given === undefined) return
+    const [data, object] = [instructionOut(given), publicId('ins', given.id)]
     await recordEvent(trx, { type: 'instruction.manual', object, data, at })
   })
+  context.log.error({ instruction: instruction.id, event }, 'an instruction needs a person')
 }
 
 function bankOf({ banks }: Context, instruction: Instruction): BankAdapter {
@@ -147,8 +212,6 @@ function codeOf(error: unknown): string {
   throw error
 }
 
-const UNREACHABLE_RETRY_MS = 5_000
-
 /** Spread out, so that a bank that comes back is not met by everybody at once. */
-const soon = (now: Date) =>
-  new Date(now.getTime() + UNREACHABLE_RETRY_MS / 2 + (Math.random() * UNREACHABLE_RETRY_MS) / 2)
+const afterFailures = (now: Date, failures: number) =>
+  new Date(now.getTime() + SOONEST_MS + Math.random() * backoffMax_ms(failures))

@@ -74,12 +74,16 @@ export async function applyCallback(
   const { bank, reference } = row
   const instruction = await findInstruction(db, { bank, reference })
   if (instruction === undefined) return
-  const came = await resolve(context, dependants, instruction, {
+  const by = [row.decided_by, row.approved_by].filter((name) => name !== null).join(', ')
+  const report = {
     ...{ eventId: row.event_id, reference, outcome: row.outcome },
     money: { amount: row.amount, currency: row.currency },
     occurredAt: row.occurred_at,
     ...(row.reason !== null && { reason: row.reason }),
+    ...(by !== '' && { by }),
+  }
+  await resolve(context, dependants, instruction, report, async (trx, came) => {
+    const received = trx('callbacks').where({ id, disposition: 'received' })
+    await received.update({ disposition: DISPOSITIONS[came] })
   })
-  const disposition = DISPOSITIONS[came]
-  await db('callbacks').where({ id, disposition: 'received' }).update({ disposition })
 }

@@ -1,6 +1,7 @@
-/** What a bank was told to do: its row, its states, and what may follow what. */
+/** What a bank was told to do: its row, its lease, and its history. */
+import assert from 'node:assert/strict'
 import type { Knex } from 'knex'
-import type { BankReport, Direction } from '../../adapters/adapter.ts'
+import type { Direction } from '../../adapters/adapter.ts'
 import {
   type AccountId,
   type CompanionRow,
@@ -10,10 +11,9 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { publicId, suffixOf } from '../ids.ts'
+import { type Event, next, type State, WORKED_ON } from './machine.ts'
 
 export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement'
-
-export type State = 'created' | 'sent' | 'unknown' | 'settled' | 'rejected' | 'returned' | 'manual'
 
 export interface Instruction {
   readonly id: Uuid
@@ -35,32 +35,19 @@ export interface Instruction {
   readonly reason: string | null
   readonly submissions: number
   readonly enquiries: number
+  /** When it was first handed over, and when last. */
   readonly sentAt: Date | null
+  readonly lastSentAt: Date | null
+  /** When there is something to do again, while it is open. */
+  readonly nextAt: Date
   /** Fencing: grows with every lease, and only its newest holder may write. */
   readonly lease: number
+  /** How often in a row a step was begun and not ended, this one included. */
+  readonly attempts: number
+  /** How often in a row the bank gave no answer. */
+  readonly failures: number
   readonly createdAt: Date
 }
-
-/**
- * What a report does to an instruction in each state. A return tells of a settlement too: whoever
- * hears of the return first finds nothing new in the settlement. `contradiction`: it cannot be true
- * beside what was applied, and nobody but a person may decide.
- */
-export const TRANSITIONS = {
-  created: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
-  sent: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
-  unknown: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
-  manual: { settled: 'settled', rejected: 'rejected', returned: 'returned' },
-  settled: { settled: 'duplicate', rejected: 'contradiction', returned: 'returned' },
-  rejected: { settled: 'contradiction', rejected: 'duplicate', returned: 'contradiction' },
-  returned: { settled: 'duplicate', rejected: 'contradiction', returned: 'duplicate' },
-} as const satisfies Record<State, Record<BankReport['outcome'], Transition>>
-
-export type Transition = BankReport['outcome'] | 'duplicate' | 'contradiction'
-
-/** Whether the outcome is still open: no money has moved but into the hold or to transit. */
-export const isOpen = (state: State): boolean =>
-  state === 'created' || state === 'sent' || state === 'unknown' || state === 'manual'
 
 export type NewInstruction = Pick<
   Instruction,
@@ -97,7 +84,7 @@ export function instructionRow(instruction: NewInstruction, now: Date) {
   } satisfies CompanionRow
 }
 
-interface Row {
+export interface Row {
   readonly id: Uuid
   readonly reference: string
   readonly bank: string
@@ -115,11 +102,15 @@ interface Row {
   readonly submissions: number
   readonly enquiries: number
   readonly sent_at: Date | null
+  readonly last_sent_at: Date | null
+  readonly next_at: Date
   readonly lease: number
+  readonly attempts: number
+  readonly failures: number
   readonly created_at: Date
 }
 
-const fromRow = (row: Row): Instruction => ({
+export const fromRow = (row: Row): Instruction => ({
   id: row.id,
   reference: row.reference,
   bank: row.bank,
@@ -136,7 +127,11 @@ const fromRow = (row: Row): Instruction => ({
   submissions: row.submissions,
   enquiries: row.enquiries,
   sentAt: row.sent_at,
+  lastSentAt: row.last_sent_at,
+  nextAt: row.next_at,
   lease: row.lease,
+  attempts: row.attempts,
+  failures: row.failures,
   createdAt: row.created_at,
 })
 
@@ -157,7 +152,8 @@ export async function findInstruction(
 /**
  * Takes the instruction if it is due and nobody works on it.
  * The lease is committed before the bank is called, so two workers never call for one instruction;
- * it must outlast the longest call. Whoever dies holds it to its end, then somebody else goes on.
+ * it must outlast the longest call. Whoever dies holds it to its end, then somebody else goes on;
+ * that a step was begun is counted here, and forgotten when it ends.
  */
 export async function leaseInstruction(
   db: Knex,
@@ -167,44 +163,88 @@ export async function leaseInstruction(
   const until = new Date(now.getTime() + lease_ms)
   const rows: Row[] = await db('instructions')
     .where({ id })
-    .whereIn('state', ['created', 'sent', 'unknown'])
+    .whereIn('state', WORKED_ON)
     .where('next_at', '<=', now)
     .where((free) => void free.whereNull('leased_until').orWhere('leased_until', '<', now))
-    .update({ lease: db.raw('lease + 1'), leased_until: until })
+    .update({
+      ...{ lease: db.raw('lease + 1'), attempts: db.raw('attempts + 1'), leased_until: until },
+    })
     .returning('*')
   return rows[0] && fromRow(rows[0])
 }
 
+/** What its lease holder learned. */
 export interface Progress {
-  readonly state: State
+  readonly event: Event
   readonly nextAt: Date
   readonly reason?: string | null
   readonly submissions?: number
   readonly enquiries?: number
+  readonly failures?: number
   readonly sentAt?: Date | null
+  readonly lastSentAt?: Date | null
 }
 
 /**
- * Writes what its lease holder learned, and ends the lease unless `keep`. False: the lease is lost.
+ * Writes what its lease holder learned, with a line of history, and ends the lease unless `keep`.
+ * @returns the instruction as it is now; undefined when the lease is lost, or nothing can follow.
  */
 export async function progress(
   db: Knex,
-  { id, lease }: Instruction,
-  to: Progress,
+  instruction: Instruction,
+  { event, nextAt, ...learned }: Progress,
   { now, keep }: { readonly now: Date; readonly keep: boolean },
-): Promise<boolean> {
-  const changed = await db('instructions')
-    .where({ id, lease })
-    .whereIn('state', ['created', 'sent', 'unknown'])
-    .update({
-      ...{ state: to.state, next_at: to.nextAt, changed_at: now },
-      ...(to.reason !== undefined && { reason: to.reason }),
-      ...(to.submissions !== undefined && { submissions: to.submissions }),
-      ...(to.enquiries !== undefined && { enquiries: to.enquiries }),
-      ...(to.sentAt !== undefined && { sent_at: to.sentAt }),
-      ...(!keep && { leased_until: null }),
-    })
-  return changed === 1
+): Promise<Instruction | undefined> {
+  const { id, lease, state: from } = instruction
+  const state = next(from, event)
+  if (state === 'late' || state === 'duplicate' || state === 'contradiction') return undefined
+  const { reason, submissions, enquiries, failures, ...sent } = { ...instruction, ...learned }
+  const when = { sent_at: sent.sentAt, last_sent_at: sent.lastSentAt }
+  const counted = { submissions, enquiries, failures, ...when }
+  const moved = await db.transaction(async (trx) => {
+    const rows: Row[] = await trx('instructions')
+      .where({ id, lease, state: from })
+      .update({ ...{ state, reason, next_at: nextAt, changed_at: now }, ...counted })
+      .update(keep ? {} : { leased_until: null, attempts: 0 })
+      .returning('*')
+    const [row] = rows
+    if (row !== undefined) {
+      await recordStep(trx, { instruction: id, at: now, event, from, to: state, detail: reason })
+    }
+    return row
+  })
+  return moved && fromRow(moved)
+}
+
+/** Ends the lease: there is nothing to do or to learn before `nextAt`. */
+export async function postpone(
+  db: Knex,
+  { id, lease, state }: Instruction,
+  { nextAt }: { readonly nextAt: Date },
+): Promise<void> {
+  await db('instructions')
+    .where({ id, lease, state })
+    .update({ next_at: nextAt, leased_until: null, attempts: 0 })
+}
+
+/** A line of an instruction's history. */
+export interface InstructionStep {
+  readonly instruction: Uuid
+  readonly at: Date
+  readonly event: Event
+  readonly from: State
+  readonly to: State
+  readonly detail: string | null
+  /** Operators, where they decided. */
+  readonly by?: string
+}
+
+export async function recordStep(trx: Knex.Transaction, step: InstructionStep): Promise<void> {
+  const { instruction: instruction_id, at, event, from, to, detail, by = null } = step
+  const states = { from_state: from, to_state: to }
+  await trx('instruction_steps').insert({
+    ...{ id: newId(), instruction_id, at, event, ...states, detail, by_whom: by },
+  })
 }
 
 /**
@@ -213,15 +253,20 @@ export async function progress(
  */
 export async function withdrawInstruction(
   trx: Knex.Transaction,
-  { id }: Instruction,
+  { id, state: from }: Instruction,
   now: Date,
 ): Promise<void> {
+  const to = next(from, 'canceled')
+  assert(to === 'rejected', `instruction ${id} is ${from}: a bank may have heard of it`)
   await trx('instructions')
-    .where({ id, state: 'created' })
+    .where({ id })
     .update({
-      ...{ state: 'rejected', reason: 'canceled', changed_at: now },
+      ...{ state: to, reason: 'canceled', changed_at: now },
       ...{ lease: trx.raw('lease + 1'), leased_until: null },
     })
+  await recordStep(trx, {
+    ...{ instruction: id, at: now, event: 'canceled', from, to, detail: null },
+  })
 }
 
 export const instructionOut = (instruction: Instruction) => ({

@@ -25,10 +25,10 @@ import {
   findInstruction,
   type Instruction,
   instructionOut,
-  isOpen,
   type Purpose,
-  TRANSITIONS,
+  recordStep,
 } from './instructions.ts'
+import { type Event, isOpen, next, type State } from './machine.ts'
 
 /**
  * What waits for an instruction: a payment, a settlement. One for each purpose, given by the
@@ -67,11 +67,16 @@ export type Resolution = Pick<BankReport, 'outcome' | 'reason' | 'occurredAt'>
 /** What came of a report. `manual`: it names another amount, and a person must decide. */
 export type Disposition = 'applied' | 'duplicate' | 'contradiction' | 'manual'
 
+/**
+ * @param found as it was when the report came; what counts is how it is under the lock.
+ * @param noted writes down what came of it, in the same transaction.
+ */
 export async function resolve(
   context: Context,
   dependants: Dependants,
   found: Instruction,
-  report: BankReport,
+  report: BankReport & Told,
+  noted: (trx: Knex.Transaction, came: Disposition) => Promise<void> = async () => {},
 ): Promise<Disposition> {
   // Looked up first: whoever holds a row's lock must never wait for another connection.
   const dependant = dependants[found.purpose]
@@ -81,32 +86,59 @@ export async function resolve(
     const inside = { ...context, db: trx }
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
-    const transition = TRANSITIONS[instruction.state][report.outcome]
-    if (transition === 'duplicate' && sameMoney(instruction, report)) return transition
-    if (
-      transition === 'duplicate' ||
-      transition === 'contradiction' ||
-      !sameMoney(instruction, report)
-    ) {
-      return setAside(inside, trx, instruction, report)
+    const came = await judge(inside, trx, instruction, report)
+    if (came === 'applied') {
+      await apply(inside, trx, instruction, report, { dependant, accounts, following })
     }
-    await setState(inside, trx, instruction, transition, report.reason)
-    // What is returned before it was booked as settled never came: for the money, a rejection.
-    const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
-    const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
-    const now = context.now()
-    const unit = newUnitId()
-    const refusal = await moveMoney(
-      trx,
-      { unit, at: now },
-      instruction,
-      effect,
-      accounts,
-      following,
-    )
-    await dependant.conclude(inside, trx, instruction, { ...effect, refusal, unit, following })
-    return 'applied'
+    await noted(trx, came)
+    return came
   })
+}
+
+/** Who says so, where it is not the bank itself. */
+interface Told {
+  readonly by?: string
+}
+
+/** Moves the instruction's state, or sets the report aside. */
+async function judge(
+  context: Context,
+  trx: Knex.Transaction,
+  instruction: Instruction,
+  report: BankReport & Told,
+): Promise<Disposition> {
+  const { state } = instruction
+  const to = next(state, report.outcome)
+  if (to === 'duplicate' && sameMoney(instruction, report)) return to
+  if (to === 'duplicate' || to === 'contradiction' || to === 'late') {
+    return setAside(context, trx, instruction, report)
+  }
+  if (!sameMoney(instruction, report)) return setAside(context, trx, instruction, report)
+  const how = { event: report.outcome, to, detail: report.reason, by: report.by }
+  await setState(context, trx, instruction, how)
+  return 'applied'
+}
+
+interface Waiting {
+  readonly dependant: Dependant
+  readonly accounts: Omit<InstructionAccounts, 'owner'>
+  readonly following: readonly NewTransfer[]
+}
+
+async function apply(
+  context: Context,
+  trx: Knex.Transaction,
+  instruction: Instruction,
+  report: BankReport,
+  { dependant, accounts, following }: Waiting,
+): Promise<void> {
+  // What is returned before it was booked as settled never came: for the money, a rejection.
+  const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
+  const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
+  const unit = newUnitId()
+  const occasion = { unit, at: context.now() }
+  const refusal = await moveMoney(trx, occasion, instruction, effect, accounts, following)
+  await dependant.conclude(context, trx, instruction, { ...effect, refusal, unit, following })
 }
 
 const sameMoney = ({ money }: Instruction, report: BankReport) =>
@@ -119,25 +151,38 @@ async function setAside(
   instruction: Instruction,
   report: BankReport,
 ): Promise<Disposition> {
-  const open = isOpen(instruction.state)
+  const { state } = instruction
   const isWrong = !sameMoney(instruction, report)
-  const reason = isWrong ? 'amount_mismatch' : `${report.outcome}_after_${instruction.state}`
-  if (open) await setState(context, trx, instruction, 'manual', reason)
+  const reason = isWrong ? 'amount_mismatch' : `${report.outcome}_after_${state}`
+  const to = next(state, 'contradicted')
+  if (to === 'manual') {
+    await setState(context, trx, instruction, { event: 'contradicted', to, detail: reason })
+  }
   await askPerson(trx, instruction, reason, context.now())
-  return open ? 'manual' : 'contradiction'
+  return to === 'manual' ? 'manual' : 'contradiction'
 }
 
+interface Moved {
+  readonly event: Event
+  readonly to: State
+  readonly detail?: string | undefined
+  readonly by?: string | undefined
+}
+
+/** Whoever holds the lease finds another state when they come to write. */
 async function setState(
   context: Context,
   trx: Knex.Transaction,
-  { id }: Instruction,
-  state: Instruction['state'],
-  reason: string | undefined,
+  { id, state: from }: Instruction,
+  { event, to, detail, by }: Moved,
 ): Promise<void> {
-  const changed_at = context.now()
+  const at = context.now()
+  const freed = { leased_until: null, attempts: 0, changed_at: at }
   await trx('instructions')
     .where({ id })
-    .update({ state, reason: reason ?? null, leased_until: null, changed_at })
+    .update({ state: to, reason: detail ?? null, ...freed })
+  const step = { instruction: id, at, event, from, to, detail: detail ?? null }
+  await recordStep(trx, by === undefined ? step : { ...step, by })
 }
 
 /** Spent, closed or frozen meanwhile: a bank's word waits for nobody. */

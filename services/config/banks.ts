@@ -2,21 +2,68 @@
 import { z } from 'zod'
 import { integer, json } from './kinds.ts'
 
-const Bank = z.strictObject({
+/** What a bank is known for, where it differs from what is set for all. */
+const PolicyIn = z.strictObject({
+  enquiry_first_s: z.int().min(1).max(3_600).optional(),
+  enquiry_spacing_s: z.int().min(1).max(86_400).optional(),
+  enquiries_max: z.int().min(1).max(10).optional(),
+  cut_off_s: z.int().min(1).max(604_800).optional(),
+  manual_after_s: z.int().min(1).max(1_209_600).optional(),
+})
+
+const NAMED = {
   name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
+  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
+  policy: PolicyIn.optional(),
+}
+
+const Sandbox = z.strictObject({
+  ...NAMED,
   protocol: z.literal('sandbox'),
   url: z.url(),
   secret: z.string().startsWith('whsec_'),
   previousSecret: z.string().startsWith('whsec_').optional(),
-  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
 })
+
+/** The texts are those that the bank's own schemas allow. */
+const Iso20022 = z.strictObject({
+  ...NAMED,
+  protocol: z.literal('iso20022'),
+  folder: z.string().startsWith('/'),
+  initiator: z.strictObject({
+    name: z.string().min(1).max(70),
+    id: z.string().min(1).max(35).optional(),
+  }),
+  bic: z.string().regex(/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/),
+  accounts: z.record(
+    z.string().regex(/^[A-Z]{3}$/),
+    z.strictObject({ iban: z.string().regex(/^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/) }),
+  ),
+  serviceLevels: z
+    .record(z.string(), z.string().regex(/^[A-Z0-9]{1,4}(?:\/[A-Z0-9]{1,35})?$/))
+    .optional(),
+  creditor: z
+    .strictObject({ id: z.string().min(1).max(35), mandatesSignedOn: z.iso.date() })
+    .optional(),
+})
+
+const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022])
 
 export const BANK_SETTINGS = {
   BANKS: json
     .pipe(z.array(Bank))
     .describe(
-      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept',
+      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept; ' +
+        'for `iso20022` see the README',
     ),
+  BREAKER_CALLS: integer(20, 2, 1_000).describe('So many calls to a bank tell how it is'),
+  BREAKER_FAILURES_PERCENT: integer(50, 1, 100).describe(
+    'When more of them fail, the bank is left alone',
+  ),
+  BREAKER_PAUSE_MS: integer(30_000, 100, 600_000).describe('For how long; then one call tries'),
+  BANK_REPEATS_PERCENT: integer(10, 0, 100).describe(
+    'Requests that are made again, at most, for those made for the first time',
+  ),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000).describe('How long one call to a bank may take'),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600).describe(
     'After so long a bank that was silent is asked; production refuses less than 60',
@@ -25,6 +72,9 @@ export const BANK_SETTINGS = {
   ENQUIRIES_MAX: integer(3, 1, 10).describe('How many of them before the cut-off'),
   BANK_CUT_OFF_S: integer(86_400, 1, 604_800).describe(
     'From then on a bank that does not know an instruction will not execute it any more',
+  ),
+  MANUAL_AFTER_S: integer(86_400, 1, 1_209_600).describe(
+    'After so long a bank is asked a last time; then a person decides',
   ),
   RECONCILIATION_TIMES: json
     .pipe(z.record(z.string(), z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)))
@@ -41,5 +91,4 @@ export const BANK_SETTINGS = {
   STATEMENT_LINES_MAX: integer(5_000_000, 1_000, 50_000_000).describe(
     'How many lines a statement may have',
   ),
-  MANUAL_AFTER_S: integer(172_800, 1, 1_209_600).describe('From then on a person decides'),
 }

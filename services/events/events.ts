@@ -48,7 +48,8 @@ export interface NewEvent {
   readonly object: string
   /** The merchant who may read it, beside the chat app and operators. */
   readonly merchant?: Uuid | undefined
-  readonly data: unknown
+  /** As the API shows it, or that as JSON. */
+  readonly data: object | string
   readonly at: Date
 }
 
@@ -58,14 +59,13 @@ export function eventRow({ type, object, merchant, data, at }: NewEvent): Compan
     type,
     object_id: object,
     merchant_id: merchant ?? null,
-    data,
+    data: typeof data === 'string' ? data : JSON.stringify(data),
     created_at: at,
   }
 }
 
 export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<void> {
-  const row = eventRow(event)
-  await trx('events').insert({ ...row, data: JSON.stringify(event.data) })
+  await trx('events').insert(eventRow(event))
 }
 
 export interface EventRow {

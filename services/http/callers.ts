@@ -64,10 +64,9 @@ async function tokenCaller(
   right: Right,
 ): Promise<Caller> {
   const { issuer, subject, jti, known: told } = token
-  const called = {
-    session: { issuer, subject, jti },
-    rights: token.rights.get(scope) ?? new Set<Right>(),
-  }
+  const session = { issuer, subject, jti }
+  const granted = token.rights.get(scope) ?? new Set<Right>()
+  const called = { session, rights: granted }
   if (scope === 'person') {
     if (context.config.DPOP === 'required' && token.boundTo === undefined) {
       throw new ServiceError('invalid_dpop_proof')
@@ -77,7 +76,7 @@ async function tokenCaller(
     const standing = admitted(context, token, person.id)
     // Who is not admitted is told so when it is waited for, if nothing else is wrong before.
     standing.catch(() => {})
-    return { ...called, scope, person, known: told, standing }
+    return { session, rights: granted, scope, person, known: told, standing }
   }
   const known = await knownOf(context, token, scope, right)
   refuseRevoked(token, known?.revokedBefore ?? null, null)

@@ -132,8 +132,11 @@ export interface Endpoint<S extends Scope, P, Q, B> {
   readonly answers: Readonly<Record<number, z.ZodType | null>>
   /** The status of an answer that the group stored; the first of `answers` where it is missing. */
   readonly statusOf?: (body: StoredBody) => number
-  /** Fills into the answer's text what is never stored in it: names, notes, account numbers. */
-  readonly shown?: (context: Context, text: string) => Promise<string>
+  /**
+   * Fills into the answer's text what is never stored in it: names, notes, account numbers.
+   * @param made what the unit that was answered concluded with, where this is its first answer.
+   */
+  readonly shown?: (context: Context, text: string, made?: object) => Promise<string>
   /** Refusals of its own, beside those every call may get. */
   readonly refusals: readonly ErrorCode[]
   readonly handle: (context: Context, request: Request<S, P, Q, B>) => Promise<Reply | Streamed>

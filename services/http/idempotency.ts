@@ -101,5 +101,5 @@ function refuseOtherThan(claim: Claim, known: { readonly fingerprint: Buffer }):
 
 const asReplay = (outcome: unknown) =>
   typeof outcome === 'object' && outcome !== null && 'answer' in outcome
-    ? { ...outcome, replayed: true }
+    ? { answer: outcome.answer, replayed: true }
     : outcome

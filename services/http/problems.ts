@@ -55,6 +55,7 @@ export const PROBLEMS = {
   idempotency_key_missing: [400, 'An Idempotency-Key of 16 to 64 of [A-Za-z0-9_-] is needed'],
   idempotency_key_reused: [422, 'This Idempotency-Key was used for another request'],
   insufficient_funds: [402, 'The payer has too little money available'],
+  instruction_not_decidable: [409, 'The instruction does not wait for a person'],
   internal: [500, 'Something is wrong on our side'],
   invalid_dpop_proof: [401, 'The token is bound to a key, and nothing shows that you hold it'],
   invalid_request: [400, 'The request is malformed'],

@@ -32,6 +32,8 @@ export interface Rates {
   /** @throws {ServiceError} `too_many_requests` when nothing is left. Counts nothing. */
   readonly refuse: (rate: Rate, who: string) => void
   readonly count: (rate: Rate, who: string) => void
+  /** Both: refuses, or counts. */
+  readonly use: (rate: Rate, who: string) => void
 }
 
 /** How many may be remembered; beyond that the one that came first is forgotten. */
@@ -47,8 +49,7 @@ interface Tally {
 export function openRates(config: Config, now: () => Date, rememberedMax = REMEMBERED_MAX): Rates {
   const tallies = new Map<string, Tally>()
 
-  function tallyOf(name: string, { window_s }: Allowance): Tally {
-    const window = Math.floor(now().getTime() / 1000 / window_s)
+  function tallyOf(name: string, window: number): Tally {
     const known = tallies.get(name)
     if (known?.window === window) return known
     const before = known?.window === window - 1 ? known.count : 0
@@ -60,29 +61,34 @@ export function openRates(config: Config, now: () => Date, rememberedMax = REMEM
     return tally
   }
 
-  const tallied = (rate: Rate, who: string) =>
-    RATES[rate](config)
-      .filter(({ max }) => max > 0)
-      .map((allowance) => {
-        const name = `${rate} ${allowance.window_s} ${who}`
-        return { allowance, tally: tallyOf(name, allowance) }
-      })
+  const allowances = new Map(
+    Object.entries(RATES).map(([rate, of]) => [rate, of(config).filter(({ max }) => max > 0)]),
+  )
+
+  function take(rate: Rate, who: string, { refuses, counts }: typeof BOTH): void {
+    const now_s = now().getTime() / 1000
+    const tallies: Tally[] = []
+    let wait_s = 0
+    for (const allowance of allowances.get(rate) ?? []) {
+      const windows = now_s / allowance.window_s
+      const tally = tallyOf(`${rate} ${allowance.window_s} ${who}`, Math.floor(windows))
+      if (refuses) wait_s = Math.max(wait_s, waitOf(tally, allowance, windows % 1))
+      tallies.push(tally)
+    }
+    if (wait_s > 0) {
+      throw new ServiceError('too_many_requests', { retryAfter_s: Math.ceil(wait_s) })
+    }
+    if (counts) for (const tally of tallies) tally.count += 1
+  }
 
   return {
-    refuse(rate, who) {
-      const waits = tallied(rate, who).map(({ allowance, tally }) => {
-        const past = (now().getTime() / 1000 / allowance.window_s) % 1
-        return waitOf(tally, allowance, past)
-      })
-      const wait_s = Math.max(0, ...waits)
-      if (wait_s === 0) return
-      throw new ServiceError('too_many_requests', { retryAfter_s: Math.ceil(wait_s) })
-    },
-    count(rate, who) {
-      for (const { tally } of tallied(rate, who)) tally.count += 1
-    },
+    refuse: (rate, who) => take(rate, who, { refuses: true, counts: false }),
+    count: (rate, who) => take(rate, who, { refuses: false, counts: true }),
+    use: (rate, who) => take(rate, who, BOTH),
   }
 }
+
+const BOTH = { refuses: true, counts: true }
 
 /**
  * How many seconds it takes until one more is allowed; 0 for now. The window slides: of the one

@@ -26,14 +26,15 @@ export async function render(
     return
   }
   if (reply.replayed) ctx.set('Idempotent-Replayed', 'true')
-  const body: StoredBody & { refused?: string } = JSON.parse(reply.answer)
+  const { made } = reply
+  const body: StoredBody & { refused?: string } = made ?? JSON.parse(reply.answer)
   if (body.refused !== undefined) {
     renderProblem(ctx, problemOf(body.refused))
     return
   }
   ctx.status = storedStatus(endpoint, body)
   ctx.type = 'application/json'
-  ctx.body = shown === undefined ? reply.answer : await shown(context, reply.answer)
+  ctx.body = shown === undefined ? reply.answer : await shown(context, reply.answer, made)
 }
 
 export function renderProblem(ctx: Koa.Context, problem: Problem): void {

@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
-import helmet from 'koa-helmet'
 import { newId } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
@@ -13,6 +12,7 @@ import { notedOf } from '../security/failures.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
 import { type JsonLimits, readBytes, readJson } from './body.ts'
+import { protectBrowsers } from './browsers.ts'
 import { actorOf, bearerOf, callerOf, ownerOf, roleAt } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
@@ -36,25 +36,16 @@ export interface Api {
 /** A server that is not listening yet. */
 export function openServer(context: Context, api: Api): Server {
   const app = new Koa({ proxy: false })
-  app.use(helmet({ contentSecurityPolicy: { directives: { 'script-src': ["'self'"] } } }))
   // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
-  app.use(async (ctx, next) => {
-    await next()
-    if (!server.listening || isLastOf(ctx.res)) ctx.set('Connection', 'close')
-  })
-  app.use(outermost(context))
-  const router = new Router()
-  const edge = openEdge(context)
-  for (const one of api.publicEndpoints)
-    router.register(one.path, [one.method], openTo(context, edge, one))
-  for (const one of api.endpoints)
-    router.register(one.path, [one.method], guarded(context, edge, one))
-  app.use(router.routes())
+  app.use(outermost(context, (response) => !server.listening || isLastOf(response)))
+  useRoutes(app, context, api)
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
   const answering = new WeakMap<Duplex, IncomingMessage>()
+  const protect = protectBrowsers()
   const server = createServer(limitsOf(context.config), (request, response) => {
+    protect(response)
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
     void answer(request, response)
@@ -65,6 +56,29 @@ export function openServer(context: Context, api: Api): Server {
     if (answering.get(socket)?.complete === true) socket.destroy()
     else refuseUnreadable(error, socket)
   })
+}
+
+/**
+ * Most calls name no id in their path: these are found at once, and only for the others all
+ * patterns are tried.
+ */
+function useRoutes(app: Koa, context: Context, api: Api): void {
+  const [router, exact] = [new Router(), new Map<string, Koa.Middleware>()]
+  const add = (method: string, path: string, answer: Koa.Middleware) => {
+    router.register(path, [method], answer)
+    if (!path.includes(':')) exact.set(`${method} ${path}`, answer)
+  }
+  const edge = openEdge(context)
+  for (const one of api.publicEndpoints) add(one.method, one.path, openTo(context, edge, one))
+  for (const one of api.endpoints) add(one.method, one.path, guarded(context, edge, one))
+  app.use((ctx, next) => {
+    const answer = exact.get(`${ctx.method} ${ctx.path}`)
+    if (answer === undefined) return next()
+    ctx['_matchedRoute'] = ctx.path
+    ctx['params'] = {}
+    return answer(ctx, next)
+  })
+  app.use(router.routes())
 }
 
 /**
@@ -115,8 +129,14 @@ async function recordRefusal(
   await recordFailure({ ...context, origin: stateOf(ctx).origin }, { ...noted, detail })
 }
 
-/** Gives each request an id, answers what was thrown, and measures. */
-function outermost(context: Context): Koa.Middleware {
+/**
+ * Gives each request an id, answers what was thrown, and measures.
+ * @param isLast whether the connection is closed with the answer.
+ */
+function outermost(
+  context: Context,
+  isLast: (response: ServerResponse) => boolean,
+): Koa.Middleware {
   const { log, metrics } = context
   return async (ctx, next) => {
     const started = performance.now()
@@ -134,12 +154,14 @@ function outermost(context: Context): Koa.Middleware {
       if (problem !== undefined) await recordRefusal(context, ctx, error, problem)
       renderProblem(ctx, problem ?? problemOf('internal'))
     }
+    if (isLast(ctx.res)) ctx.set('Connection', 'close')
     const duration_s = (performance.now() - started) / 1000
     const route = routeOf(ctx)
     const { method, status } = ctx
     metrics.requestAnswered({ method, route, status }, duration_s)
-    const ms = Math.round(duration_s * 100_000) / 100
     const level = PROBES.has(route) ? 'debug' : 'info'
+    if (!log.isLevelEnabled(level)) return
+    const ms = Math.round(duration_s * 100_000) / 100
     log[level]({ method, route, status, ms, request: requestId }, 'answered')
   }
 }
@@ -169,9 +191,11 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
   const limits = { bytesMax, depthMax: JSON_DEPTH_MAX, keysMax: JSON_KEYS_MAX }
   return async (ctx) => {
     const state = stateOf(ctx)
-    const { address } = state.origin
     const { caller, json, upload } = await received(context, strangers, endpoint, ctx, limits)
-    state.origin = { ...state.origin, actor: actorOf(caller) }
+    const { requestId, address } = state.origin
+    const origin = { requestId, address, actor: actorOf(caller) }
+    state.origin = origin
+    const owner = ownerOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
     const given = { params: ctx['params'], query: { ...ctx.query } }
     const query = parse(endpoint.query, given.query)
@@ -183,21 +207,21 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     const claim =
       key === undefined || endpoint.idempotency === undefined || upload !== undefined
         ? undefined
-        : claimOfRequest(ownerOf(caller), route, key, { params, body: json })
-    const sent = { ...given, body: json }
+        : claimOfRequest(owner, route, key, { params, body: json })
+    const sent = { params: given.params, query: given.query, body: json }
     const idempotencyKey = key ?? ''
     const asking = { caller, params, query, body, sent, upload }
     const request = { ...asking, claim, address, idempotencyKey }
-    const asked = { ...context, origin: state.origin }
+    const asked = { ...context, origin }
     // Looked up together with the answer, if there is one: a request waits for one round trip.
     const admission = caller.scope === 'person' ? caller.standing : undefined
     const work = async () => {
       await admission
-      return handled(asked, edge, endpoint, request)
+      return handled(asked, edge, endpoint, request, owner)
     }
     const reply = claim === undefined ? await work() : await once.run(claim, work)
     await admission
-    if ('stream' in reply) streams.answer(ctx, ownerOf(caller), reply)
+    if ('stream' in reply) streams.answer(ctx, owner, reply)
     else await render(context, ctx, endpoint, reply)
   }
 }
@@ -240,12 +264,10 @@ async function handled(
   { rates, guesses }: Edge,
   endpoint: AnyEndpoint,
   request: AnyRequest,
+  owner: string,
 ): Promise<Reply | Streamed> {
-  const { caller, address, body } = request
-  if (endpoint.rate !== undefined) {
-    rates.refuse(endpoint.rate, ownerOf(caller))
-    rates.count(endpoint.rate, ownerOf(caller))
-  }
+  const { address, body } = request
+  if (endpoint.rate !== undefined) rates.use(endpoint.rate, owner)
   const work = () => endpoint.handle(context, request)
   return holdsGuess(body) ? guesses.from(address, work) : work()
 }
@@ -259,8 +281,7 @@ function openTo(context: Context, { rates }: Edge, endpoint: PublicEndpoint): Ko
     if (endpoint.rate !== undefined) {
       // By address too: who only pretends to be a bank uses up nothing of the bank's.
       const who = [...Object.values(ctx['params']), origin.address].join(' ')
-      rates.refuse(endpoint.rate, who)
-      rates.count(endpoint.rate, who)
+      rates.use(endpoint.rate, who)
     }
     const bytes = await readBytes(ctx.req, bytesMax)
     const { headers } = ctx.req

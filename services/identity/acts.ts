@@ -58,13 +58,9 @@ export type Act = { readonly [A in Action]: ActOf<A> }[Action]
 /** What a phone shows a person, and signs the digest of. */
 export function textOf({ action, person, facts, key }: Act): string {
   const given: Readonly<Record<string, string>> = facts
-  return [
-    'florin-approval-v1',
-    `action=${action}`,
-    `person=${publicId('per', person)}`,
-    ...ACTIONS[action].map((name) => `${name}=${given[name] ?? ''}`),
-    `key=${key}`,
-  ].join('\n')
+  let text = `florin-approval-v1\naction=${action}\nperson=${publicId('per', person)}\n`
+  for (const name of ACTIONS[action]) text += `${name}=${given[name] ?? ''}\n`
+  return `${text}key=${key}`
 }
 
 /** SHA-256 of the text. */

@@ -3,7 +3,7 @@
  * their PIN, in the clear or encrypted by their phone, or by what their phone signs.
  */
 import { z } from 'zod'
-import type { CompanionRow, Uuid } from '../../ledger/index.ts'
+import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { isPublicId, publicId, uuidOf } from '../ids.ts'
@@ -127,9 +127,10 @@ export async function approve(
   // After the first factor: nobody without it can use up a code. What is given is checked.
   const stepUp =
     given.totp === undefined ? null : await useSecondFactor(context, act.person, given.totp)
-  await useUp(context, act, { ...shown, digest })
-  const evidence = evidenceOf({ ...shown, digest, stepUp })
-  return { ...shown, digest, stepUp, evidence, idempotencyKey }
+  if (UNANSWERED.has(act.action)) await useUp(context, act, { ...shown, digest })
+  const { factor, key, thumbprint, at, proof } = shown
+  const evidence = evidenceOf({ digest, factor, key, thumbprint, at, stepUp, proof })
+  return { factor, key, thumbprint, at, proof, digest, stepUp, evidence, idempotencyKey }
 }
 
 /** To change what a person agrees by, or how little is asked of them, they show all they have. */
@@ -227,10 +228,10 @@ async function showEncryptedPin(
  */
 async function useUp(
   context: Context,
-  { action, person }: Act,
+  { person }: Act,
   { factor, digest, at }: Pick<Approval, 'factor' | 'digest' | 'at'>,
 ): Promise<void> {
-  if (factor !== 'device' || !UNANSWERED.has(action)) return
+  if (factor !== 'device') return
   const nonce = `${digest.toString('hex')} ${at.toISOString()}`
   const isNew = await useNonce(context.db, { person, nonce, until: believedUntil(context, at) })
   if (!isNew) throw new ServiceError('approval_used')
@@ -256,7 +257,7 @@ function refuseOld({ config, now }: Context, at: Date): void {
 }
 
 /** What is kept of it beside what it approved. */
-export const approvalColumns = (approval: Approval): CompanionRow => ({
+export const approvalColumns = (approval: Approval) => ({
   approval: approval.factor,
   approval_digest: `\\x${approval.digest.toString('hex')}`,
   approval_key: approval.key,

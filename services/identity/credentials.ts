@@ -10,8 +10,7 @@ import { openUsedProofs } from './proofs.ts'
 import { openTokenVerifier, type Token } from './tokens.ts'
 
 /** Believed, but not yet in which role. */
-export type Credential =
-  ({ readonly kind: 'token' } & Token) | ({ readonly kind: 'api_key' } & ApiKey)
+export type Credential = Token | ({ readonly kind: 'api_key' } & ApiKey)
 
 /** As it stands in the request; empty where there is none. */
 export interface Shown {
@@ -62,7 +61,7 @@ export function openCredentials(
         throw new ServiceError('invalid_dpop_proof')
       }
       if (!isBound && scheme === 'DPoP') throw new ServiceError('invalid_token')
-      return { ...token, kind: 'token' }
+      return token
     },
   }
 }

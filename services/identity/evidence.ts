@@ -25,18 +25,11 @@ export interface Evidence {
   readonly proof: string | null
 }
 
-const hashOf = (text: string) => hash('sha256', text, 'buffer')
-
-export const evidenceOf = ({ proof, ...evidence }: Evidence): Buffer =>
-  hashOf(
-    [
-      'florin-evidence-v1',
-      `digest=${evidence.digest.toString('hex')}`,
-      `factor=${evidence.factor}`,
-      `key=${evidence.key ?? ''}`,
-      `thumbprint=${evidence.thumbprint ?? ''}`,
-      `at=${evidence.at.toISOString()}`,
-      `step_up=${evidence.stepUp ?? ''}`,
-      `proof=${proof === null ? '' : hashOf(proof).toString('hex')}`,
-    ].join('\n'),
-  )
+export const evidenceOf = (evidence: Evidence): Buffer => {
+  const { digest, factor, key, thumbprint, at, stepUp, proof } = evidence
+  const text =
+    `florin-evidence-v1\ndigest=${digest.toString('hex')}\nfactor=${factor}\n` +
+    `key=${key ?? ''}\nthumbprint=${thumbprint ?? ''}\nat=${at.toISOString()}\n` +
+    `step_up=${stepUp ?? ''}\nproof=${proof === null ? '' : hash('sha256', proof)}`
+  return hash('sha256', text, 'buffer')
+}

@@ -43,13 +43,28 @@ const Header = z.strictObject({
 })
 const Payload = z.strictObject({ digest: Digest, iat: IssuedAt })
 
+const HEADERS_KNOWN_MAX = 4_096
+
+/** Headers by their text. A device always writes the same one, which is then not read again. */
+const headers = new Map<string, z.infer<typeof Header>>()
+
+function headerOf(head: string): z.infer<typeof Header> | undefined {
+  const known = headers.get(head)
+  if (known !== undefined) return known
+  const { data } = Header.safeParse(jsonOf(head))
+  if (data === undefined) return undefined
+  if (headers.size === HEADERS_KNOWN_MAX) headers.clear()
+  headers.set(head, data)
+  return data
+}
+
 /** What it says, which is not yet true; undefined when it is not that. */
 export function readJws(jws: string, purpose: Purpose): Signed | undefined {
   const [head = '', body = '', end = ''] = jws.split('.')
-  const header = Header.safeParse(jsonOf(head))
+  const header = headerOf(head)
   const payload = Payload.safeParse(jsonOf(body))
-  if (!header.success || !payload.success || header.data.typ !== purpose) return undefined
-  const { alg, kid } = header.data
+  if (header === undefined || !payload.success || header.typ !== purpose) return undefined
+  const { alg, kid } = header
   const { digest, iat } = payload.data
   return {
     ...{ alg, kid, digest: Buffer.from(digest, 'hex'), at: new Date(iat * 1000) },

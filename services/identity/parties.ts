@@ -81,6 +81,10 @@ const partyOut = (payee: Payee) => ({
   ...{ id: publicIdOf(payee), alias: payee.alias, name: payee.name },
 })
 
+/** How the party is shown, as JSON, if that is remembered. */
+export const knownPartyText = ({ memory }: Context, id: string) =>
+  memory.known(`party ${id}`) as string | undefined
+
 /** How the parties are shown, as JSON, by their public ids. Those remembered are not looked up. */
 export async function partyTexts(
   context: Context,
@@ -89,7 +93,7 @@ export async function partyTexts(
   const known = new Map<string, string>()
   const missing = { per: [] as Uuid[], mer: [] as Uuid[] }
   for (const id of ids) {
-    const text = context.memory.known(`party ${id}`) as string | undefined
+    const text = knownPartyText(context, id)
     if (text === undefined) missing[id.startsWith('per') ? 'per' : 'mer'].push(uuidOf(id))
     else known.set(id, text)
   }

@@ -8,6 +8,7 @@ import { type Rights, rightsOf } from './scopes.ts'
 import type { Known } from './weak_pins.ts'
 
 export interface Token {
+  readonly kind: 'token'
   readonly issuer: string
   readonly subject: string
   /** Unique among the issuer's tokens. */
@@ -134,7 +135,7 @@ const isOver = (exp: number, { TOKEN_EXPIRED_MAX_S }: Config, now: Date): boolea
   exp + TOKEN_EXPIRED_MAX_S <= now.getTime() / 1000
 
 const tokenOf = (claims: Claims, issuer: Issuer): Token => ({
-  ...{ issuer: claims.iss, subject: claims.sub, jti: claims.jti },
+  ...{ kind: 'token', issuer: claims.iss, subject: claims.sub, jti: claims.jti },
   rights: rightsOf(claims.scope.split(' '), issuer.scopes),
   ...{ alias: claims.preferred_username, name: claims.name },
   known: { phoneNumber: claims.phone_number, birthdate: claims.birthdate },

@@ -4,17 +4,20 @@ import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import type { EndableRules } from '../rules/end.ts'
 import { recordSecurity } from '../security/log.ts'
-import { fromRow, type LimitRule, type Row } from './rules.ts'
+import { countsOf, fromRow, type LimitRule, type Row } from './rules.ts'
 import { ruleOut } from './shown.ts'
 
+type NewRule = Omit<LimitRule, 'id' | 'validTo' | 'validFrom' | 'counts'> & {
+  /** At once where it is left out. */
+  readonly validFrom: Date | undefined
+}
+
 /** Another rule only ever allows less: the strictest of those that bind decides. */
-export async function addRule(
-  context: Context,
-  rule: Omit<LimitRule, 'id' | 'validTo' | 'validFrom'> & { readonly validFrom: Date | undefined },
-): Promise<LimitRule> {
+export async function addRule(context: Context, rule: NewRule): Promise<LimitRule> {
   const at = context.now()
   const { validFrom = at } = rule
-  const made = { ...rule, id: newId(), validFrom: validFrom < at ? at : validFrom, validTo: null }
+  const dated = { validFrom: validFrom < at ? at : validFrom, validTo: null }
+  const made = { ...rule, ...dated, id: newId(), counts: countsOf(rule) }
   await context.db.transaction(async (trx) => {
     await trx('limit_rules').insert({
       ...{ id: made.id, scope: made.scope, period: made.period, currency: made.currency },

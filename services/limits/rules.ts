@@ -20,6 +20,8 @@ export interface LimitRule extends Dated {
   /** Binds only for a while after a factor of the person was changed. */
   readonly afterChange: boolean
   readonly createdBy: string
+  /** Which payments it counts together, as text: those of a currency, by some rails. */
+  readonly counts: string
 }
 
 /** A rule that names no rails is about money that leaves the payer for somebody else or a bank. */
@@ -72,6 +74,9 @@ export async function findRules(
   return rows.map(fromRow)
 }
 
+export const countsOf = ({ currency, rails }: Pick<LimitRule, 'currency' | 'rails'>): string =>
+  `${currency ?? '*'} ${rails?.toSorted().join() ?? '*'}`
+
 export interface Row {
   readonly id: Uuid
   readonly scope: LimitRule['scope']
@@ -92,4 +97,5 @@ export const fromRow = (row: Row): LimitRule => ({
   ...{ amountMax: row.amount_max, countMax: row.count_max, tier: row.tier, rails: row.rails },
   ...{ afterChange: row.after_change, validFrom: row.valid_from, validTo: row.valid_to },
   createdBy: row.created_by,
+  counts: countsOf(row),
 })

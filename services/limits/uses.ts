@@ -7,6 +7,7 @@ import {
   type Return,
   type Use,
   type Uuid,
+  uuidOfDigest,
 } from '../../ledger/index.ts'
 import type { Facts } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
@@ -19,13 +20,12 @@ export async function usesOf(context: Context, facts: Facts): Promise<Use[]> {
   const binding = inForce.filter((rule) => binds(rule, facts, config.REDUCED_LIMITS_S))
   if (binding.length === 0) return []
   const at = context.calendar(facts.at)
-  return [...ceilingsOf(binding, facts)].map(([counted, ceilings]) => ({
-    quota: quotaId(counted),
-    amount: facts.money.amount,
-    at,
-    ceilings,
-    code: 'limit_exceeded',
-  }))
+  const uses: Use[] = []
+  for (const [counted, ceilings] of ceilingsOf(binding, facts)) {
+    const { amount } = facts.money
+    uses.push({ quota: quotaId(counted), amount, at, ceilings, code: 'limit_exceeded' })
+  }
+  return uses
 }
 
 /** What a payment without an approval uses up of what may go without one in a day. */
@@ -60,12 +60,11 @@ function ceilingsOf(
 
 /** Names what the rule counts. Rules that count the same share a quota. Pure. */
 export function countedBy(
-  { scope, currency, rails }: LimitRule,
+  { scope, counts }: LimitRule,
   payer: Uuid,
   payee: Uuid | undefined,
 ): string {
-  const whom = scope === 'payee' ? ` to ${payee}` : ''
-  return `${payer}${whom} ${currency ?? '*'} ${rails?.toSorted().join() ?? '*'}`
+  return scope === 'payee' ? `${payer} to ${payee} ${counts}` : `${payer} ${counts}`
 }
 
 function stricter(one: bigint | undefined, other: bigint | null): bigint | undefined {
@@ -75,8 +74,7 @@ function stricter(one: bigint | undefined, other: bigint | null): bigint | undef
 
 /** Two that count the same are the same, in whatever process. */
 export function quotaId(counted: string): Uuid {
-  const hex = hash('sha256', counted)
-  return hex.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return uuidOfDigest(hash('sha256', counted))
 }
 
 /**
@@ -84,7 +82,7 @@ export function quotaId(counted: string): Uuid {
  * day, and what comes to nothing goes back to the day on which the payment says it was made.
  */
 export const usedAt = ({ calendar }: Context, uses: readonly Use[], made: Date): Use[] =>
-  uses.map((use) => ({ ...use, at: calendar(made) }))
+  uses.map((use) => (use.at === calendar(made) ? use : { ...use, at: calendar(made) }))
 
 /**
  * What goes back when a payment has come to less than it was to be. Pure.

@@ -44,6 +44,7 @@ export async function changePayment(
   const after = { ...payment, ...change }
   await returnQuotas(context, trx, after)
   const [data] = await findStored(trx, [after])
+  if (data === undefined) throw new Error(`payment ${id} cannot be shown`)
   const isMerchants = payment.kind === 'order' && !isHidden(after)
   const merchant = isMerchants ? (payment.payee ?? undefined) : undefined
   const object = publicId('pay', id)

@@ -34,7 +34,7 @@ import { publicId } from '../ids.ts'
 import { type Act, idFact } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
-import { type NoteSealer, noteSealer } from '../privacy/shown.ts'
+import { type Made, type Note, noteOf } from '../privacy/shown.ts'
 import {
   authorized,
   isHidden,
@@ -51,8 +51,7 @@ import { reviewRow } from './reviews.ts'
 interface Agreed extends Purpose {
   readonly payer: Person
   readonly money: Money
-  /** Seals the note of the payment, if there is one. */
-  readonly note: NoteSealer
+  readonly note: Note
   /** The bank account to pay from; the wallet where there is none. */
   readonly source: BankAccount | undefined
   readonly clearance: Clearance
@@ -81,7 +80,7 @@ export async function pay(
     given: request.approval,
     standing,
   })
-  const note = await noteSealer(context, payer.id, request.note)
+  const note = await noteOf(context, payer.id, request.note)
   const agreed = { ...purpose, payer, money, note, source, clearance, claim }
   return source === undefined
     ? payFromWallet(context, agreed)
@@ -253,7 +252,7 @@ function newPayment(
     tax: price.tax,
     net: price.net,
     currency: money.currency,
-    note: note(id),
+    note: note.seal(id),
     failure: null,
     createdAt: now,
     changedAt: now,
@@ -271,10 +270,13 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { kind, payee, price, clearance }: Agreed,
+  { kind, payee, price, clearance, note }: Agreed,
   more: CompanionRows,
 ): Conclusion {
   const body = paymentOut(payment, { feeLines: price.lines })
+  // Made into text once: it is the answer, and what the log says.
+  const answer = JSON.stringify(body)
+  const made: Made = { id: body.id, state: body.state, note: note.text }
   const merchant = kind === 'order' && !isHidden(payment) ? payee.id : undefined
   const { approval, review } = clearance
   const rows = {
@@ -288,11 +290,11 @@ function concluded(
         type: `payment.${payment.state}`,
         object: body.id,
         merchant,
-        data: body,
+        data: answer,
         at: payment.createdAt,
       }),
     ],
     ...more,
   }
-  return { rows, answer: JSON.stringify(body) }
+  return { rows, answer, made }
 }

@@ -74,9 +74,9 @@ export const later = (at: Date, by_s: number): Date => new Date(at.getTime() + b
 export const noPrice = (amount: bigint): Price => ({ lines: [], fee: 0n, tax: 0n, net: amount })
 
 export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
+  const shown = approvalColumns(approval)
+  // One literal: with another object spread into it, this would cost ten times as much.
   return {
-    // First: what a literal begins with is copied at once, what comes later one by one.
-    ...approvalColumns(approval),
     id: payment.id,
     kind: payment.kind,
     state: payment.state,
@@ -92,6 +92,13 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     net: payment.net.toString(),
     currency: payment.currency,
     note_sealed: payment.note && `\\x${payment.note.toString('hex')}`,
+    approval: shown.approval,
+    approval_digest: shown.approval_digest,
+    approval_key: shown.approval_key,
+    approved_at: shown.approved_at,
+    approval_proof: shown.approval_proof,
+    step_up: shown.step_up,
+    idempotency_key: shown.idempotency_key,
     failure: payment.failure,
     created_at: payment.createdAt,
     changed_at: payment.changedAt,
@@ -251,16 +258,18 @@ const payeeOf = ({ kind, payee }: Payment) =>
 function timelineOf(payment: Payment, captures: readonly Capture[]) {
   const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
   const { bankAccount, reviewDueAt, releasedAt } = payment
-  const steps: readonly (readonly [state: string, at: Date | null])[] = [
-    ['created', createdAt],
-    ['review', reviewDueAt === null ? null : createdAt],
-    ['processing', bankAccount === null ? null : reviewDueAt === null ? createdAt : releasedAt],
-    ['authorized', authorizedAt],
-    ...captures.map((capture) => ['captured', capture.createdAt] as const),
-    [state === 'reversed' ? 'completed' : state, IN_BETWEEN.has(state) ? null : changedAt],
-    ['reversed', reversedAt],
-  ]
-  return steps.flatMap(([name, at]) => (at === null ? [] : [{ state: name, at: at.toISOString() }]))
+  const steps: { readonly state: string; readonly at: string }[] = []
+  const add = (name: string, at: Date | null) => {
+    if (at !== null) steps.push({ state: name, at: at.toISOString() })
+  }
+  add('created', createdAt)
+  if (reviewDueAt !== null) add('review', createdAt)
+  if (bankAccount !== null) add('processing', reviewDueAt === null ? createdAt : releasedAt)
+  add('authorized', authorizedAt)
+  for (const capture of captures) add('captured', capture.createdAt)
+  if (!IN_BETWEEN.has(state)) add(state === 'reversed' ? 'completed' : state, changedAt)
+  add('reversed', reversedAt)
+  return steps
 }
 
 /** States in which a payment waits for something. */

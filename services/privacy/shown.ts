@@ -7,22 +7,36 @@ import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId, uuidOf } from '../ids.ts'
-import { partyTexts } from '../identity/parties.ts'
+import { knownPartyText, partyTexts } from '../identity/parties.ts'
 import { findPersonKey, notePlace, openForPerson, sealForPerson } from './person_keys.ts'
 
-/** The note of the payment, or null where there is none. */
-export type NoteSealer = (payment: Uuid) => Buffer | null
+/** What a payment hands over beside its answer, which is then not read again to be shown. */
+export interface Made {
+  readonly id: string
+  readonly state: string
+  /** In the clear; undefined where there is none. */
+  readonly note: string | undefined
+}
+
+/** What the payer noted. */
+export interface Note {
+  readonly text: string | undefined
+  /** As it is kept with the payment; null where there is none. */
+  readonly seal: (payment: Uuid) => Buffer | null
+}
+
+const NO_NOTE: Note = { text: undefined, seal: () => null }
 
 /** @throws {ServiceError} `forbidden` for who was erased, which this process may not know yet. */
-export async function noteSealer(
+export async function noteOf(
   context: Context,
   payer: Uuid,
-  note: string | undefined,
-): Promise<NoteSealer> {
-  if (note === undefined) return () => null
+  text: string | undefined,
+): Promise<Note> {
+  if (text === undefined) return NO_NOTE
   const key = await findPersonKey(context, payer)
   if (key === undefined) throw new ServiceError('forbidden')
-  return (payment) => sealForPerson(key, notePlace(payment), note)
+  return { text, seal: (payment) => sealForPerson(key, notePlace(payment), text) }
 }
 
 /** A note as it is stored: with what is needed to open it, as long as that is possible. */
@@ -36,16 +50,34 @@ export const storedNote = (payer: Uuid, payment: Uuid, sealed: Buffer) => ({
 const PARTY = /("(?:payer|payee)":)\{"id":"((?:per|mer)_[0-9a-z]{26})"\}/g
 const NOTE = /"note":\{"sealed":"([\w-]+)","by":"(per_[0-9a-z]{26})","of":"(pay_[0-9a-z]{26})"\}/g
 
-/** The JSON text with every party's alias and name, and every note; null for what was erased. */
-export async function showPeople(context: Context, text: string): Promise<string> {
-  const ids = new Set<string>()
-  for (const [, , id = ''] of text.matchAll(PARTY)) ids.add(id)
-  if (ids.size === 0) return text
-  const parties = await partyTexts(context, [...ids])
-  const named = text.replaceAll(PARTY, (_, field: string, id: string) => {
-    return `${field}${parties.get(id) ?? JSON.stringify({ id, alias: null, name: null })}`
+/**
+ * The JSON text with every party's alias and name, and every note; null for what was erased.
+ * @param made whose note is known, as it has just been sealed.
+ */
+export async function showPeople(
+  context: Context,
+  text: string,
+  made?: Partial<Made>,
+): Promise<string> {
+  const missing = new Set<string>()
+  const known = text.replaceAll(PARTY, (party, field: string, id: string) => {
+    const shown = knownPartyText(context, id)
+    if (shown === undefined) missing.add(id)
+    return shown === undefined ? party : field + shown
   })
-  return named.includes('"note":{') ? withNotes(context, named) : named
+  const named = missing.size === 0 ? known : await withParties(context, known, [...missing])
+  if (!named.includes('"note":{')) return named
+  const note = made?.note
+  return note === undefined
+    ? withNotes(context, named)
+    : named.replace(NOTE, () => `"note":${JSON.stringify(note)}`)
+}
+
+async function withParties(context: Context, text: string, ids: readonly string[]) {
+  const parties = await partyTexts(context, ids)
+  return text.replaceAll(PARTY, (_, field: string, id: string) => {
+    return field + (parties.get(id) ?? JSON.stringify({ id, alias: null, name: null }))
+  })
 }
 
 async function withNotes(context: Context, text: string): Promise<string> {

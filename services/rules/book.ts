@@ -25,9 +25,10 @@ interface RuleBookOptions {
 }
 
 interface Read<R> {
-  readonly rules: readonly R[]
   /** When the reading began: whatever was committed later may be missing. */
   readonly began_ms: number
+  /** Those in force at a moment: the same list, until one of them ends or another begins. */
+  readonly inForce: (moment: Date) => readonly R[]
 }
 
 /** @param load gives the rules in force and those of the future, and no more than it can bear. */
@@ -42,7 +43,7 @@ export function openRuleBook<R extends Dated>(
   /** What was begun before a change is answered, and not kept. */
   async function readAnew(): Promise<Read<R>> {
     const [began_ms, known] = [performance.now(), changes]
-    const fresh = { rules: await load(), began_ms }
+    const fresh = { began_ms, inForce: inForceOf(await load()) }
     if (known === changes) read = fresh
     return fresh
   }
@@ -66,12 +67,26 @@ export function openRuleBook<R extends Dated>(
   }
 
   return {
-    at: async (moment) => (await current()).rules.filter((rule) => isInForce(rule, moment)),
+    at: async (moment) => (await current()).inForce(moment),
     changed() {
       changes += 1
       read = undefined
       reading = undefined
     },
+  }
+}
+
+/** Nothing changes between two moments at which some rule begins or ends. */
+function inForceOf<R extends Dated>(rules: readonly R[]): (moment: Date) => readonly R[] {
+  const changes = rules.flatMap(({ validFrom, validTo }) => [+validFrom, +(validTo ?? Infinity)])
+  let [from, until, known] = [Infinity, -Infinity, [] as readonly R[]]
+  return (moment) => {
+    const now = moment.getTime()
+    if (now >= from && now < until) return known
+    from = Math.max(-Infinity, ...changes.filter((change) => change <= now))
+    until = Math.min(Infinity, ...changes.filter((change) => change > now))
+    known = rules.filter((rule) => isInForce(rule, moment))
+    return known
   }
 }
 

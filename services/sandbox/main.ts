@@ -2,6 +2,7 @@
  * The sandbox process of `npm start`: two banks and an identity provider, each a real HTTP server.
  */
 import { join } from 'node:path'
+import { startFileBank } from '../../adapters/iso20022/sandbox/bank.ts'
 import { startSandboxBank } from '../../adapters/sandbox/server.ts'
 import { readSandboxConfig } from '../config.ts'
 import { stopWithParent } from '../local/processes.ts'
@@ -20,12 +21,19 @@ const servers = await Promise.all([
     keyFile: join(config.DATA_DIR, 'identity.json'),
     people: new Map(PEOPLE.map(({ sub, alias, name }) => [sub, { alias, name }])),
   }),
-  ...config.BANKS.map(({ name, url, secret }) =>
+  ...config.BANKS.filter((bank) => bank.protocol === 'sandbox').map(({ name, url, secret }) =>
     startSandboxBank({
       ...{ name, secret, host: config.HOST, port: portOf(url) },
       journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
       customers: BANKS.find((bank) => bank.name === name)?.customers ?? [],
       callbackUrl: `${config.API_URL}/v1/banks/${name}/callbacks`,
+    }),
+  ),
+  ...config.BANKS.filter((bank) => bank.protocol === 'iso20022').map(({ name, folder, accounts }) =>
+    startFileBank({
+      ...{ name, folder, accounts, day_ms: 60_000 },
+      journalFile: join(config.DATA_DIR, 'banks', `${name}.jsonl`),
+      customers: BANKS.find((bank) => bank.name === name)?.customers ?? [],
     }),
   ),
 ])

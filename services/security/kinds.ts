@@ -17,6 +17,8 @@ export const SECURITY_KINDS = [
   'device_revoked',
   'fee_schedule_created',
   'forbidden',
+  'instruction_decided',
+  'instruction_reopened',
   'limit_rule_added',
   'limit_rule_ended',
   'manual_action',

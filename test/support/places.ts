@@ -28,6 +28,7 @@ export const PLACES: readonly Place[] = [
       'services/context.ts': 'the clock that everybody is handed',
       'adapters/index.ts': 'what an adapter is handed where nobody cares',
       'adapters/sandbox/server.ts': 'a bank has a clock of its own',
+      'adapters/iso20022/sandbox/bank.ts': 'this one too',
       'services/sandbox/identity-provider.ts': 'so has an issuer of tokens',
     },
   },

@@ -1,7 +1,8 @@
 /** A bank of one's own, with settled instructions, and statements that tell of them or do not. */
 import { randomBytes } from 'node:crypto'
 import { createTransfers, newId, newUnitId, type UnitId } from '../../ledger/index.ts'
-import { instructionRow, type State } from '../../services/banking/instructions.ts'
+import { instructionRow } from '../../services/banking/instructions.ts'
+import type { State } from '../../services/banking/machine.ts'
 import { bankAccountsOf } from '../../services/books/chart.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
 import type { Source } from '../../services/reconciliation/runs.ts'

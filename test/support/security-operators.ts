@@ -1,6 +1,7 @@
 /** What operators do that the security log must know of. */
 import { send } from './abuse.ts'
 import { call, newSubject } from './api.ts'
+import { decided as decidedOn, waiting as waitingAtDesk } from './desk.ts'
 import { account, move, unit } from './bulk.ts'
 import { type Merchant, merchant, OPERATOR, person } from './people.ts'
 import { approve, endRule, together } from './proposals.ts'
@@ -191,6 +192,22 @@ const BY_HAND: readonly Occasion[] = [
   ],
   ['manual_action', 'a merchant', olga(nothing, async () => (await merchant()).id)],
   ['manual_action', 'a country', toPerson((_, ada) => knownAs(ada, { country: 'DE' }))],
+  [
+    'instruction_decided',
+    'an operator’s word in the place of a bank’s',
+    olga(
+      waitingAtDesk,
+      idAfter(({ id }) => decidedOn(id, 'rejected')),
+    ),
+  ],
+  [
+    'instruction_reopened',
+    'an instruction that workers go on with',
+    olga(
+      waitingAtDesk,
+      idAfter(({ id }) => together(`/v1/instructions/${id}/reopen`, { body: WHY })),
+    ),
+  ],
   ['proposal_made', 'a proposal', olga(nothing, newProposal)],
   [
     'proposal_approved',

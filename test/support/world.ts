@@ -132,6 +132,8 @@ function environmentOf(told: {
     ...GENEROUS_RATES,
     ...{ BANKS: JSON.stringify(banks), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '2' },
     ...{ ENQUIRY_FIRST_S: '1', ENQUIRY_SPACING_S: '1', SEAL_KEY: newSealKey(), ...KEYS },
+    // Some tests have a bank that fails all day, and others must not hear of it.
+    ...{ BREAKER_CALLS: '1000', BREAKER_PAUSE_MS: '200', BANK_REPEATS_PERCENT: '100' },
     PIN_JWE_KEY: newPinKey(),
     // Everybody comes from one address here; what a flood does has tests of its own.
     ...{ SECURITY_LOG_PER_ADDRESS: '100000', SECURITY_LOG_PER_MINUTE: '1000000' },

@@ -1,0 +1,100 @@
+/**
+ * Keeps us from asking a bank that does not answer, and from asking twice as much as we should.
+ * Of each process: what it knows of a bank's health is what its own calls met.
+ */
+import {
+  BrokenCircuitError,
+  circuitBreaker,
+  type CircuitBreakerPolicy,
+  CircuitState,
+  CountBreaker,
+  handleWhen,
+} from 'cockatiel'
+import { BankError, type BankErrorCode } from '../../adapters/adapter.ts'
+
+export type Health = 'closed' | 'half_open' | 'open'
+
+export interface Breakers {
+  /** `open`: the bank failed too often, and is left alone for a while. */
+  readonly health: (bank: string) => Health
+  /** Whether the bank may be called now; after a pause one call may try. */
+  readonly mayCall: (bank: string) => boolean
+  /**
+   * Calls the bank, and learns from it.
+   * @throws {BankError} `bank_unreachable` when the bank is left alone; and whatever `work` throws.
+   */
+  readonly call: <T>(bank: string, work: () => Promise<T>) => Promise<T>
+  /** Takes one repetition out of the bank's budget. False: nothing is left of it. */
+  readonly mayRepeat: (bank: string) => boolean
+}
+
+export interface BreakerOptions {
+  /** The share of the last calls that must fail. */
+  readonly threshold: number
+  readonly calls: number
+  readonly pause_ms: number
+  /** Repetitions for each first call. */
+  readonly repeats: number
+}
+
+/** That a bank is in trouble is told by these; the others are about one message. */
+const TROUBLE: readonly BankErrorCode[] = ['bank_unreachable', 'bank_outcome_unknown']
+const isTrouble = (error: unknown) => error instanceof BankError && TROUBLE.includes(error.code)
+
+/** What a bank that was quiet for long may be asked again at once. */
+const REPEATS_SAVED_MAX = 10
+
+const HEALTH: Readonly<Record<CircuitState, Health>> = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.HalfOpen]: 'half_open',
+  [CircuitState.Open]: 'open',
+  [CircuitState.Isolated]: 'open',
+}
+
+interface Breaker {
+  readonly policy: CircuitBreakerPolicy
+  /** Of a monotonic clock. */
+  openUntil_ms: number
+  repeats: number
+}
+
+export function openBreakers({ threshold, calls, pause_ms, repeats }: BreakerOptions): Breakers {
+  const breakers = new Map<string, Breaker>()
+
+  function breakerOf(bank: string): Breaker {
+    const known = breakers.get(bank)
+    if (known !== undefined) return known
+    const counting = new CountBreaker({ threshold, size: calls, minimumNumberOfCalls: calls })
+    const options = { halfOpenAfter: pause_ms, breaker: counting }
+    const policy = circuitBreaker(handleWhen(isTrouble), options)
+    const made: Breaker = { policy, openUntil_ms: 0, repeats: REPEATS_SAVED_MAX }
+    policy.onBreak(() => (made.openUntil_ms = performance.now() + pause_ms))
+    breakers.set(bank, made)
+    return made
+  }
+
+  return {
+    health: (bank) => HEALTH[breakerOf(bank).policy.state],
+    mayCall(bank) {
+      const { policy, openUntil_ms } = breakerOf(bank)
+      if (policy.state === CircuitState.Closed) return true
+      return policy.state === CircuitState.Open && performance.now() >= openUntil_ms
+    },
+    async call(bank, work) {
+      const breaker = breakerOf(bank)
+      breaker.repeats = Math.min(breaker.repeats + repeats, REPEATS_SAVED_MAX)
+      try {
+        return await breaker.policy.execute(work)
+      } catch (error) {
+        if (!(error instanceof BrokenCircuitError)) throw error
+        throw new BankError('bank_unreachable', { detail: `${bank} is left alone for a while` })
+      }
+    },
+    mayRepeat(bank) {
+      const breaker = breakerOf(bank)
+      if (breaker.repeats < 1) return false
+      breaker.repeats -= 1
+      return true
+    },
+  }
+}

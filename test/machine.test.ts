@@ -1,0 +1,47 @@
+/** The table of an instruction's states: what must hold whatever else it says. */
+import { expect } from 'chai'
+import { type Event, isOpen, next, NEXT, type State } from '../services/banking/machine.ts'
+
+const STATES = Object.keys(NEXT) as State[]
+const EVENTS = Object.keys(NEXT.created) as Event[]
+const WORDS = ['settled', 'rejected', 'returned'] as const
+const isWord = (event: Event) => WORDS.some((word) => word === event)
+
+describe('an instruction', () => {
+  it('knows what comes of every event in every state', () => {
+    expect(STATES).to.have.length(7)
+    for (const state of STATES) expect(Object.keys(NEXT[state]), state).to.have.members(EVENTS)
+  })
+
+  it('is ended by the bank’s word or by its payer, and by nothing that happens on the way', () => {
+    for (const state of STATES.filter(isOpen)) {
+      for (const event of EVENTS.filter((one) => !isWord(one) && one !== 'canceled')) {
+        const to = next(state, event)
+        const stays = to === 'late' || isOpen(to as State)
+        expect(stays, `${event} when ${state} gives ${to}`).to.equal(true)
+      }
+    }
+  })
+
+  it('is canceled only where no bank can have heard of it', () => {
+    const canceled = STATES.filter((state) => next(state, 'canceled') === 'rejected')
+    expect(canceled).to.deep.equal(['created'])
+  })
+
+  it('is never made sendable again once the bank may have it', () => {
+    for (const state of ['unknown', 'manual', 'settled', 'rejected', 'returned'] as const) {
+      const back = EVENTS.filter((event) => next(state, event) === 'created')
+      expect(back, state).to.deep.equal([])
+    }
+  })
+
+  it('does not go back from what the bank has said', () => {
+    for (const state of STATES.filter((one) => !isOpen(one))) {
+      for (const event of EVENTS) {
+        const to = next(state, event)
+        if (to === 'late' || to === 'duplicate' || to === 'contradiction') continue
+        expect([state, event, to]).to.deep.equal(['settled', 'returned', 'returned'])
+      }
+    }
+  })
+})
