@@ -28,7 +28,7 @@ const day = fc.integer({ min: 0, max: 8 })
 
 /** What happens before a statement: in the books, or not. */
 const happening = fc.record({
-  what: fc.constantFrom('settled', 'settled', 'settled', 'returned', 'came', 'sent', 'nothing'),
+  what: fc.constantFrom('settled', 'settled', 'settled', 'returned', 'came', 'manual', 'nothing'),
   amount,
   day,
   unknown: fc.boolean(),
@@ -86,7 +86,7 @@ async function happen({ bank, ...story }: Story, { what, ...one }: Happening): P
     story.facts.push({ key: reference, amount: one.amount, day: one.day })
     return
   }
-  const state = what === 'settled' || what === 'sent' ? what : 'returned'
+  const state = what === 'settled' || what === 'manual' ? what : 'returned'
   const made = await bank.instructed(one.amount, state)
   story.instructions.set(made.reference, { amount: one.amount, state })
   story.facts.push({ key: made.reference, amount: one.amount, day: one.day })

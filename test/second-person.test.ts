@@ -17,6 +17,7 @@ import {
 import { approve, together } from './support/proposals.ts'
 import { suspect, waiting } from './support/reviews.ts'
 import { rule } from './support/risk.ts'
+import { unknownLine } from './support/reconciliation.ts'
 import { world } from './support/world.ts'
 
 /** As if the process had ended between doing it and saying so. */
@@ -85,6 +86,10 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/people/${idOf(await person())}`,
     body: { tier: newSubject('t'), ...WHY },
   }),
+  'POST /v1/reconciliation_items/:id/resolve': async () => {
+    const { id } = await unknownLine()
+    return { path: `/v1/reconciliation_items/${id}/resolve`, body: { how: 'correct', ...WHY } }
+  },
   'POST /v1/people/:id/pin/reset': async () => ({
     path: `/v1/people/${idOf(await person())}/pin/reset`,
     body: WHY,

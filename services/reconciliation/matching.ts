@@ -5,13 +5,17 @@
 import type { Session } from './session.ts'
 import { slicesOf } from './staging.ts'
 
-/** Of a slice, the pairs of the slice say who is free. */
-const FREE_MOVEMENT = `NOT EXISTS (SELECT FROM staged_pairs p
-  WHERE p.slice BETWEEN :lo AND :hi AND p.transfer_id = m.transfer_id)`
-const FREE_LINE = `NOT EXISTS (SELECT FROM staged_pairs p
-  WHERE p.line_slice BETWEEN :lo AND :hi AND p.number = l.number)`
-/** Lines that are sorted by the bank's reference lie in other slices. */
-const FREE_ANYWHERE = 'NOT EXISTS (SELECT FROM staged_pairs p WHERE p.number = l.number)'
+/**
+ * Of a slice, the pairs of the slice say who is free. As a list that is hashed once: there is no
+ * other way to plan it, whatever the planner believes of a table that it has never seen.
+ */
+const FREE_MOVEMENT = `m.transfer_id NOT IN (
+  SELECT p.transfer_id FROM staged_pairs p WHERE p.slice BETWEEN :lo AND :hi)`
+const FREE_LINE = `l.number NOT IN (
+  SELECT p.number FROM staged_pairs p WHERE p.line_slice BETWEEN :lo AND :hi)`
+/** What is left lies in slices by the bank's reference, as its transfers do. */
+const FREE_REST = `l.number NOT IN (
+  SELECT p.number FROM staged_pairs p WHERE p.slice BETWEEN :lo AND :hi)`
 
 /**
  * Lines and transfers of one reference and currency that have the same `measure` too, the first
@@ -42,7 +46,7 @@ const pairing = (
 const SAME_AMOUNT = ['amount', 'same'] as const
 const SAME_SIGN = ['sign(amount)', 'differs'] as const
 const ALL = ['staged_lines', 'slice', FREE_LINE] as const
-const LEFT = ['staged_rest', 'line_slice', FREE_ANYWHERE] as const
+const LEFT = ['staged_rest', 'line_slice', FREE_REST] as const
 
 /** What our reference has not found may still be known by the bank's. */
 const REST = `
@@ -53,13 +57,20 @@ const REST = `
 
 /** By reference, then by the bank's; of each first those with the same amount. */
 export async function pairUp(session: Session): Promise<void> {
-  for (const slice of slicesOf(await sizeOf(session, 'staged_lines'))) {
+  const [lines, movements] = [
+    await sizeOf(session, 'staged_lines'),
+    await sizeOf(session, 'staged_movements'),
+  ]
+  // Few lines may stand beside very many transfers, and the other way round.
+  const slices = slicesOf(Math.max(lines, movements))
+  for (const slice of slices) {
     await session.run(pairing(ALL, SAME_AMOUNT), slice)
     await session.run(pairing(ALL, SAME_SIGN), slice)
     await session.run(REST, slice)
   }
   await session.run('ANALYZE staged_rest, staged_pairs')
-  for (const slice of slicesOf(await sizeOf(session, 'staged_rest'))) {
+  if ((await sizeOf(session, 'staged_rest')) === 0) return
+  for (const slice of slices) {
     await session.run(pairing(LEFT, SAME_AMOUNT), slice)
     await session.run(pairing(LEFT, SAME_SIGN), slice)
   }
@@ -77,44 +88,42 @@ const dayOf = (moment: string) => `(${moment} AT TIME ZONE 'UTC')::date`
 const IS_LATE = `abs(${dayOf('booked_at')} - ${dayOf('effective_at')}) > cast(:days AS int)
   OR (${dayOf('booked_at')} <= cast(:to AS date) AND ${dayOf('effective_at')} > cast(:to AS date))`
 
-const SAME = `o.reference = x.reference AND o.currency = x.currency`
-
 /**
- * The lines of a slice with what they are. A line without a transfer, in this order: the bank has
- * shown the instruction before; what was booked and taken back before we heard of either came to
- * nothing; an instruction is still open, so our books are late, unless for too long; or nobody
- * knows it.
+ * The lines of a slice with what they are. What an index knows is asked so that the planner cannot
+ * read a whole table for it instead. A line without a transfer, in this order: the bank has shown
+ * the instruction before; what was booked and taken back before we heard of either came to nothing;
+ * an instruction is still open, so our books are late, unless for too long; or nobody knows it.
  */
 const CLASSIFIED = `
   WITH l AS MATERIALIZED (
     SELECT s.*, p.kind AS pair, p.transfer_id, p.amount AS books_amount, p.effective_at,
-           coalesce(p.instruction_id, i.id) AS instruction_id, i.id IS NOT NULL AS is_instructed,
-           i.state AS instruction_state,
-           CASE i.direction WHEN 'debit' THEN i.amount ELSE -i.amount END AS expected,
-           row_number() OVER (
+           p.instruction_id AS paired_with, row_number() OVER (
              PARTITION BY s.reference, s.currency, s.amount, p.number IS NULL
              ORDER BY s.item_id IS NULL, s.booked_at, s.number) AS nth
       FROM staged_lines s
       LEFT JOIN staged_pairs p
         ON p.line_slice BETWEEN :lo AND :hi AND p.number = s.number
-      LEFT JOIN instructions i
-        ON p.number IS NULL AND i.reference = s.reference AND i.bank = :bank
      WHERE s.slice BETWEEN :lo AND :hi),
   rest AS MATERIALIZED (
-    SELECT x.*, EXISTS (
-             SELECT FROM l o
-              WHERE ${SAME} AND o.pair IS NOT NULL AND sign(o.amount) = sign(x.amount)
-             UNION ALL
-             SELECT FROM reconciliation_items o
-              WHERE o.bank = :bank AND ${SAME} AND o.transfer_id IS NOT NULL
-                AND sign(o.statement_amount) = sign(x.amount)) AS is_repeated
-      FROM l x WHERE x.is_instructed),
+    SELECT x.*, i.id AS instruction, i.state AS instruction_state,
+           CASE i.direction WHEN 'debit' THEN i.amount ELSE -i.amount END AS expected,
+           (x.reference, x.currency, sign(x.amount)) IN (
+             SELECT o.reference, o.currency, sign(o.amount) FROM l o WHERE o.pair IS NOT NULL)
+           OR (SELECT true FROM reconciliation_items o
+                WHERE o.bank = :bank AND o.reference = x.reference AND o.currency = x.currency
+                  AND o.transfer_id IS NOT NULL AND sign(o.statement_amount) = sign(x.amount)
+                LIMIT 1) IS NOT NULL AS is_repeated
+      FROM l x
+     CROSS JOIN LATERAL (SELECT * FROM instructions i
+                          WHERE i.reference = x.reference AND i.bank = :bank LIMIT 1) i
+     WHERE x.pair IS NULL),
   said AS MATERIALIZED (
-    SELECT x.number, CASE
+    SELECT x.number, x.instruction, CASE
              WHEN is_repeated THEN 'duplicate'
-             WHEN instruction_state IN ('returned', 'rejected') AND EXISTS (
-                    SELECT FROM rest o WHERE ${SAME} AND NOT o.is_repeated
-                       AND o.amount = -x.amount AND o.nth = x.nth) THEN 'matched'
+             WHEN instruction_state IN ('returned', 'rejected')
+              AND (x.reference, x.currency, -x.amount, x.nth) IN (
+                    SELECT o.reference, o.currency, o.amount, o.nth
+                      FROM rest o WHERE NOT o.is_repeated) THEN 'matched'
              WHEN instruction_state IN ('created', 'sent', 'unknown', 'manual') THEN CASE
                     WHEN amount <> expected THEN 'amount_differs'
                     WHEN ${dayOf('booked_at')} > cast(:to AS date) - cast(:days AS int) THEN 'late'
@@ -122,7 +131,7 @@ const CLASSIFIED = `
              ELSE 'unmatched_in_statement' END AS kind
       FROM rest x),
   classified AS (
-    SELECT l.*, CASE
+    SELECT l.*, coalesce(l.paired_with, said.instruction) AS instruction_id, CASE
              WHEN pair = 'differs' THEN 'amount_differs'
              WHEN pair = 'same' AND (${IS_LATE}) THEN 'late'
              WHEN pair = 'same' THEN 'matched'

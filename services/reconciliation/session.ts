@@ -19,6 +19,9 @@ export interface Session {
   ) => Promise<void>
 }
 
+/** A slice of a table lies all over it: as much of one as this is not read again from files. */
+const BUFFERS = "SET temp_buffers = '256MB'"
+
 /** What stands for a bank among the locks of Postgres. */
 const LOCK = "hashtextextended('reconciliation ' || :bank, 0)"
 
@@ -34,6 +37,7 @@ export async function withBank<T>(
   const connection = (await db.client.acquireConnection()) as Pinned
   try {
     const session = sessionOn(db, connection)
+    await session.run(BUFFERS)
     const [lock] = await session.run<{ free: boolean }>(
       `SELECT pg_try_advisory_lock(${LOCK}) AS free`,
       { bank },

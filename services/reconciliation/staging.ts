@@ -147,8 +147,8 @@ const FRESH = `
       FROM (SELECT raw.*, md5(content || ' ' || row_number() OVER (
                                 PARTITION BY content ORDER BY number))::uuid AS identity
               FROM staged_raw raw WHERE slice BETWEEN :lo AND :hi) raw
-     WHERE NOT EXISTS (SELECT FROM reconciliation_items known
-                        WHERE known.bank = :bank AND known.line_identity = raw.identity)
+     WHERE (SELECT true FROM reconciliation_items known
+             WHERE known.bank = :bank AND known.line_identity = raw.identity LIMIT 1) IS NULL
     RETURNING 1)
   SELECT count(*) FROM added`
 
@@ -245,10 +245,13 @@ const MOVEMENTS = `
   SELECT m.transfer_id, coalesce(i.reference, c.reference), i.id, m.currency, m.amount,
          m.effective_at, m.entry
     FROM movements(:account, :beyond, :last) m
-    LEFT JOIN instructions i ON i.id = m.reference
-    LEFT JOIN callbacks c ON i.id IS NULL AND c.id = m.reference
-   WHERE NOT EXISTS (SELECT FROM reconciliation_items x
-                      WHERE x.transfer_id = m.transfer_id AND x.state <> 'merged')
-     AND NOT EXISTS (SELECT FROM reconciliation_items x
-                      WHERE x.transfer_id = m.transfer_id AND x.state = 'merged')
-     AND NOT EXISTS (SELECT FROM reconciliation_items x WHERE x.correction_id = m.transfer_id)`
+    LEFT JOIN LATERAL (
+           SELECT id, reference FROM instructions WHERE id = m.reference LIMIT 1) i ON true
+    LEFT JOIN LATERAL (
+           SELECT reference FROM callbacks WHERE id = m.reference LIMIT 1) c ON i.id IS NULL
+   WHERE (SELECT true FROM reconciliation_items x
+           WHERE x.transfer_id = m.transfer_id AND x.state <> 'merged' LIMIT 1) IS NULL
+     AND (SELECT true FROM reconciliation_items x
+           WHERE x.transfer_id = m.transfer_id AND x.state = 'merged' LIMIT 1) IS NULL
+     AND (SELECT true FROM reconciliation_items x
+           WHERE x.correction_id = m.transfer_id LIMIT 1) IS NULL`

@@ -6,7 +6,7 @@
 export interface ModelInstruction {
   /** Signed, as our money at the bank would see it. */
   readonly amount: bigint
-  readonly state: 'settled' | 'returned' | 'rejected' | 'sent'
+  readonly state: 'settled' | 'returned' | 'rejected' | 'manual'
 }
 
 export interface ModelMovement {
@@ -62,7 +62,7 @@ export function reconcileByHand(
   const fresh = freshItems(book, lines, number)
   const all = [...byDay(waiting), ...byDay(fresh)]
   const missed = book.items.filter((one) => isOpen(one) && one.line === undefined)
-  const loose: { movement: ModelMovement; item: ModelItem | undefined }[] = [
+  const loose: Loose[] = [
     ...missed.map((item) => ({ movement: item.movement as ModelMovement, item })),
     ...movements.filter(({ transfer }) => !book.known.has(transfer)).map(unlisted),
   ]
@@ -92,8 +92,18 @@ export function reconcileByHand(
   const rest = all.filter((one) => !isPaired.has(one))
   judgeRest(book, instructions, [rest, [...isPaired]], to - lateDays)
   book.items.push(...fresh)
+  listMissed(book, loose, to - lateDays)
+  proposeByHand(book.items.filter(isOpen))
+}
+
+interface Loose {
+  readonly movement: ModelMovement
+  readonly item: ModelItem | undefined
+}
+
+function listMissed(book: ModelBook, loose: readonly Loose[], tooOld: number): void {
   for (const { movement, item } of loose) {
-    const kind = movement.day > to - lateDays ? 'late' : 'unmatched_in_books'
+    const kind = movement.day > tooOld ? 'late' : 'unmatched_in_books'
     if (item !== undefined) {
       if (item.kind === 'late') item.kind = kind
       continue
@@ -102,7 +112,6 @@ export function reconcileByHand(
     const nobody = { place: undefined, line: undefined, proposed: undefined, isInstructed: false }
     book.items.push({ kind, state: 'open', movement, ...nobody })
   }
-  proposeByHand(book.items.filter(isOpen))
 }
 
 const unlisted = (movement: ModelMovement) => ({ movement, item: undefined })
@@ -167,7 +176,7 @@ function judgeRest(
     const before = item.kind
     if (isShown(item)) item.kind = 'duplicate'
     else if (instruction.state === 'returned' || instruction.state === 'rejected') undone.push(item)
-    else if (instruction.state !== 'sent') item.kind = 'unmatched_in_statement'
+    else if (instruction.state !== 'manual') item.kind = 'unmatched_in_statement'
     else if (line.amount !== instruction.amount) item.kind = 'amount_differs'
     else item.kind = line.day > tooOld ? 'late' : 'unmatched_in_statement'
     if (item.kind !== before) item.state = 'open'

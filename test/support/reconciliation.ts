@@ -42,28 +42,13 @@ let linked: Promise<string> | undefined
 const anyAccount = () => (linked ??= person().then((who) => linkedAccount(who)))
 
 export async function bankOfItsOwn() {
-  const { worker, owner } = await world()
+  const { worker } = await world()
   const name = `b${randomBytes(6).toString('hex')}`
   const bankAccount = uuidOf(await anyAccount())
   const accounts = await bankAccountsOf(worker, name, 'EUR')
   const at = new Date(Date.now() - LONG_AGO_MS)
 
-  /** Written down, and in `state`; no money moves. */
-  async function instructed(amount: bigint, state: State) {
-    const row = instructionRow(
-      {
-        ...{ bank: name, direction: amount > 0n ? 'debit' : 'credit', rail: 'internal' },
-        ...{ purpose: 'top_up', subject: newId(), bankAccount, owner: accounts.suspense },
-        ...{
-          transfer: newId(),
-          money: { amount: amount < 0n ? -amount : amount, currency: 'EUR' },
-        },
-      } as const,
-      at,
-    )
-    await owner('instructions').insert({ ...row, state })
-    return { instruction: row.id, reference: row.reference, amount }
-  }
+  const instructed = instructedAt(name, accounts.suspense, bankAccount, at)
 
   /** Moves our money at the bank. */
   async function moved(reference: string, amount: bigint, when = at): Promise<UnitId> {
@@ -80,7 +65,7 @@ export async function bankOfItsOwn() {
     return unit
   }
 
-  async function settled(...amounts: readonly bigint[]): Promise<Settled[]> {
+  const settled = async (...amounts: readonly bigint[]): Promise<Settled[]> => {
     const all: Settled[] = []
     for (const amount of amounts) {
       const made = await instructed(amount, 'settled')
@@ -95,6 +80,26 @@ export async function bankOfItsOwn() {
     line: lineAt(at),
   }
 }
+
+/** Written down, and in `state`; no money moves. */
+const instructedAt =
+  (bank: string, owner: string, bankAccount: string, at: Date) =>
+  async (amount: bigint, state: State) => {
+    const row = instructionRow(
+      {
+        ...{ bank, direction: amount > 0n ? 'debit' : 'credit', rail: 'internal' },
+        ...{ purpose: 'top_up', subject: newId(), bankAccount, owner },
+        ...{
+          transfer: newId(),
+          money: { amount: amount < 0n ? -amount : amount, currency: 'EUR' },
+        },
+      } as const,
+      at,
+    )
+    const { owner: db } = await world()
+    await db('instructions').insert({ ...row, state })
+    return { instruction: row.id, reference: row.reference, amount }
+  }
 
 /** Money that came unasked, under the bank's own reference. */
 const receivedAt = (bank: string, at: Date) => async (amount: bigint) => {
@@ -155,6 +160,27 @@ export async function reconciled(bank: string): Promise<Shown> {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   throw new Error(`${bank} was not reconciled within ten seconds`)
+}
+
+/** What became of each, in order. */
+export const kindsOf = async (id: string) => {
+  const { body } = await call(OPERATOR, 'GET', `/v1/reconciliations/${id}/items?limit=100`)
+  return body.data.map((one: { kind: string; reference: string; state: string }) =>
+    `${one.reference} ${one.kind} ${one.state}`.trim(),
+  )
+}
+
+export const itemOf = async (id: string, reference: string) => {
+  const { body } = await call(OPERATOR, 'GET', `/v1/reconciliations/${id}/items?limit=100`)
+  return body.data.find((one: { reference: string }) => one.reference === reference)
+}
+
+/** An item that somebody has to correct. */
+export async function unknownLine() {
+  const bank = await bankOfItsOwn()
+  const [one] = await bank.settled(10n)
+  const fee = { ...bank.line(one), reference: 'FEE', amount: -5n }
+  return itemOf((await reconcileFile(bank, 'csv', [fee])).id, 'FEE')
 }
 
 export interface Shown {
