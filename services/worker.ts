@@ -2,7 +2,10 @@
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import type { Logger } from 'pino'
+import { runBatches } from './banking/batches.ts'
+import { collectFiles } from './banking/files.ts'
 import { sweep } from './banking/sweep.ts'
+import { suspenseOf } from './books/chart.ts'
 import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
 import { openHandlers } from './handlers.ts'
@@ -38,6 +41,8 @@ function repeatedOf(context: Context): readonly Repeated[] {
   return [
     { what: 'sweep', every_ms: often, work: () => sweep(context) },
     { what: 'reconciliations', every_ms: often, work: () => sweepReconciliations(context) },
+    { what: 'batches', every_ms: often, work: () => runBatches(context) },
+    { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
@@ -66,6 +71,9 @@ await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
   watchUnexplained(context)
+
+  const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
+  context.metrics.gauges(suspense, help, () => suspenseOf(context))
 
   const repeated = repeatedOf(context).map((job) => repeat(log, job))
 
