@@ -8,6 +8,7 @@ import { DATABASE_SETTINGS } from './config/database.ts'
 import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, postgresUrl } from './config/kinds.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
+import { NETTING_SETTINGS } from './config/netting.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
 import { PROCESS_SETTINGS } from './config/processes.ts'
@@ -35,6 +36,7 @@ export const TOPICS = {
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,
+  'Net settlement between banks': NETTING_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
 }
 

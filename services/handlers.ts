@@ -4,6 +4,7 @@ import { advanceInstruction } from './banking/advance.ts'
 import { applyCallback } from './banking/callbacks.ts'
 import type { Dependants } from './banking/resolve.ts'
 import { paidOut } from './merchants/settlements.ts'
+import { netPayment } from './netting/settle.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
 import type { Bell, Handlers } from './queue.ts'
 import { advanceReconciliation } from './reconciliation/work.ts'
@@ -13,6 +14,7 @@ export const DEPENDANTS: Dependants = {
   top_up: ownMoney,
   withdrawal: ownMoney,
   settlement: paidOut,
+  netting: netPayment,
 }
 
 export function openHandlers(context: Context): Handlers {

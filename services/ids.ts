@@ -19,6 +19,7 @@ const KINDS = {
   fee: 'a fee schedule',
   set: 'a settlement',
   ins: 'an instruction',
+  nwi: 'a netting window',
   evt: 'an event',
   fxr: 'a rate',
   fxq: 'a quote',

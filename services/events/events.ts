@@ -25,6 +25,7 @@ export const EVENT_TYPES = [
   'settlement.returned',
   'instruction.manual',
   'instruction.returned',
+  'netting.carried',
   'exchange.completed',
   'reconciliation.unexplained',
   'person.device_bound',
