@@ -48,6 +48,7 @@ export {
   uuidOfDigest,
 } from './ids.ts'
 export {
+  allocate,
   basisPointsOf,
   convert,
   CURRENCIES,
@@ -83,6 +84,7 @@ export {
   inclusionProofs,
   positionsOf,
 } from './seals/proofs.ts'
+export { lastSeal, listFlows, sumFlows } from './seals/flows.ts'
 export { leafOf, SEALED_FIELDS, type SealedTransfer } from './seals/leaves.ts'
 export { isConsistent, isIncluded } from './seals/merkle.ts'
 export { sealStatus } from './seals/status.ts'

@@ -9,6 +9,7 @@ import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, postgresUrl } from './config/kinds.ts'
 import { INBOX_SETTINGS } from './config/inbox.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
+import { NETTING_SETTINGS } from './config/netting.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
 import { PROCESS_SETTINGS } from './config/processes.ts'
@@ -37,6 +38,7 @@ export const TOPICS = {
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,
   'What banks tell, files and batches': INBOX_SETTINGS,
+  'Net settlement between banks': NETTING_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
 }
 

@@ -54,6 +54,7 @@ export type ServiceErrorCode =
   | 'last_factor'
   | 'method_not_allowed'
   | 'name_mismatch'
+  | 'netting_window_not_closed'
   | 'no_pin_limit_too_high'
   | 'not_found'
   | 'not_sealed_yet'

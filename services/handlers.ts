@@ -5,6 +5,7 @@ import { applyCallback } from './banking/callbacks.ts'
 import { advanceRecall } from './banking/recall_steps.ts'
 import type { Dependants } from './banking/resolve.ts'
 import { paidOut } from './merchants/settlements.ts'
+import { netPayment } from './netting/settle.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
 import type { Bell, Handlers } from './queue.ts'
 import { advanceReconciliation } from './reconciliation/work.ts'
@@ -14,6 +15,7 @@ export const DEPENDANTS: Dependants = {
   top_up: ownMoney,
   withdrawal: ownMoney,
   settlement: paidOut,
+  netting: netPayment,
 }
 
 export function openHandlers(context: Context): Handlers {

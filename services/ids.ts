@@ -23,6 +23,7 @@ const KINDS = {
   bfl: 'a file of a bank',
   inc: 'incoming money',
   rcl: 'a recall',
+  nwi: 'a netting window',
   evt: 'an event',
   fxr: 'a rate',
   fxq: 'a quote',

@@ -14,6 +14,7 @@ import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
 import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
+import { advanceWindows } from './netting/advance.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { watchUnexplained } from './reconciliation/unexplained.ts'
@@ -45,6 +46,7 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
+    { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },
     { what: 'used nonces', every_ms: often, work: () => purgeNonces(context) },

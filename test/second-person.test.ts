@@ -6,6 +6,7 @@ import { waiting as atDesk } from './support/desk.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { account, move, unit } from './support/bulk.ts'
 import { authorize, payOrder } from './support/held.ts'
+import { closed, openNetting } from './support/netting.ts'
 import {
   merchant,
   OPERATOR,
@@ -57,6 +58,14 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
     body: { percent: '2', fixed: '0', currency: 'EUR' },
   }),
+  'POST /v1/banks/:bank/own_accounts': async () => ({
+    path: '/v1/banks/north/own_accounts',
+    body: { number: `OWN-${newKey().slice(-12).toUpperCase()}`, holder: 'Florin' },
+  }),
+  'POST /v1/netting_windows/:id/settle': async () => {
+    await openNetting()
+    return { path: `/v1/netting_windows/${(await closed()).id}/settle` }
+  },
   'POST /v1/limit_rules/:id/end': async () => {
     const terms = { scope: 'payer', period: 'day', count_max: 1, tier: newSubject('t') }
     const { id } = await made('/v1/limit_rules', terms)

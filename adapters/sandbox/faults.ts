@@ -2,7 +2,7 @@
  * How the sandbox bank misbehaves unasked: a share of its requests and callbacks goes
  * wrong, drawn from a seed. For tests that want trouble everywhere and must be able to repeat it.
  */
-export const REQUEST_FAULTS = [
+const REQUEST_FAULTS = [
   /** The bank never sees it. */
   'request_lost',
   /** The bank does it, and nobody is told. */
@@ -17,7 +17,7 @@ export const REQUEST_FAULTS = [
   'late',
 ] as const
 
-export const CALLBACK_FAULTS = [
+const CALLBACK_FAULTS = [
   /** Nobody is called back. */
   'callback_lost',
   'callback_twice',

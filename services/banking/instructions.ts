@@ -13,7 +13,7 @@ import {
 import { publicId, suffixOf } from '../ids.ts'
 import { type Event, next, type State, WORKED_ON } from './machine.ts'
 
-export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement'
+export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement' | 'netting'
 
 export interface Instruction {
   readonly id: Uuid

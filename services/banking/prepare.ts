@@ -3,7 +3,7 @@
  */
 import type { CompanionRow, NewTransfer, Outcome, Unit, Uuid } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
-import { instructed } from '../books/postings.ts'
+import { courseOf, instructed } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { instructionRow, type NewInstruction } from './instructions.ts'
 
@@ -18,9 +18,9 @@ export async function prepareInstruction(
   instruction: NewInstruction,
   at: Date,
 ): Promise<Prepared> {
-  const { bank, direction, subject, owner, money } = instruction
+  const { bank, subject, owner, money } = instruction
   const accounts = { owner, ...(await bankAccountsOf(context, bank, money.currency)) }
-  const transfers = instructed({ reference: subject }, direction, accounts, money)
+  const transfers = instructed({ reference: subject }, courseOf(instruction), accounts, money)
   return { transfers, instruction: instructionRow(instruction, at) }
 }
 

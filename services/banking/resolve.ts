@@ -15,6 +15,7 @@ import {
 } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
 import {
+  courseOf,
   type InstructionAccounts,
   resolvedByBank,
   resolvedWithoutOwner,
@@ -231,10 +232,11 @@ async function moveMoney(
   ours: Omit<InstructionAccounts, 'owner'>,
   following: readonly NewTransfer[],
 ): Promise<string | undefined> {
-  const { id: reference, money, direction, owner, transfer: hold } = instruction
+  const { id: reference, money, owner, transfer: hold } = instruction
+  const course = courseOf(instruction)
   const occasion = { reference, effectiveAt: earlier(occurredAt, at) }
   const accounts = { owner, ...ours }
-  const own = resolvedByBank(occasion, direction, outcome, { accounts, money, hold })
+  const own = resolvedByBank(occasion, course, outcome, { accounts, money, hold })
   const refusal = await refusalOf(trx, { id: unit, at, transfers: [own, ...following] })
   if (refusal !== undefined) {
     // What the bank did is a fact, whatever becomes of what should have followed.
@@ -242,7 +244,7 @@ async function moveMoney(
     const obstacle = following.length === 0 ? refusal : await refusalOf(trx, alone)
     if (obstacle === undefined) return refusal
     if (!OWNER_OUT_OF_REACH.includes(obstacle)) throw new LedgerError(obstacle)
-    const parked = resolvedWithoutOwner(occasion, direction, outcome, { accounts, money, hold })
+    const parked = resolvedWithoutOwner(occasion, course, outcome, { accounts, money, hold })
     await createTransfers(trx, { ...alone, transfers: [parked] })
     if (obstacle !== 'insufficient_funds') await askPerson(trx, instruction, obstacle, at)
   }

@@ -14,9 +14,9 @@ import {
 } from './bank_accounts.ts'
 import { receiveCallback } from './callbacks.ts'
 
-const BankName = z.string().regex(/^[a-z][a-z0-9_]{1,31}$/)
+export const BankName = z.string().regex(/^[a-z][a-z0-9_]{1,31}$/)
 
-const BankAccountOut = z
+export const BankAccountOut = z
   .strictObject({
     id: idOut('bac'),
     bank: BankName,
@@ -27,6 +27,12 @@ const BankAccountOut = z
   })
   .meta({ id: 'BankAccount' })
 
+export const NewBankAccount = z.strictObject({
+  bank: BankName,
+  number: z.string().regex(/^[A-Z0-9-]{4,34}$/),
+  holder: text(70),
+})
+
 const ownerOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
   caller.scope === 'person' ? personOwner(caller.person.id) : merchantOwner(caller.merchant)
 
@@ -34,11 +40,7 @@ export const bankingEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/bank_accounts', summary: 'Link a bank account' },
     ...{ tag: 'Banking', scopes: ['person', 'merchant'], idempotency: 'optional' },
-    body: z.strictObject({
-      bank: BankName,
-      number: z.string().regex(/^[A-Z0-9-]{4,34}$/),
-      holder: text(70),
-    }),
+    body: NewBankAccount,
     answers: { 201: BankAccountOut },
     refusals: [
       ...(['bank_account_exists', 'bank_not_found', 'name_mismatch'] as const),

@@ -13,11 +13,13 @@ import {
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 
-const PLATFORM = 'florin'
+export const PLATFORM = 'florin'
 
 export const personOwner = (person: Uuid): string => publicId('per', person)
 export const merchantOwner = (merchant: Uuid): string => publicId('mer', merchant)
 export const bankOwner = (bank: string): string => `bank:${bank}`
+/** Undefined for what is no bank's. */
+export const bankOfOwner = (owner: string): string | undefined => /^bank:(.+)$/.exec(owner)?.[1]
 
 /** The account's id; opened when it is first needed, then remembered. */
 function accountOf(context: Pick<Context, 'db' | 'memory'>, key: AccountKey) {

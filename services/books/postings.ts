@@ -128,17 +128,41 @@ export type InstructionAccounts = Readonly<
   Record<'owner' | 'bank' | 'transit' | 'suspense', AccountId>
 >
 
-/** When a bank is about to be told: money in is only reserved, money out has left its owner. */
+/**
+ * How an instruction's money moves: as its direction says, or from our account at the bank to our
+ * own at another, which then is the owner's.
+ */
+export type Course = Direction | 'between'
+
+export const courseOf = ({
+  purpose,
+  direction,
+}: {
+  readonly purpose: string
+  readonly direction: Direction
+}): Course => (purpose === 'netting' ? 'between' : direction)
+
+/**
+ * When a bank is about to be told: money out has left its owner; money in, and money between our
+ * accounts, is only reserved.
+ */
 export function instructed(
   occasion: Occasion,
-  direction: Direction,
+  course: Course,
   { owner, bank, transit }: InstructionAccounts,
   { amount, currency }: Money,
 ): NewTransfer[] {
-  return direction === 'debit'
-    ? [movement(occasion, currency, 'pending', ['top_up', bank, owner, amount])]
-    : [movement(occasion, currency, 'single', ['payout', owner, transit, amount])]
+  const legs: Readonly<Record<Course, readonly ['single' | 'pending', Leg]>> = {
+    debit: ['pending', [HOLDS.debit, bank, owner, amount]],
+    credit: ['single', ['payout', owner, transit, amount]],
+    between: ['pending', [HOLDS.between, owner, bank, amount]],
+  }
+  const [kind, leg] = legs[course]
+  return [movement(occasion, currency, kind, leg)]
 }
+
+/** What the movements of a hold are called. */
+const HOLDS = { debit: 'top_up', credit: 'payout', between: 'netting' } as const
 
 type Outcome = BankReport['outcome']
 
@@ -154,22 +178,27 @@ const RESOLUTIONS = {
     rejected: ({ transit, owner }, amount) => ['payout_rejected', transit, owner, amount],
     returned: ({ bank, owner }, amount) => ['return', bank, owner, amount],
   },
+  between: {
+    settled: () => 'post',
+    rejected: () => 'void',
+    returned: ({ bank, owner }, amount) => ['return', bank, owner, amount],
+  },
 } as const satisfies Record<
-  Direction,
+  Course,
   Record<Outcome, (accounts: InstructionAccounts, amount: bigint) => Leg | 'post' | 'void'>
 >
 
 export function resolvedByBank(
   occasion: Occasion,
-  direction: Direction,
+  course: Course,
   outcome: Outcome,
   { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: UnitId },
 ): NewTransfer {
-  const resolution: Leg | 'post' | 'void' = RESOLUTIONS[direction][outcome](accounts, money.amount)
+  const resolution: Leg | 'post' | 'void' = RESOLUTIONS[course][outcome](accounts, money.amount)
   if (typeof resolution !== 'string') {
     return movement(occasion, money.currency, 'single', resolution)
   }
-  return { kind: resolution, code: 'top_up', hold, ...occasion }
+  return { kind: resolution, code: HOLDS[course], hold, ...occasion }
 }
 
 /**
@@ -178,17 +207,17 @@ export function resolvedByBank(
  */
 export function resolvedWithoutOwner(
   occasion: Occasion,
-  direction: Direction,
+  course: Course,
   outcome: Outcome,
   { accounts, money, hold }: { accounts: InstructionAccounts; money: Money; hold: UnitId },
 ): NewTransfer {
   const { suspense, bank } = accounts
-  if (direction === 'debit' && outcome === 'returned') {
+  if (course === 'debit' && outcome === 'returned') {
     const leg: Leg = ['return_unfunded', suspense, bank, money.amount]
     return movement(occasion, money.currency, 'single', leg)
   }
   const standIn = { accounts: { ...accounts, owner: suspense }, money, hold }
-  return resolvedByBank(occasion, direction, outcome, standIn)
+  return resolvedByBank(occasion, course, outcome, standIn)
 }
 
 type ReconciliationAccounts = Readonly<Record<'bank' | 'suspense' | 'loss', AccountId>>

@@ -3,7 +3,13 @@ import type { Knex } from 'knex'
 import { findPurposes, type UnitId, type Uuid } from '../../ledger/index.ts'
 
 /** What moves money for reasons of its own, and must hear of it first. */
-const OWNERS = ['payments', 'settlements', 'instructions', 'exchanges'] as const
+const OWNERS = [
+  'payments',
+  'settlements',
+  'instructions',
+  'exchanges',
+  'netting_obligations',
+] as const
 
 /** Whether a payment, settlement, instruction or exchange is what the units were made for. */
 export async function areSpokenFor(db: Knex, units: readonly UnitId[]): Promise<boolean> {

@@ -33,6 +33,7 @@ export const EVENT_TYPES = [
   'recall.manual',
   'recall.refused',
   'recall.returned',
+  'netting.carried',
   'exchange.completed',
   'reconciliation.unexplained',
   'person.device_bound',

@@ -178,8 +178,9 @@ function successes(
 ): Json {
   const others = otherTypes.map((type) => [type, { schema: { type: 'string' } }] as const)
   const entries = Object.entries(answers).map(([status, schema]) => {
-    const content = schema && {
-      'application/json': { schema: schemaOf(schema, components, 'output') },
+    const isEmpty = schema === null && others.length === 0
+    const content = !isEmpty && {
+      ...(schema && { 'application/json': { schema: schemaOf(schema, components, 'output') } }),
       ...Object.fromEntries(others),
     }
     return [status, { description: 'Success', ...(content && { content }) }] as const

@@ -73,6 +73,7 @@ export const PROBLEMS = {
   method_not_allowed: [405, 'The resource does not know this method'],
   moment_not_answerable: [422, 'The books cannot say how it stood at that moment'],
   name_mismatch: [422, 'The bank knows the account under another name'],
+  netting_window_not_closed: [409, 'The netting window has not been added up yet'],
   no_pin_limit_too_high: [422, 'Nobody may pay so much without an approval'],
   not_found: [404, 'There is no such thing'],
   not_reversible: [409, 'Nothing of this can be moved back'],

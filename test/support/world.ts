@@ -30,6 +30,25 @@ export const BANK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 /** What `east` reports is made up by tests, so its statement need not agree with the books. */
 const BANKS = ['north', 'south', 'east'] as const
 
+/**
+ * Banks of net settlement, in a currency of their own: what they pay each other is in no statement
+ * of the others, and what other tests do is in no window of theirs.
+ */
+export const NETTED = { banks: ['alder', 'birch', 'cedar'], currency: 'SEK' } as const
+const ownNumber = (bank: string) => `OWN-${bank.toUpperCase()}`
+export const OWN_ACCOUNTS = NETTED.banks.map((bank) => ({
+  ...{ bank, number: ownNumber(bank), holder: 'Florin' },
+}))
+const NETTED_CUSTOMERS = [
+  ...Array.from({ length: 99 }, (_, index) => ({
+    number: `S-${String(index + 1).padStart(4, '0')}`,
+    holder: `Customer ${index + 1}`,
+  })),
+  ...OWN_ACCOUNTS,
+].map(({ number, holder }) => ({
+  ...{ number, holder, currency: NETTED.currency, balance: 100_000_000n },
+}))
+
 /** Customers every test may link: `T-0001` ... `T-0999`, held by whoever claims to. */
 const CUSTOMERS = Array.from({ length: 999 }, (_, index) => ({
   number: `T-${String(index + 1).padStart(4, '0')}`,
@@ -94,21 +113,28 @@ async function openWorld() {
   }
 }
 
+const NEW_BANKS = [
+  ...BANKS.map((name) => ({ name, currency: 'EUR', customers: [...CUSTOMERS, CANARY_CUSTOMER] })),
+  ...NETTED.banks.map((name) => ({
+    ...{ name, currency: NETTED.currency, customers: NETTED_CUSTOMERS },
+  })),
+]
+
 const startBanks = (folder: string, apiUrl: string) =>
   Promise.all(
-    BANKS.map(async (name) => {
+    NEW_BANKS.map(async ({ name, currency, customers }) => {
       const server = await startSandboxBank({
         ...{
           name,
           port: 0,
           secret: BANK_SECRET,
-          customers: [...CUSTOMERS, CANARY_CUSTOMER],
+          customers,
           callbackDelay_ms: 20,
         },
         journalFile: join(folder, `${name}.jsonl`),
         callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
       })
-      return { name, ...server }
+      return { name, currency, ...server }
     }),
   )
 
@@ -117,10 +143,10 @@ function environmentOf(told: {
   readonly port: number
   readonly url: string
   readonly jwksUrl: string
-  readonly banks: readonly { readonly name: string; readonly url: string }[]
+  readonly banks: readonly { name: string; url: string; currency: string }[]
 }) {
-  const banks = told.banks.map(({ name, url }) => ({
-    ...{ name, protocol: 'sandbox', url, secret: BANK_SECRET, currencies: ['EUR'] },
+  const banks = told.banks.map(({ name, url, currency }) => ({
+    ...{ name, protocol: 'sandbox', url, secret: BANK_SECRET, currencies: [currency] },
   }))
   return {
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },
