@@ -39,7 +39,7 @@ const told = fc.record({
   of: fc.nat({ max: 9 }),
   how: fc.constantFrom('as it was', 'as it was', 'as it was', 'twice', 'other amount', 'undone'),
   amount,
-  later: fc.constantFrom(0, 0, 0, 1, 5),
+  later: fc.constantFrom(0, 0, 1, 3, 4),
   as: fc.constantFrom('ours', 'ours', 'ours', 'the bank’s', 'nobody’s'),
 })
 
