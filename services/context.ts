@@ -4,6 +4,9 @@ import type { Logger } from 'pino'
 import { openBanks } from '../adapters/index.ts'
 import type { BankAdapter } from '../adapters/adapter.ts'
 import { type Calendar, connect, type Group, openGroup, type Uuid } from '../ledger/index.ts'
+import { type BankHealth, loadHealth, noteHealth } from './banks/health.ts'
+import { loadOutages, type Outage } from './banks/outages.ts'
+import { type RegisteredBank, registeredBank } from './banks/registry.ts'
 import { type Breakers, openBreakers } from './banking/breaker.ts'
 import type { Config } from './config.ts'
 import { CONSTRAINT_CODES } from './errors.ts'
@@ -35,6 +38,12 @@ export interface Context {
   /** The hot path: every request that changes something goes through here. */
   readonly group: Group
   readonly banks: ReadonlyMap<string, BankAdapter>
+  /** What is known of each bank: its rails, where they reach, when it works. */
+  readonly registry: ReadonlyMap<string, RegisteredBank>
+  /** What operators have closed. */
+  readonly outages: RuleBook<Outage>
+  /** Which banks workers have found to fail. */
+  readonly bankHealth: RuleBook<BankHealth>
   /** How the banks are, as far as this process has met them. */
   readonly breakers: Breakers
   readonly queue: Queue
@@ -99,12 +108,7 @@ export function openContext(options: ContextOptions): Context {
   return {
     ...{ config, banks, log, metrics, now, db, group, peppers },
     ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
-    breakers: openBreakers({
-      threshold: config.BREAKER_FAILURES_PERCENT / 100,
-      calls: config.BREAKER_CALLS,
-      pause_ms: config.BREAKER_PAUSE_MS,
-      repeats: config.BANK_REPEATS_PERCENT / 100,
-    }),
+    ...openBankState(db, banks, { config, role, log, now }),
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
     limits: openRuleBook(() => loadRules(db, now()), { age_ms: config.RULES_AGE_MS }),
@@ -130,6 +134,43 @@ export function openContext(options: ContextOptions): Context {
       secret: config.SECURITY_LOG_KEY ?? config.PIN_PEPPER,
       perAddress: config.SECURITY_LOG_PER_ADDRESS,
       inAll: config.SECURITY_LOG_PER_MINUTE,
+    }),
+  }
+}
+
+/** What is known of the banks beside what they say: the registry, outages, and their health. */
+function openBankState(
+  db: Knex,
+  banks: ReadonlyMap<string, BankAdapter>,
+  {
+    config,
+    role,
+    log,
+    now,
+  }: Pick<ContextOptions, 'config' | 'role' | 'log'> & Pick<Context, 'now'>,
+) {
+  const age = { age_ms: config.RULES_AGE_MS }
+  const pause_ms = config.BREAKER_PAUSE_MS
+  const entries = config.BANKS.map((bank) => {
+    const capabilities = banks.get(bank.name)?.capabilities ?? new Set()
+    return [bank.name, registeredBank(bank, capabilities)] as const
+  })
+  return {
+    registry: new Map(entries),
+    outages: openRuleBook(() => loadOutages(db, now()), age),
+    bankHealth: openRuleBook(() => loadHealth(db, now()), age),
+    breakers: openBreakers({
+      threshold: config.BREAKER_FAILURES_PERCENT / 100,
+      calls: config.BREAKER_CALLS,
+      pause_ms,
+      repeats: config.BANK_REPEATS_PERCENT / 100,
+      onChange(bank, health) {
+        log.warn({ bank, health }, 'the health of a bank has changed')
+        if (role !== 'florin_worker') return
+        noteHealth(db, bank, health, { now: now(), pause_ms }).catch((error: unknown) =>
+          log.warn({ err: error, bank }, 'the health of a bank was not noted'),
+        )
+      },
     }),
   }
 }

@@ -24,6 +24,7 @@ const KINDS = {
   inc: 'incoming money',
   rcl: 'a recall',
   nwi: 'a netting window',
+  out: 'an outage of a bank',
   evt: 'an event',
   fxr: 'a rate',
   fxq: 'a quote',

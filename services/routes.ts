@@ -1,6 +1,7 @@
 /** Every call of the API. What is not in this list does not exist. */
 import { inboxEndpoints } from './banking/inbox_routes.ts'
 import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
+import { bankEndpoints } from './banks/routes.ts'
 import { deskEndpoints } from './banking/desk_routes.ts'
 import { bookEndpoints } from './books/routes.ts'
 import { eventEndpoints } from './events/routes.ts'
@@ -33,6 +34,7 @@ import { totpEndpoints } from './totp/routes.ts'
 const actions = [
   ...paymentEndpoints,
   ...bankingEndpoints,
+  ...bankEndpoints,
   ...deskEndpoints,
   ...inboxEndpoints,
   ...bookEndpoints,

@@ -18,7 +18,7 @@ export const COMPANIONS = {
   merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [
-    ...['id', 'owner', 'bank', 'number_sealed', 'holder_sealed', 'number_index'],
+    ...['id', 'owner', 'bank', 'country', 'number_sealed', 'holder_sealed', 'number_index'],
     ...['name_check', 'created_at'],
   ],
   fee_schedules: [

@@ -82,7 +82,14 @@ describe('what is sealed', () => {
     expect(detailsOf(api, await findBankAccount(owner, one.account))?.number).to.match(/^T-/)
   })
   const account = (row: { id: string; number_sealed: Buffer; holder_sealed: Buffer }) => ({
-    ...{ id: row.id, owner: '', bank: '', nameCheck: 'match' as const, createdAt: new Date(0) },
+    ...{
+      id: row.id,
+      owner: '',
+      bank: '',
+      country: null,
+      nameCheck: 'match' as const,
+      createdAt: new Date(0),
+    },
     sealed: { number: row.number_sealed, holder: row.holder_sealed },
   })
 })

@@ -2,14 +2,7 @@
  * Linking a person's or a merchant's account at a partner bank, after asking the bank whose it is.
  */
 import type { Knex } from 'knex'
-import {
-  type Claim,
-  type Money,
-  newId,
-  newUnitId,
-  type Outcome,
-  type Uuid,
-} from '../../ledger/index.ts'
+import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -20,6 +13,8 @@ export interface BankAccount {
   readonly id: Uuid
   readonly owner: string
   readonly bank: string
+  /** Where the account is, if its number tells; ISO 3166. */
+  readonly country: string | null
   /** Null once its owner is erased. */
   readonly sealed: SealedDetails | null
   readonly nameCheck: 'match' | 'close_match' | 'not_possible'
@@ -55,7 +50,7 @@ export async function linkBankAccount(
   const [id, createdAt] = [newId(), context.now()]
   const row = {
     ...{ id, owner, bank: name, ...sealedColumns(context.vault, id, { number, holder }) },
-    ...{ name_check: nameCheck, created_at: createdAt },
+    ...{ country: countryOf(number), name_check: nameCheck, created_at: createdAt },
   }
   return context.group.submit({
     ...{ id: newUnitId(), at: createdAt, transfers: [], ...(claim && { claim }) },
@@ -65,6 +60,10 @@ export async function linkBankAccount(
         : refused(verdict),
   })
 }
+
+/** An IBAN begins with its country; of other numbers nothing is known. */
+const countryOf = (number: string): string | null =>
+  /^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/.test(number) ? number.slice(0, 2) : null
 
 /** Number and holder as the columns of the row `id` take them. */
 export function sealedColumns(vault: Vault, id: Uuid, { number, holder }: Details) {
@@ -125,13 +124,6 @@ export async function bankAccountOf(db: Knex, owner: string, id: Uuid): Promise<
   return fromRow(row)
 }
 
-/** @throws {ServiceError} `currency_not_supported` unless the bank handles the currency. */
-export function refuseCurrency({ config }: Context, bank: string, { currency }: Money): void {
-  const known = config.BANKS.find((one) => one.name === bank)
-  if (known?.currencies.includes(currency) !== true)
-    throw new ServiceError('currency_not_supported')
-}
-
 export async function unlinkBankAccount(
   context: Context,
   owner: string,
@@ -148,6 +140,7 @@ interface Row {
   readonly id: Uuid
   readonly owner: string
   readonly bank: string
+  readonly country: string | null
   readonly number_sealed: Buffer | null
   readonly holder_sealed: Buffer | null
   readonly name_check: BankAccount['nameCheck']
@@ -158,6 +151,7 @@ const fromRow = (row: Row): BankAccount => ({
   id: row.id,
   owner: row.owner,
   bank: row.bank,
+  country: row.country,
   sealed: sealedOf(row),
   nameCheck: row.name_check,
   createdAt: row.created_at,

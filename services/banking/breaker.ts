@@ -35,6 +35,8 @@ export interface BreakerOptions {
   readonly pause_ms: number
   /** Repetitions for each first call. */
   readonly repeats: number
+  /** Told of every change of a bank's health. */
+  readonly onChange?: (bank: string, health: Health) => void
 }
 
 /** That a bank is in trouble is told by these; the others are about one message. */
@@ -58,17 +60,19 @@ interface Breaker {
   repeats: number
 }
 
-export function openBreakers({ threshold, calls, pause_ms, repeats }: BreakerOptions): Breakers {
+export function openBreakers(options: BreakerOptions): Breakers {
+  const { threshold, calls, pause_ms, repeats, onChange } = options
   const breakers = new Map<string, Breaker>()
 
   function breakerOf(bank: string): Breaker {
     const known = breakers.get(bank)
     if (known !== undefined) return known
     const counting = new CountBreaker({ threshold, size: calls, minimumNumberOfCalls: calls })
-    const options = { halfOpenAfter: pause_ms, breaker: counting }
-    const policy = circuitBreaker(handleWhen(isTrouble), options)
+    const when = { halfOpenAfter: pause_ms, breaker: counting }
+    const policy = circuitBreaker(handleWhen(isTrouble), when)
     const made: Breaker = { policy, openUntil_ms: 0, repeats: REPEATS_SAVED_MAX }
     policy.onBreak(() => (made.openUntil_ms = performance.now() + pause_ms))
+    if (onChange !== undefined) policy.onStateChange((state) => onChange(bank, HEALTH[state]))
     breakers.set(bank, made)
     return made
   }

@@ -1,21 +1,7 @@
 /** Settings of the banks: who they are, and how long we wait for what they say. */
 import { z } from 'zod'
-import { integer, json } from './kinds.ts'
-
-/** What a bank is known for, where it differs from what is set for all. */
-const PolicyIn = z.strictObject({
-  enquiry_first_s: z.int().min(1).max(3_600).optional(),
-  enquiry_spacing_s: z.int().min(1).max(86_400).optional(),
-  enquiries_max: z.int().min(1).max(10).optional(),
-  cut_off_s: z.int().min(1).max(604_800).optional(),
-  manual_after_s: z.int().min(1).max(1_209_600).optional(),
-})
-
-const NAMED = {
-  name: z.string().regex(/^[a-z][a-z0-9_]{1,31}$/),
-  currencies: z.array(z.string().regex(/^[A-Z]{3}$/)).min(1),
-  policy: PolicyIn.optional(),
-}
+import { integer, json, jsonOrFile } from './kinds.ts'
+import { NAMED } from './registry.ts'
 
 const Sandbox = z.strictObject({
   ...NAMED,
@@ -50,11 +36,11 @@ const Iso20022 = z.strictObject({
 const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022])
 
 export const BANK_SETTINGS = {
-  BANKS: json
+  BANKS: jsonOrFile
     .pipe(z.array(Bank))
     .describe(
-      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies}]`; a name is kept; ' +
-        'for `iso20022` see the README',
+      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies, rails?, ...}]`, or the ' +
+        'path of a file of it, `@/etc/florin/banks.json`; a name is kept; see the README',
     ),
   BREAKER_CALLS: integer(20, 2, 1_000).describe('So many calls to a bank tell how it is'),
   BREAKER_FAILURES_PERCENT: integer(50, 1, 100).describe(

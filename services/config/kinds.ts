@@ -1,5 +1,6 @@
 /** The kinds of values that settings have, each refused with words for who has to correct it. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 
 export const integer = (fallback: number, min: number, max: number) =>
@@ -13,6 +14,20 @@ export const json = z.string().transform((text, ctx): unknown => {
     return z.NEVER
   }
 })
+
+/** The same, or `@` and the path of a file of it: what is long is not kept in an environment. */
+export const jsonOrFile = z
+  .string()
+  .transform((text, ctx): string => {
+    if (!text.startsWith('@')) return text
+    try {
+      return readFileSync(text.slice(1), 'utf8')
+    } catch {
+      ctx.addIssue({ code: 'custom', message: `${text.slice(1)} cannot be read` })
+      return z.NEVER
+    }
+  })
+  .pipe(json)
 
 /** At least 32 bytes that nobody can guess. */
 export const key = z

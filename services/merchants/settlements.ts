@@ -12,9 +12,10 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { bankAccountOf, findBankAccounts, refuseCurrency } from '../banking/bank_accounts.ts'
+import { bankAccountOf, findBankAccounts } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import type { Dependant } from '../banking/resolve.ts'
+import { chooseBank } from '../banks/choose.ts'
 import { merchantAccountOf, merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -72,12 +73,12 @@ export async function settle(
 
   const at = batch.createdAt
   const money = { amount: batch.net, currency }
-  refuseCurrency(context, account.bank, money)
+  const way = await chooseBank(context, account, 'credit', money)
   const owner = await merchantAccountOf(context, merchant, currency)
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank: account.bank, rail: 'internal', direction: 'credit', purpose: 'settlement' },
+      ...{ ...way, direction: 'credit', purpose: 'settlement' },
       subject: batch.id,
       ...{ bankAccount: account.id, owner, transfer: batch.transfer, money },
     },

@@ -13,6 +13,7 @@ import {
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
 import { bankAccountOf } from '../banking/bank_accounts.ts'
+import { chooseBank } from '../banks/choose.ts'
 import { prepareInstruction, type Prepared } from '../banking/prepare.ts'
 import { personOwner, walletOf } from '../books/chart.ts'
 import { released } from '../books/postings.ts'
@@ -156,21 +157,15 @@ async function fromBank(
   at: Date,
 ): Promise<Onward> {
   if (bankAccount === null) throw new Error(`payment ${id} has neither a hold nor a bank`)
-  const { bank } = await bankAccountOf(context.db, personOwner(payer), bankAccount)
+  const account = await bankAccountOf(context.db, personOwner(payer), bankAccount)
+  const money = { amount, currency }
+  const way = await chooseBank(context, account, 'debit', money)
   const owner = await walletOf(context, payer, currency)
   const prepared = await prepareInstruction(
     context,
     {
-      ...{
-        bank,
-        rail: 'internal',
-        direction: 'debit',
-        purpose: 'payment',
-        subject: id,
-        bankAccount,
-        owner,
-      },
-      ...{ transfer: unit, money: { amount, currency } },
+      ...{ ...way, direction: 'debit', purpose: 'payment', subject: id },
+      ...{ bankAccount, owner, transfer: unit, money },
     },
     at,
   )

@@ -9,8 +9,9 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
+import { bankAccountOf } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
+import { chooseBank } from '../banks/choose.ts'
 import { personOwner, walletOf } from '../books/chart.ts'
 import { type Asking, clear } from '../clearance/clear.ts'
 import type { Context } from '../context.ts'
@@ -40,8 +41,9 @@ export async function moveOwnMoney(
   { money, bankAccount, approval: given }: OwnMoneyRequest,
   { claim, key, standing }: Asking,
 ): Promise<Outcome> {
-  const { id: source, bank } = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
-  refuseCurrency(context, bank, money)
+  const account = await bankAccountOf(context.db, personOwner(person.id), bankAccount)
+  const source = account.id
+  const way = await chooseBank(context, account, DIRECTIONS[kind], money)
   const facts = { ...moneyFacts(money), source: idFact('bac', source) }
   const { approval, uses } = await clear(context, {
     ...{ rail: kind, payer: person.id, payee: null, money, given, standing },
@@ -54,7 +56,7 @@ export async function moveOwnMoney(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank, rail: 'internal', direction: DIRECTIONS[kind], purpose: kind },
+      ...{ ...way, direction: DIRECTIONS[kind], purpose: kind },
       subject: payment.id,
       ...{ bankAccount: source, owner, transfer: payment.transfer, money },
     },

@@ -15,8 +15,9 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { type BankAccount, bankAccountOf, refuseCurrency } from '../banking/bank_accounts.ts'
+import { type BankAccount, bankAccountOf } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
+import { chooseBank, type Way } from '../banks/choose.ts'
 import {
   feeAccounts,
   findWallet,
@@ -54,10 +55,13 @@ interface Agreed {
   readonly money: Money
   readonly note: Note
   /** The bank account to pay from; the wallet where there is none. */
-  readonly source: BankAccount | undefined
+  readonly source: Source | undefined
   readonly clearance: Clearance
   readonly claim: Claim
 }
+
+/** A bank account to pay from, and how its money comes to us. */
+type Source = BankAccount & { readonly way: Way }
 
 /**
  * @throws {ServiceError} for what is wrong before any money is looked at: such a refusal is not
@@ -116,8 +120,7 @@ function railOf({ kind }: Purpose, source: BankAccount | undefined): Rail {
 async function sourceOf(context: Context, payer: Person, { source, money }: PaymentRequest) {
   if (source === undefined) return undefined
   const account = await bankAccountOf(context.db, personOwner(payer.id), source)
-  refuseCurrency(context, account.bank, money)
-  return account
+  return { ...account, way: await chooseBank(context, account, 'debit', money) }
 }
 
 /** The transfers by which the payee is paid out of the payer's wallet. */
@@ -197,11 +200,7 @@ function heldIfAsked(paid: Payment, manual: Purpose['manual']) {
 }
 
 /** The bank is asked first; until it has answered nothing but a hold is in the books. */
-async function payFromBank(
-  context: Context,
-  agreed: Agreed,
-  source: BankAccount,
-): Promise<Outcome> {
+async function payFromBank(context: Context, agreed: Agreed, source: Source): Promise<Outcome> {
   const payment = newPayment(context, agreed, 'processing')
   const { payer, money, claim, clearance } = agreed
   const uses = usedAt(context, clearance.uses, payment.createdAt)
@@ -217,7 +216,7 @@ async function payFromBank(
   const prepared = await prepareInstruction(
     context,
     {
-      ...{ bank: source.bank, rail: 'internal', direction: 'debit', purpose: 'payment' },
+      ...{ ...source.way, direction: 'debit', purpose: 'payment' },
       subject: payment.id,
       ...{ bankAccount: source.id, owner, transfer: payment.transfer, money },
     },

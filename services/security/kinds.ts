@@ -10,6 +10,8 @@ export const SECURITY_KINDS = [
   'approval_refused',
   'approval_used',
   'auth_failed',
+  'bank_closed',
+  'bank_opened',
   'callback_refused',
   'data_keys_rotated',
   'device_bound',

@@ -37,6 +37,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/fx_quotes': [ada, { sell: 'EUR', buy: 'MAD', amount: '100', side: 'sell' }],
   'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
   'POST /v1/payments/:id/capture': [shop, { amount: '100', final: true }],
+  'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
   'POST /v1/instructions/:id/reopen': [OPERATOR, WHY],
   'POST /v1/instructions/:id/resolve': [OPERATOR, { outcome: 'settled', evidence: 'A letter' }],
   'POST /v1/ledger/accounts/:id/freeze': [OPERATOR, { debits: true, credits: false, ...WHY }],

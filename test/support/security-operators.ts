@@ -208,6 +208,19 @@ const BY_HAND: readonly Occasion[] = [
       idAfter(({ id }) => together(`/v1/instructions/${id}/reopen`, { body: WHY })),
     ),
   ],
+  [
+    'bank_closed',
+    'a bank that is closed',
+    olga(nothing, async () => (await post('/v1/banks/south/outages', { rail: 'xx', ...WHY })).id),
+  ],
+  [
+    'bank_opened',
+    'a bank that is open again',
+    olga(
+      () => post('/v1/banks/south/outages', { rail: 'xx', ...WHY }),
+      idAfter(({ id }) => post(`/v1/bank_outages/${id}/end`, {})),
+    ),
+  ],
   ['proposal_made', 'a proposal', olga(nothing, newProposal)],
   [
     'proposal_approved',
