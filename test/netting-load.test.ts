@@ -42,7 +42,8 @@ describe('a large window', () => {
       const isOver = () => performance.now() > ends
       let paid = 0
       const closing = (async () => {
-        while (isClosing && !isOver()) await addUp()
+        if (!isClosing) return
+        while (!isOver()) await addUp()
       })()
       await Promise.all(
         times(64, async () => {
