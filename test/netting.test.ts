@@ -9,6 +9,7 @@ import { expectProblem, times, until } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
 import {
   advance,
+  arrive,
   at,
   close,
   closed,
@@ -51,6 +52,27 @@ describe('net settlement between banks', () => {
     expect(await at('birch')).to.equal(before.birch + 6_000n)
     // It is paid: paying it is in no later window.
     expect(await closed()).to.deep.include({ transfers: '0', positions: [], payments: [] })
+  })
+
+  it('is not booked again when the other bank reports it; what comes twice is', async () => {
+    const ada = await customer('alder', 'birch')
+    await ada.topUp('alder', 1_100n)
+    await ada.withdraw('birch', 1_100n)
+    const done = await settled((await closed()).id)
+    const before = await at('birch')
+    const { owner } = await world()
+    const where = { id: uuidOf(done.payments[0].instruction) }
+    const { reference: ours } = await owner('instructions').where(where).first()
+    const words = `/RFB/${ours}/INV`
+    await arrive('birch', 1_099n, words)
+    expect((await read(done.id)).payments[0].arrived).to.equal(false)
+    await Promise.all([arrive('birch', 1_100n, words), arrive('cedar', 1_100n, words)])
+    expect((await read(done.id)).payments[0].arrived).to.equal(true)
+    // What differs from it in amount is somebody else's money.
+    expect(await at('birch')).to.equal(before + 1_099n)
+    await arrive('birch', 1_100n, words)
+    expect(await at('birch')).to.equal(before + 1_099n + 1_100n)
+    await closed()
   })
 
   it('is closed and settled once, by however many at a time', async () => {

@@ -3,6 +3,7 @@
  * that never changes, and ranges that meet leave none out; so whoever counts by seals counts each
  * transfer once, however late it was committed. Reads rows that nobody ever changes, and no others.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import type { AccountId, TransferId } from '../ids.ts'
 
@@ -34,15 +35,18 @@ export async function lastSeal(db: Knex): Promise<bigint> {
 /**
  * What each of the accounts took in and gave out, and by how many transfers. What moved between two
  * of them counts for neither: taken together they gained and lost nothing by it.
+ * @param after done after each part, of which there may be many.
  */
 export async function sumFlows(
   db: Knex,
   accounts: readonly AccountId[],
   range: SealRange,
+  after: () => Promise<void> = async () => {},
 ): Promise<{ readonly flows: readonly Flow[]; readonly transfers: bigint }> {
   const sums = new Map<AccountId, Flow>()
   let transfers = 0n
   for await (const part of partsOf(db, range)) {
+    const started = performance.now()
     const { rows } = await db.raw<{ rows: (Flow & { readonly count: bigint })[] }>(
       `SELECT account, sum(debits)::bigint AS debits, sum(credits)::bigint AS credits, count(*)
          FROM (${FLOWS}) f GROUP BY account`,
@@ -54,6 +58,9 @@ export async function sumFlows(
       sums.set(account, { account, ...sum })
       transfers += count
     }
+    await after()
+    // Nobody waits for it: it rests for longer than it worked, so that payments hardly feel it.
+    await sleep(Math.min(REST * (performance.now() - started), REST_MAX_MS))
   }
   return { flows: [...sums.values()], transfers }
 }
@@ -88,6 +95,9 @@ const FLOWS = `
     JOIN transfers t ON t.id = sealed.id
    WHERE s.number > :after AND s.number <= :through
      AND t.kind IN ('single', 'post', 'reversal') AND ${IS_DEBITED} <> ${IS_CREDITED}`
+
+const REST = 6
+const REST_MAX_MS = 2_000
 
 /** So many transfers are read by one statement, or one seal of more. */
 const PART_SIZE = 16_384

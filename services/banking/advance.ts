@@ -203,10 +203,12 @@ function bankOf({ banks }: Context, instruction: Instruction): BankAdapter {
 }
 
 async function orderTo(context: Context, instruction: Instruction) {
-  const { reference, direction, rail, money, bankAccount } = instruction
+  const { reference, direction, rail, money, bankAccount, purpose } = instruction
   const account = detailsOf(context, await findBankAccount(context.db, bankAccount))
   assert(account, `instruction ${instruction.id} is of somebody who was erased`)
-  return { reference, direction, rail, money, account }
+  // By this we know our own money when the other bank reports it.
+  const remittance = purpose === 'netting' ? { remittance: reference } : {}
+  return { reference, direction, rail, money, account, ...remittance }
 }
 
 /** Any failure that is not the bank's own word leaves the outcome open; a bug is thrown on. */

@@ -31,6 +31,7 @@ import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { findPayee, type Payee } from '../identity/parties.ts'
 import { publicId } from '../ids.ts'
+import { isArrival } from '../netting/arrivals.ts'
 import { dispose, type Heard, lockHeard } from './inbox.ts'
 import { payeeNamedIn } from './matching.ts'
 
@@ -71,6 +72,11 @@ export async function takeIn(context: Context, heard: Heard): Promise<void> {
   await context.db.transaction(async (trx) => {
     const locked = await lockHeard(trx, heard.id)
     if (locked === undefined) return
+    const { id, bank, amount, currency } = locked
+    const { remittance } = wordsOf(context, locked)
+    if (await isArrival(trx, { id, bank, money: { amount, currency }, remittance })) {
+      return dispose(trx, id, 'applied')
+    }
     const at = context.now()
     const moved = await moveIn(trx, locked, accounts, match, at)
     const incoming = await write(trx, locked, { ...moved, suspense: accounts.suspense, at })

@@ -47,21 +47,24 @@ export async function beginClosing(
   return { ...window, state, to_seal: from_seal, closing_at: at }
 }
 
-/** Adding up a window takes seconds; whoever takes so long is thought dead. */
-const LEASE_MS = 300_000
+/** Renewed with every part that is added up, which takes seconds; then somebody else begins. */
+const LEASE_MS = 60_000
 
 /** Adds up the window if it is closing and nobody is at it. */
 export async function addUp(context: Context, id: Uuid): Promise<void> {
   const { db, now } = context
   const at = now()
+  const lease = () => ({ leased_until: new Date(now().getTime() + LEASE_MS) })
   const [window]: NettingWindow[] = await db('netting_windows')
     .where({ id, state: 'closing' })
     .where((free) => void free.whereNull('leased_until').orWhere('leased_until', '<', at))
-    .update({ leased_until: new Date(at.getTime() + LEASE_MS) })
+    .update(lease())
     .returning('*')
   if (window === undefined) return
   try {
-    const { flows, transfers } = await flowsOf(db, window)
+    const { flows, transfers } = await flowsOf(db, window, async () => {
+      await db('netting_windows').where({ id }).update(lease())
+    })
     await db.transaction((trx) => write(context, trx, window, { flows, transfers }))
   } finally {
     await db('netting_windows').where({ id }).update({ leased_until: null })
@@ -83,11 +86,15 @@ export async function accountsAtBanks(db: Knex, currency: string) {
   }
 }
 
-async function flowsOf(db: Knex, { currency, from_seal, to_seal }: NettingWindow) {
+async function flowsOf(
+  db: Knex,
+  { currency, from_seal, to_seal }: NettingWindow,
+  after: () => Promise<void>,
+) {
   const accounts = await accountsAtBanks(db, currency)
   const banks = new Map(accounts.map(({ id, bank }) => [id, bank]))
   const range = { after: from_seal, through: to_seal ?? from_seal }
-  const { flows, transfers } = await sumFlows(db, [...banks.keys()], range)
+  const { flows, transfers } = await sumFlows(db, [...banks.keys()], range, after)
   const named = flows.map(({ account, debits: received, credits: paid }) => ({
     ...{ bank: banks.get(account) ?? '', received, paid },
   }))

@@ -57,6 +57,7 @@ const WindowWithContents = WindowOut.extend({
       amount: Count,
       state: z.enum(['due', 'instructed', 'settled', 'carried']),
       reason: z.string().nullable().describe('Why it is carried into a later window'),
+      arrived: z.boolean().describe('Whether the other bank has reported it'),
       instruction: idOut('ins').nullable(),
       carried_into: idOut('nwi').nullable(),
     }),

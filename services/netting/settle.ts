@@ -113,12 +113,13 @@ async function beginPayment(
   id: Uuid,
   ours: ReadonlyMap<string, BankAccount>,
 ): Promise<void> {
-  const { db, queue, now } = context
+  const { banks, db, queue, now } = context
   const known: Owed | undefined = await db('netting_obligations').where({ id }).first()
   const account = known && ours.get(known.to_bank)
   if (known === undefined || account === undefined) {
     throw new ServiceError('bank_account_not_found', { detail: known?.to_bank ?? id })
   }
+  if (!banks.has(known.from_bank)) throw new ServiceError('bank_not_found')
   // Looked up first: whoever holds a row's lock must never wait for another connection.
   const at = now()
   const unit = newUnitId()

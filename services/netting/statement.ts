@@ -16,6 +16,7 @@ interface Payment {
   readonly state: ObligationState
   readonly reason: string | null
   readonly carried_into: Uuid | null
+  readonly arrival_id: Uuid | null
   readonly instruction: Uuid | null
 }
 
@@ -45,6 +46,7 @@ const paymentOut = (payment: Payment) => ({
   amount: payment.amount.toString(),
   state: payment.state,
   reason: payment.reason,
+  arrived: payment.arrival_id !== null,
   instruction: payment.instruction && publicId('ins', payment.instruction),
   carried_into: payment.carried_into && publicId('nwi', payment.carried_into),
 })

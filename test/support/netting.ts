@@ -1,14 +1,17 @@
 /** Customers, windows and recounts of net settlement, in a currency that no other test uses. */
 import { expect } from 'chai'
 import { findAccounts } from '../../ledger/index.ts'
+import { applyCallback } from '../../services/banking/callbacks.ts'
+import { writeDown } from '../../services/banking/inbox.ts'
 import { bankOwner } from '../../services/books/chart.ts'
+import { DEPENDANTS } from '../../services/handlers.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { openMetrics } from '../../services/metrics.ts'
 import { advanceWindows } from '../../services/netting/advance.ts'
 import { openSealing, type Sealing } from '../../services/seals/sealing.ts'
 import { modelNets } from '../model/netting.ts'
 import { times, until } from './abuse.ts'
-import { call } from './api.ts'
+import { call, newKey } from './api.ts'
 import { ended, OPERATOR, person, PIN } from './people.ts'
 import { together } from './proposals.ts'
 import { NETTED, OWN_ACCOUNTS, world } from './world.ts'
@@ -76,6 +79,18 @@ export const read = async (id: string) =>
   (await call(OPERATOR, 'GET', `/v1/netting_windows/${id}`)).body
 export const close = (id: string) => call(OPERATOR, 'POST', `/v1/netting_windows/${id}/close`)
 export const settle = (id: string) => together(`/v1/netting_windows/${id}/settle`, {})
+
+/** The bank reports money that came to our account there, and we take it in. */
+export async function arrive(bank: string, amount: bigint, remittance: string): Promise<void> {
+  const { worker } = await world()
+  const { fresh } = await writeDown(worker, worker.db, { bank, source: 'callback' }, [
+    {
+      ...{ eventId: newKey(), outcome: 'received', reference: newKey(), remittance },
+      ...{ money: { amount, currency }, occurredAt: new Date() },
+    },
+  ])
+  for (const id of fresh) await applyCallback(worker, DEPENDANTS, id)
+}
 
 /** Closes the open window with all that is committed, and adds it up. */
 export async function closed() {
