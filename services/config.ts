@@ -7,6 +7,7 @@ import { BANK_SETTINGS } from './config/banks.ts'
 import { DATABASE_SETTINGS } from './config/database.ts'
 import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, postgresUrl } from './config/kinds.ts'
+import { INBOX_SETTINGS } from './config/inbox.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
@@ -35,6 +36,7 @@ export const TOPICS = {
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,
+  'What banks tell, files and batches': INBOX_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
 }
 

@@ -15,6 +15,7 @@ export const CONSTRAINT_CODES = [
   'payment_already_settled',
   'payment_changed',
   'quote_already_used',
+  'recall_exists',
 ] as const
 
 export type ServiceErrorCode =
@@ -40,7 +41,9 @@ export type ServiceErrorCode =
   | 'forbidden'
   | 'headers_too_large'
   | 'idempotency_key_missing'
+  | 'incoming_money_matched'
   | 'instruction_not_decidable'
+  | 'instruction_not_settled'
   | 'internal'
   | 'invalid_dpop_proof'
   | 'invalid_request'
@@ -77,6 +80,7 @@ export type ServiceErrorCode =
   | 'proposer_revoked'
   | 'quote_expired'
   | 'rate_not_available'
+  | 'recall_not_possible'
   | 'request_timeout'
   | 'saturated'
   | 'second_person_required'

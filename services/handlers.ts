@@ -2,6 +2,7 @@
 import type { Context } from './context.ts'
 import { advanceInstruction } from './banking/advance.ts'
 import { applyCallback } from './banking/callbacks.ts'
+import { advanceRecall } from './banking/recall_steps.ts'
 import type { Dependants } from './banking/resolve.ts'
 import { paidOut } from './merchants/settlements.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
@@ -22,6 +23,7 @@ export function openHandlers(context: Context): Handlers {
     ),
     callback: measured(context, 'callback', (id) => applyCallback(context, DEPENDANTS, id)),
     reconciliation: measured(context, 'reconciliation', (id) => advanceReconciliation(context, id)),
+    recall: measured(context, 'recall', (id) => advanceRecall(context, id)),
   }
 }
 

@@ -10,7 +10,7 @@ import pg from 'pg'
 import { newId, type Uuid } from '../ledger/index.ts'
 
 /** What there may be to do about an id. */
-export type Bell = 'instruction' | 'callback' | 'reconciliation'
+export type Bell = 'instruction' | 'callback' | 'recall' | 'reconciliation'
 
 export type Handlers = Readonly<Record<Bell, (id: Uuid) => Promise<void>>>
 

@@ -1,4 +1,5 @@
 /** Every call of the API. What is not in this list does not exist. */
+import { inboxEndpoints } from './banking/inbox_routes.ts'
 import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
 import { deskEndpoints } from './banking/desk_routes.ts'
 import { bookEndpoints } from './books/routes.ts'
@@ -32,6 +33,7 @@ const actions = [
   ...paymentEndpoints,
   ...bankingEndpoints,
   ...deskEndpoints,
+  ...inboxEndpoints,
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,

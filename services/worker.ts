@@ -2,6 +2,8 @@
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import type { Logger } from 'pino'
+import { runBatches } from './banking/batches.ts'
+import { collectFiles } from './banking/files.ts'
 import { sweep } from './banking/sweep.ts'
 import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
@@ -38,6 +40,8 @@ function repeatedOf(context: Context): readonly Repeated[] {
   return [
     { what: 'sweep', every_ms: often, work: () => sweep(context) },
     { what: 'reconciliations', every_ms: often, work: () => sweepReconciliations(context) },
+    { what: 'batches', every_ms: often, work: () => runBatches(context) },
+    { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },

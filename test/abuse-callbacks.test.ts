@@ -5,6 +5,7 @@ import { expect } from 'chai'
 import { instructionOf, quiet, times, unchanged, until } from './support/abuse.ts'
 import {
   alertsOf,
+  bankAlertsOf,
   bookedAt,
   deliver,
   dispositionsOf,
@@ -36,14 +37,17 @@ const heard = (one: Open, count: number) =>
 describe('a true callback', () => {
   before(quiet)
 
-  it('that comes two hundred times at once is applied once', async () => {
+  it('that comes a thousand times at once is applied once (abuse 51) (abuse 70)', async () => {
     const one = await open()
     const text = report(one)
-    const answers = await Promise.all(times(200, () => deliver(text)))
+    const answers = await Promise.all(times(1_000, () => deliver(text)))
     expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([200]))
     expect((await ended(one.who, `/v1/payments/${one.payment}`)).state).to.equal('completed')
     await heard(one, 1)
-    expect(await dispositionsOf(one)).to.deep.equal(['applied'])
+    const { owner } = await world()
+    // Or an enquiry was answered first, and all of the callback is a copy of that.
+    const applied = { reference: one.reference, disposition: 'applied' }
+    expect(await owner('callbacks').where(applied)).to.have.length(1)
     expect(await resolutionsOf(one)).to.deep.equal(['post'])
     expect(await balanceOf(one)).to.equal(BigInt(one.amount))
     await unchanged(() => deliver(text))
@@ -66,11 +70,13 @@ describe('a true callback', () => {
     await heard(one, 1)
     const { event_id } = JSON.parse(settled)
     const borrowed = report(one, { event_id, outcome: 'returned', reason: 'AC06' })
-    await unchanged(async () => {
-      expect((await deliver(borrowed)).status).to.equal(200)
+    const work = async () => {
+      for (const text of [borrowed, borrowed]) expect((await deliver(text)).status).to.equal(200)
       await new Promise((resolve) => setTimeout(resolve, 500))
-    })
+    }
+    await unchanged(work, { except: ['events'] })
     expect(await stateOf(one)).to.equal('settled')
+    expect(await bankAlertsOf(one)).to.deep.equal(['other_contents'])
   })
 
   for (const moment of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {

@@ -117,7 +117,7 @@ describe('a callback', () => {
       },
       { except: ['callbacks'] },
     )
-    expect(await dispositionsOf(orphan)).to.deep.equal(['received', 'received'])
+    expect(await dispositionsOf(orphan)).to.deep.equal(['orphan', 'orphan'])
   })
 })
 

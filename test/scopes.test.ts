@@ -25,6 +25,9 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/accounts/:id/statement': 'pmo',
   'GET /v1/api_keys': 'mo',
   'GET /v1/bank_accounts': 'pm',
+  'GET /v1/bank_events': 'o',
+  'GET /v1/bank_files': 'o',
+  'GET /v1/bank_reasons': 'moc',
   'GET /v1/banks/:bank/reconciliation': 'o',
   'GET /v1/currencies': 'pmoc',
   'GET /v1/devices': 'p',
@@ -33,6 +36,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/exchanges/:id': 'poc',
   'GET /v1/fx_quotes/:id': 'po',
   'GET /v1/fx_rates': 'oc',
+  'GET /v1/incoming_money': 'o',
   'GET /v1/ledger/accounts': 'o',
   'GET /v1/ledger/accounts/:id': 'o',
   'GET /v1/instructions': 'o',
@@ -55,6 +59,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/pin': 'p',
   'GET /v1/proposals': 'o',
   'GET /v1/proposals/:id': 'o',
+  'GET /v1/recalls': 'o',
   'GET /v1/reconciliations': 'o',
   'GET /v1/reconciliations/:id': 'o',
   'GET /v1/reconciliations/:id/items': 'o',
@@ -107,6 +112,8 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/risk_rules': 'o',
   'POST /v1/risk_rules/:id/end': 'o',
   'POST /v1/sessions/revoke': 'p',
+  'POST /v1/incoming_money/:id/match': 'o',
+  'POST /v1/instructions/:id/recalls': 'o',
   'POST /v1/settlements': 'm',
   'POST /v1/staff': 'mo',
   'POST /v1/step_up_rules': 'o',
@@ -162,7 +169,15 @@ const PAIRS = names.flatMap((one, at) => names.slice(at + 1).map((other) => [one
 const COMBINATIONS: readonly (readonly string[])[] = [[], ...names.map((one) => [one]), ...PAIRS]
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  ...{ bank_accounts: 'bac', accounts: 'acc', orders: 'ord', people: 'per', settlements: 'set' },
+  ...{
+    incoming_money: 'inc',
+    instructions: 'ins',
+    bank_accounts: 'bac',
+    accounts: 'acc',
+    orders: 'ord',
+    people: 'per',
+    settlements: 'set',
+  },
   ...{ staff: 'stf', api_keys: 'key', fx_: 'fxq', exchanges: 'exc', payments: 'pay' },
 }
 

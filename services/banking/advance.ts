@@ -9,6 +9,8 @@ import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { detailsOf, findBankAccount } from './bank_accounts.ts'
+import { leaveToBatch, takesBatches } from './batches.ts'
+import { applyAnswer } from './callbacks.ts'
 import {
   type Instruction,
   instructionOut,
@@ -26,7 +28,7 @@ import {
   SOONEST_MS,
   type Step,
 } from './policy.ts'
-import { type Dependants, resolve } from './resolve.ts'
+import type { Dependants } from './resolve.ts'
 
 /** One step is an enquiry and, after the cut-off, the same request again. */
 const CALLS_MAX = 2
@@ -50,7 +52,7 @@ export async function advanceInstruction(
   const learned = await step(held, instruction)
   if (learned === undefined) return
   if ('report' in learned) {
-    await resolve(context, dependants, instruction, learned.report)
+    await applyAnswer(context, dependants, instruction, learned.report)
     return
   }
   const { from, ...told } = learned
@@ -105,6 +107,7 @@ function policyOf({ config, banks }: Context, bank: string): Policy {
  * That it is sent is committed before the call: whatever happens then, we know it may have arrived.
  */
 async function submit({ context, isMine }: Held, instruction: Instruction): Promise<Learned> {
+  if (takesBatches(context, instruction.bank)) return leaveToBatch(context, instruction)
   const { db, breakers } = context
   const now = context.now()
   const bank = bankOf(context, instruction)

@@ -98,6 +98,15 @@ export async function findBankAccount(db: Knex, id: Uuid): Promise<BankAccount> 
   return fromRow(row)
 }
 
+/** The same of many, by their ids. */
+export async function findBankAccountsById(
+  db: Knex,
+  ids: readonly Uuid[],
+): Promise<ReadonlyMap<Uuid, BankAccount>> {
+  const rows: Row[] = await db(TABLE).whereIn('id', ids)
+  return new Map(rows.map((row) => [row.id, fromRow(row)]))
+}
+
 export async function findBankAccounts(db: Knex, owner: string): Promise<BankAccount[]> {
   const rows = await db('bank_accounts').where({ owner, deleted_at: null }).orderBy('id', 'desc')
   return rows.map(fromRow)

@@ -149,6 +149,12 @@ export async function findInstruction(
   return row && fromRow(row)
 }
 
+/** Those of a batch, in the order of their ids. */
+export async function findBatch(db: Knex, batch_id: Uuid): Promise<Instruction[]> {
+  const rows: Row[] = await db('instructions').where({ batch_id }).orderBy('id')
+  return rows.map(fromRow)
+}
+
 /**
  * Takes the instruction if it is due and nobody works on it.
  * The lease is committed before the bank is called, so two workers never call for one instruction;
@@ -239,12 +245,23 @@ export interface InstructionStep {
   readonly by?: string
 }
 
-export async function recordStep(trx: Knex.Transaction, step: InstructionStep): Promise<void> {
-  const { instruction: instruction_id, at, event, from, to, detail, by = null } = step
-  const states = { from_state: from, to_state: to }
-  await trx('instruction_steps').insert({
-    ...{ id: newId(), instruction_id, at, event, ...states, detail, by_whom: by },
-  })
+export const recordStep = (trx: Knex.Transaction, step: InstructionStep): Promise<void> =>
+  recordSteps(trx, [step])
+
+/** One statement takes so many lines. */
+const STEPS_MAX = 5_000
+
+export async function recordSteps(
+  trx: Knex.Transaction,
+  steps: readonly InstructionStep[],
+): Promise<void> {
+  const rows = steps.map(({ instruction, at, event, from, to, detail, by = null }) => ({
+    ...{ id: newId(), instruction_id: instruction, at, event, detail, by_whom: by },
+    ...{ from_state: from, to_state: to },
+  }))
+  for (let first = 0; first < rows.length; first += STEPS_MAX) {
+    await trx('instruction_steps').insert(rows.slice(first, first + STEPS_MAX))
+  }
 }
 
 /**

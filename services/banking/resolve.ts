@@ -11,6 +11,7 @@ import {
   type NewTransfer,
   newUnitId,
   type UnitId,
+  type Uuid,
 } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
 import {
@@ -21,6 +22,7 @@ import {
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { dispose, type Disposition as HeardDisposition, lockHeard } from './inbox.ts'
 import {
   findInstruction,
   type Instruction,
@@ -29,6 +31,7 @@ import {
   recordStep,
 } from './instructions.ts'
 import { type Event, isOpen, next, type State } from './machine.ts'
+import { recallAnswered } from './recalls.ts'
 
 /**
  * What waits for an instruction: a payment, a settlement. One for each purpose, given by the
@@ -69,20 +72,22 @@ export type Disposition = 'applied' | 'duplicate' | 'contradiction' | 'manual'
 
 /**
  * @param found as it was when the report came; what counts is how it is under the lock.
- * @param noted writes down what came of it, in the same transaction.
+ * @param evidence the row of the inbox that says so: it is disposed of in the same transaction, and
+ *   where it was before, nothing is done.
  */
 export async function resolve(
   context: Context,
   dependants: Dependants,
   found: Instruction,
   report: BankReport & Told,
-  noted: (trx: Knex.Transaction, came: Disposition) => Promise<void> = async () => {},
+  evidence?: Uuid,
 ): Promise<Disposition> {
   // Looked up first: whoever holds a row's lock must never wait for another connection.
   const dependant = dependants[found.purpose]
   const accounts = await bankAccountsOf(context, found.bank, found.money.currency)
   const following = await dependant.follow(context, found, report)
   return context.db.transaction(async (trx) => {
+    if (evidence !== undefined && (await lockHeard(trx, evidence)) === undefined) return 'duplicate'
     const inside = { ...context, db: trx }
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
@@ -90,10 +95,18 @@ export async function resolve(
     if (came === 'applied') {
       await apply(inside, trx, instruction, report, { dependant, accounts, following })
     }
-    await noted(trx, came)
+    if (evidence !== undefined) await dispose(trx, evidence, DISPOSITIONS[came])
     return came
   })
 }
+
+/** A wrong amount contradicts what we asked for. */
+const DISPOSITIONS = {
+  applied: 'applied',
+  duplicate: 'duplicate',
+  contradiction: 'contradiction',
+  manual: 'contradiction',
+} as const satisfies Record<Disposition, HeardDisposition>
 
 /** Who says so, where it is not the bank itself. */
 interface Told {
@@ -139,10 +152,21 @@ async function apply(
   const occasion = { unit, at: context.now() }
   const refusal = await moveMoney(trx, occasion, instruction, effect, accounts, following)
   await dependant.conclude(context, trx, instruction, { ...effect, refusal, unit, following })
+  if (report.outcome === 'returned') await recallAnswered(context, trx, instruction, report)
 }
 
 const sameMoney = ({ money }: Instruction, report: BankReport) =>
   money.amount === report.money.amount && money.currency === report.money.currency
+
+/**
+ * Less than was paid comes back when somebody on the way kept a part. Whose loss that is, no rule
+ * can say, so nothing moves until a person has.
+ */
+function wrongMoney({ money }: Instruction, report: BankReport): string {
+  const { amount, currency } = report.money
+  const isPart = report.outcome === 'returned' && currency === money.currency
+  return isPart && amount < money.amount ? 'partial_return' : 'amount_mismatch'
+}
 
 /** Nothing moves: an alert goes out, and an instruction that is still open waits for a person. */
 async function setAside(
@@ -153,7 +177,7 @@ async function setAside(
 ): Promise<Disposition> {
   const { state } = instruction
   const isWrong = !sameMoney(instruction, report)
-  const reason = isWrong ? 'amount_mismatch' : `${report.outcome}_after_${state}`
+  const reason = isWrong ? wrongMoney(instruction, report) : `${report.outcome}_after_${state}`
   const to = next(state, 'contradicted')
   if (to === 'manual') {
     await setState(context, trx, instruction, { event: 'contradicted', to, detail: reason })

@@ -3,12 +3,10 @@
  */
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { UNDECIDED } from './inbox.ts'
 
 /** One sweep rings for so many at most; the next one goes on. */
 const RINGS_MAX = 500
-
-/** A callback is rung for when it comes; only later does silence mean that the ring was lost. */
-const CALLBACK_QUIET_S = 2
 
 export async function sweep(context: Context): Promise<void> {
   const { db, queue } = context
@@ -20,13 +18,20 @@ export async function sweep(context: Context): Promise<void> {
     .orderBy('next_at')
     .limit(RINGS_MAX)
     .pluck('id')
-  const quietSince = new Date(now.getTime() - CALLBACK_QUIET_S * 1000)
   const unheard: Uuid[] = await db('callbacks')
-    .where({ disposition: 'received' })
-    .where('received_at', '<=', quietSince)
-    .orderBy('received_at', 'desc')
+    .whereIn('disposition', UNDECIDED)
+    .where('next_at', '<=', now)
+    .orderBy('next_at')
+    .limit(RINGS_MAX)
+    .pluck('id')
+  const recalls: Uuid[] = await db('recalls')
+    .whereIn('state', ['requested', 'sent', 'unknown', 'accepted'])
+    .where('next_at', '<=', now)
+    .where((free) => void free.whereNull('leased_until').orWhere('leased_until', '<', now))
+    .orderBy('next_at')
     .limit(RINGS_MAX)
     .pluck('id')
   await queue.ring('instruction', due)
   await queue.ring('callback', unheard)
+  await queue.ring('recall', recalls)
 }

@@ -227,3 +227,18 @@ export function reconciled(
   const leg: Leg = CORRECTIONS[difference](accounts, amount)
   return movement(occasion, currency, 'single', leg)
 }
+/** Money that came without our asking: at the bank it is ours, and we owe it to somebody. */
+export const received = (
+  occasion: Occasion,
+  { bank, suspense }: Readonly<Record<'bank' | 'suspense', AccountId>>,
+  { amount, currency }: Money,
+): NewTransfer[] => [movement(occasion, currency, 'single', ['incoming', bank, suspense, amount])]
+
+/** It is known whose it is. */
+export const matched = (
+  occasion: Occasion,
+  { suspense, owner }: Readonly<Record<'suspense' | 'owner', AccountId>>,
+  { amount, currency }: Money,
+): NewTransfer[] => [
+  movement(occasion, currency, 'single', ['incoming_matched', suspense, owner, amount]),
+]

@@ -69,6 +69,11 @@ export const DESTROYED: readonly Destroyed[] = [
       ...{ number_sealed: null, holder_sealed: null, number_index: null, deleted_at: at },
     }),
   },
+  {
+    // What somebody wrote to them with money.
+    ...{ table: 'callbacks', by: 'owner', as: 'public' },
+    becomes: () => ({ remittance_sealed: null, sender_sealed: null }),
+  },
 ]
 
 /**

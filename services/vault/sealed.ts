@@ -11,6 +11,8 @@ export interface SealedColumn extends Omit<Place, 'row'> {
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { table: 'bank_accounts', id: 'id', column: 'holder_sealed', under: 'vault' },
   { table: 'bank_accounts', id: 'id', column: 'number_sealed', under: 'vault' },
+  { table: 'callbacks', id: 'id', column: 'remittance_sealed', under: 'vault' },
+  { table: 'callbacks', id: 'id', column: 'sender_sealed', under: 'vault' },
   { table: 'payments', id: 'id', column: 'note_sealed', under: 'person' },
   { table: 'people', id: 'id', column: 'name_sealed', under: 'person' },
   { table: 'person_keys', id: 'person_id', column: 'sealed', under: 'vault' },

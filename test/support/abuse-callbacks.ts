@@ -72,7 +72,8 @@ export async function resolutionsOf({ hold }: Open): Promise<string[]> {
 /** What came of the callbacks about an instruction, sorted. */
 export async function dispositionsOf({ reference }: Pick<Open, 'reference'>): Promise<string[]> {
   const { owner } = await world()
-  const found: string[] = await owner('callbacks').where({ reference }).pluck('disposition')
+  const heard = owner('callbacks').where({ reference, source: 'callback' })
+  const found: string[] = await heard.pluck('disposition')
   return found.sort()
 }
 
@@ -85,6 +86,17 @@ export async function alertsOf({ reference }: Open): Promise<string[]> {
     [reference],
   )
   return rows.map((row: { reason: string }) => row.reason)
+}
+
+/** The alerts about what a bank said of an instruction, or of one that we do not know. */
+export async function bankAlertsOf({ reference }: Pick<Open, 'reference'>): Promise<string[]> {
+  const { owner } = await world()
+  const { rows } = await owner.raw(
+    `SELECT data->>'why' AS why FROM events
+      WHERE type LIKE 'bank_event.%' AND data->>'reference' = ? ORDER BY id`,
+    [reference],
+  )
+  return rows.map((row: { why: string }) => row.why)
 }
 
 /** The lines of a bank's own statement, by our reference. */

@@ -1,0 +1,162 @@
+/** Money that was paid out and is asked back, or comes back. */
+import { randomUUID } from 'node:crypto'
+import { expect } from 'chai'
+import { BankError, type BankEvent } from '../adapters/adapter.ts'
+import { runBatches } from '../services/banking/batches.ts'
+import { collectFrom } from '../services/banking/files.ts'
+import { advanceRecall } from '../services/banking/recall_steps.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
+import { expectProblem, instructionOf, times, until } from './support/abuse.ts'
+import { call } from './support/api.ts'
+import type { PaperBank } from './support/paper-bank.ts'
+import {
+  batching,
+  type Customer,
+  hearOutcomes,
+  paperCustomer,
+  withdraw,
+} from './support/paper-customer.ts'
+import { ended, OPERATOR, walletBalance } from './support/people.ts'
+import { together } from './support/proposals.ts'
+import { world } from './support/world.ts'
+
+let ada: Customer
+let bank: PaperBank
+
+describe('money that was paid out', () => {
+  before(async () => {
+    ada = await paperCustomer()
+    bank = ada.bank
+  })
+  after(hearOutcomes)
+
+  async function paidOut(amount: string) {
+    const payment = await withdraw(ada, amount)
+    await runBatches(await batching())
+    await hearOutcomes()
+    expect((await ended(ada.who, `/v1/payments/${payment}`)).state).to.equal('completed')
+    const { id, reference } = await instructionOf(payment)
+    return { payment, id: id as string, reference: reference as string, amount: BigInt(amount) }
+  }
+
+  const recall = (id: string, reason = 'DUPL') =>
+    together(`/v1/instructions/${publicId('ins', id)}/recalls`, {
+      body: { reason, note: 'Paid twice by mistake' },
+    })
+
+  const stateOf = async (recallId: string) => {
+    const { owner } = await world()
+    return (
+      await owner('recalls')
+        .where({ id: uuidOf(recallId) })
+        .first()
+    ).state
+  }
+
+  async function tell(event: Partial<BankEvent> & Pick<BankEvent, 'reference' | 'money'>) {
+    const { worker, owner } = await world()
+    const whole = { eventId: randomUUID(), occurredAt: new Date(), ...event } as BankEvent
+    bank.putDown([whole])
+    await collectFrom(worker, bank)
+    const { eventId: event_id } = whole
+    await until(async () => {
+      const row = await owner('callbacks').where({ event_id }).first()
+      return row !== undefined && row.disposition !== 'received'
+    })
+    return (await owner('callbacks').where({ event_id }).first()).disposition
+  }
+
+  const money = (amount: bigint) => ({ amount, currency: 'EUR' })
+
+  it('is recalled under a reference of its own, and comes back to its owner', async () => {
+    const { id, reference, amount } = await paidOut('31')
+    const before = await walletBalance(ada.who)
+    const asked = await recall(id)
+    expect([asked.status, asked.body.state]).to.deep.equal([201, 'requested'])
+    await until(async () => (await stateOf(asked.body.id)) === 'accepted')
+    const sent = bank.recalls.filter((one) => one.original.reference === reference)
+    expect(sent.map((one) => one.reference)).to.deep.equal([asked.body.reference])
+    expectProblem(await recall(id), 409, 'recall_exists')
+    const returned = { outcome: 'returned', reference, money: money(amount), reason: 'FOCR' }
+    expect(await tell(returned as BankEvent)).to.equal('applied')
+    expect(await stateOf(asked.body.id)).to.equal('returned')
+    expect((await walletBalance(ada.who)) - before).to.equal(amount)
+  })
+
+  it('that the other side keeps stays paid, and may be asked back once more', async () => {
+    const { id, reference, amount } = await paidOut('32')
+    const before = await walletBalance(ada.who)
+    const asked = await recall(id)
+    const refused = { outcome: 'recall_refused', reference, money: money(amount), reason: 'NOAS' }
+    expect(await tell(refused as BankEvent)).to.equal('applied')
+    expect(await stateOf(asked.body.id)).to.equal('refused')
+    expect(await walletBalance(ada.who)).to.equal(before)
+    expect((await recall(id, 'FRAD')).status).to.equal(201)
+  })
+
+  it('whose recall was refused although nobody recalled it is a contradiction', async () => {
+    const { reference, amount } = await paidOut('33')
+    const refused = { outcome: 'recall_refused', reference, money: money(amount) }
+    expect(await tell(refused as BankEvent)).to.equal('contradiction')
+  })
+
+  it('that comes back in part moves nothing, and is for a person', async () => {
+    const { id, reference } = await paidOut('34')
+    const before = await walletBalance(ada.who)
+    const part = { outcome: 'returned', reference, money: money(33n), reason: 'AC04' }
+    expect(await tell(part as BankEvent)).to.equal('contradiction')
+    const { owner } = await world()
+    const event = await owner('events')
+      .where({ object_id: publicId('ins', id) })
+      .first()
+    expect(event.data.reason).to.equal('partial_return')
+    expect(await walletBalance(ada.who)).to.equal(before)
+  })
+
+  it('is not recalled before it is paid, nor by a bank that does not recall', async () => {
+    const payment = await withdraw(ada, '35')
+    const { id } = await instructionOf(payment)
+    expectProblem(await recall(id), 409, 'instruction_not_settled')
+    await runBatches(await batching())
+    await hearOutcomes()
+    const { owner } = await world()
+    const north = await owner('instructions')
+      .where({ direction: 'credit', state: 'settled' })
+      .whereNot({ bank: 'paper' })
+      .first('id')
+    if (north !== undefined) expectProblem(await recall(north.id), 422, 'recall_not_possible')
+    expectProblem(await recall(randomUUID()), 404, 'not_found')
+  })
+
+  it('is recalled once although the bank was away, and its answer was lost', async () => {
+    const { id, reference } = await paidOut('36')
+    bank.step = () => {
+      throw new BankError('bank_outcome_unknown')
+    }
+    const asked = await recall(id, 'TECH')
+    await until(async () => (await stateOf(asked.body.id)) === 'unknown')
+    bank.step = () => {}
+    const { worker } = await world()
+    const later = { ...worker, now: () => new Date(Date.now() + 60_000) }
+    await Promise.all(times(4, () => advanceRecall(later, uuidOf(asked.body.id))))
+    expect(await stateOf(asked.body.id)).to.equal('accepted')
+    expect(bank.recalls.filter((one) => one.original.reference === reference)).to.have.length(1)
+  })
+
+  it('that nobody answers for is given to a person', async () => {
+    const { id } = await paidOut('37')
+    const asked = await recall(id)
+    await until(async () => (await stateOf(asked.body.id)) === 'accepted')
+    const { worker, owner } = await world()
+    const later = { ...worker, now: () => new Date(Date.now() + 1_300_000_000) }
+    await advanceRecall(later, uuidOf(asked.body.id))
+    expect(await stateOf(asked.body.id)).to.equal('manual')
+    const events = await owner('events').where({ object_id: asked.body.id })
+    expect(events.map(({ type }) => type)).to.deep.equal(['recall.manual'])
+  })
+
+  it('is listed with what was asked back, newest first', async () => {
+    const { body } = await call(OPERATOR, 'GET', '/v1/recalls?limit=1')
+    expect(body.data[0]).to.include({ state: 'manual', reason: 'DUPL', operator: OPERATOR.sub })
+  })
+})
