@@ -18,7 +18,7 @@ export interface Metrics {
 
 export interface Measured {
   readonly labels: { readonly bank: string; readonly currency: string }
-  readonly value: number
+  readonly value: number | bigint
 }
 
 interface RequestLabels {
@@ -92,7 +92,7 @@ const readWhenAsked = (registers: Registry[]): Pick<Metrics, 'gauge' | 'gauges' 
       async collect() {
         const measured = await read()
         gauge.reset()
-        for (const { labels, value } of measured) gauge.set({ ...labels }, value)
+        for (const { labels, value } of measured) gauge.set({ ...labels }, Number(value))
       },
     })
   },

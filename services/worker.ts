@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { runBatches } from './banking/batches.ts'
 import { collectFiles } from './banking/files.ts'
 import { sweep } from './banking/sweep.ts'
+import { suspenseOf } from './books/chart.ts'
 import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
 import { openHandlers } from './handlers.ts'
@@ -70,6 +71,9 @@ await runProcess('florin_worker', async (context) => {
   const { config, log, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
   watchUnexplained(context)
+
+  const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
+  context.metrics.gauges(suspense, help, () => suspenseOf(context))
 
   const repeated = repeatedOf(context).map((job) => repeat(log, job))
 

@@ -107,7 +107,7 @@ describe('an event about an instruction that we do not know', () => {
 describe('an event in a file', () => {
   before(quiet)
 
-  it('about another bank’s instruction moves nothing, and somebody is told (abuse 16)', async () => {
+  it('about another bank’s instruction moves nothing and is an alert (abuse 16)', async () => {
     const one = await openTopUp()
     const { worker } = await world()
     const id = await heard('north', settled(one.reference))

@@ -113,6 +113,27 @@ describe('money that was paid out', () => {
     expect(await walletBalance(ada.who)).to.equal(before)
   })
 
+  it('that comes back to somebody who is frozen waits in suspense', async () => {
+    const { reference, amount } = await paidOut('38')
+    const { owner } = await world()
+    const of = { owner: publicId('per', ada.who.id), type: 'wallet' }
+    const wallet = await owner('accounts').where(of).first('id')
+    const path = `/v1/ledger/accounts/${publicId('acc', wallet.id)}/freeze`
+    const freeze = (on: boolean) =>
+      together(path, { body: { debits: on, credits: on, reason: 'A test' } })
+    expect((await freeze(true)).status).to.equal(200)
+    const ours = { type: 'suspense', owner: 'bank:paper' }
+    const inSuspense = async () => {
+      const row = await owner('accounts').where(ours).first()
+      return BigInt(row.credits_posted) - BigInt(row.debits_posted)
+    }
+    const before = await inSuspense()
+    const returned = { outcome: 'returned', reference, money: money(amount), reason: 'AC04' }
+    expect(await tell(returned as BankEvent)).to.equal('applied')
+    expect((await inSuspense()) - before).to.equal(amount)
+    expect((await freeze(false)).status).to.equal(200)
+  })
+
   it('is not recalled before it is paid, nor by a bank that does not recall', async () => {
     const payment = await withdraw(ada, '35')
     const { id } = await instructionOf(payment)

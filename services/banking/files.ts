@@ -15,8 +15,8 @@ import { writeDown } from './inbox.ts'
 const LEASE_MS = 300_000
 /** Banks that are asked at the same time. */
 const BANKS_MAX = 4
-/** A file may hold so many events; one that holds more is for a person. */
-export const FILE_EVENTS_MAX = 100_000
+/** A file may hold so many events, which one transaction writes; one with more is for a person. */
+export const FILE_EVENTS_MAX = 20_000
 /** One visit takes so many files at most; the next one goes on. */
 const FILES_MAX = 1_000
 /** So many rings at once; the sweep finds the others. */
@@ -86,16 +86,28 @@ async function take(context: Context, lease: Lease, file: Collected): Promise<vo
     return file.reject(`more than ${FILE_EVENTS_MAX} events`)
   }
   const digest = digestOf(file.events)
-  const { known, fresh } = await context.db.transaction(async (trx) => {
+  const written = context.db.transaction(async (trx) => {
     if (!(await renew(context, trx, lease, LEASE_MS))) throw new Error('the lease is lost')
     return writeFile(context, trx, lease.bank, file, digest)
   })
+  const { known, fresh } = (await written.catch(orUnwritable)) ?? {}
+  if (fresh === undefined) return file.reject('something in it cannot be written down')
   if (known !== undefined && !known.digest.equals(digest)) {
     return file.reject('another file came under this message id before')
   }
   await file.accept()
   await context.queue.ring('callback', fresh.slice(0, RINGS_MAX))
 }
+
+/** A file that no database takes must not keep back all that come after it. */
+function orUnwritable(error: unknown): undefined {
+  const { code } = error as { readonly code?: unknown }
+  if (typeof code === 'string' && code.startsWith(DATA_EXCEPTION)) return undefined
+  throw error
+}
+
+/** The class of Postgres’s errors that are about a value. */
+const DATA_EXCEPTION = '22'
 
 interface FileRow {
   readonly id: Uuid

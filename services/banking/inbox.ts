@@ -49,7 +49,18 @@ interface Envelope {
 }
 
 /** So many rows go in with one statement. */
-const ROWS_MAX = 1_000
+const ROWS_MAX = 5_000
+
+const COLUMNS = [
+  ...['id', 'bank', 'source', 'file_id', 'event_id', 'reference', 'outcome', 'amount', 'currency'],
+  ...['reason', 'occurred_at', 'received_at', 'next_at', 'remittance_sealed', 'sender_sealed'],
+].join(', ')
+
+/** As one parameter: a file has more rows than a statement has parameters. */
+const INSERT = `
+  INSERT INTO callbacks (${COLUMNS})
+  SELECT ${COLUMNS} FROM json_populate_recordset(NULL::callbacks, ?::json)
+  ON CONFLICT (bank, event_id) DO NOTHING RETURNING id`
 
 /** Whoever rings for a row does so at once; only later does silence mean that a ring was lost. */
 const QUIET_MS = 2_000
@@ -69,25 +80,25 @@ export async function writeDown(
   const fresh: Uuid[] = []
   for (let at = 0; at < events.length; at += ROWS_MAX) {
     const rows = events.slice(at, at + ROWS_MAX).map((event) => rowOf(context, envelope, event))
-    const inserted: Uuid[] = await db('callbacks')
-      .insert(rows)
-      .onConflict(['bank', 'event_id'])
-      .ignore()
-      .returning('id')
-      .then((found) => found.map(({ id }) => id))
-    fresh.push(...inserted)
-    ids.push(...(await idsOf(context, db, rows, new Set(inserted))))
+    const { rows: inserted } = await db.raw<{ rows: { id: Uuid }[] }>(INSERT, [
+      JSON.stringify(rows),
+    ])
+    const known = new Set(inserted.map(({ id }) => id))
+    fresh.push(...known)
+    ids.push(...(await idsOf(context, db, rows, known)))
   }
   return { ids, fresh }
 }
 
 type Row = ReturnType<typeof rowOf>
 
+const hexOf = (bytes: Buffer) => `\\x${bytes.toString('hex')}`
+
 function rowOf({ vault, now }: Context, { bank, source, file }: Envelope, event: BankEvent) {
   const [id, at] = [newId(), now()]
   const { eventId, reference, outcome, money, occurredAt } = event
   const sealed = (column: string, text: string | undefined) =>
-    text === undefined ? null : vault.seal({ table: 'callbacks', row: id, column }, text)
+    text === undefined ? null : hexOf(vault.seal({ table: 'callbacks', row: id, column }, text))
   const written = event.outcome === 'received' ? event : undefined
   return {
     ...{ id, bank, source, file_id: file ?? null, event_id: eventId, reference, outcome },

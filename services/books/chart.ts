@@ -116,3 +116,14 @@ export async function bankAccountsOf(context: Context, bank: string, currency: C
   ])
   return { bank: atBank, transit, suspense }
 }
+
+/** What each bank's `suspense` holds: money whose owner nobody knows yet, for the metrics. */
+export async function suspenseOf({ db, banks }: Pick<Context, 'db' | 'banks'>) {
+  const found = await Promise.all(
+    [...banks.keys()].map(async (bank) => {
+      const accounts = await findAccounts(db, { owner: bankOwner(bank), type: 'suspense' })
+      return accounts.map(({ posted: value, currency }) => ({ labels: { bank, currency }, value }))
+    }),
+  )
+  return found.flat()
+}

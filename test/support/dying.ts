@@ -20,7 +20,8 @@ interface Pool {
 
 /**
  * It dies after its `at`th step: a statement whose result it never learns, or something before or
- * after what the bank does. So at 1, 2, 3 ... it dies at each `await` once. The database of `context` is good for nothing else afterwards.
+ * after what the bank does. So at 1, 2, 3 ... it dies at each `await` once. The database of
+ * `context` is good for nothing else afterwards.
  */
 export async function dying(
   context: Context,
