@@ -37,7 +37,7 @@ const heard = (one: Open, count: number) =>
 describe('a true callback', () => {
   before(quiet)
 
-  it('that comes a thousand times at once is applied once (abuse 51) (abuse 70)', async () => {
+  it('that comes a thousand times at once is applied once', async () => {
     const one = await open()
     const text = report(one)
     const answers = await Promise.all(times(1_000, () => deliver(text)))
