@@ -8,6 +8,7 @@ import {
   bankAlertsOf,
   bookedAt,
   deliver,
+  deliverCopies,
   dispositionsOf,
   type Open,
   openTopUp,
@@ -37,11 +38,10 @@ const heard = (one: Open, count: number) =>
 describe('a true callback', () => {
   before(quiet)
 
-  it('that comes a thousand times at once is applied once (abuse 51) (abuse 70)', async () => {
+  it('that comes a thousand times at once is applied once', async () => {
     const one = await open()
     const text = report(one)
-    const answers = await Promise.all(times(1_000, () => deliver(text)))
-    expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([200]))
+    expect(new Set(await deliverCopies(text, 1_000))).to.deep.equal(new Set([200]))
     expect((await ended(one.who, `/v1/payments/${one.payment}`)).state).to.equal('completed')
     await heard(one, 1)
     const { owner } = await world()

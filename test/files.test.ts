@@ -10,6 +10,7 @@ import { publicId } from '../services/ids.ts'
 import { times, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { dying } from './support/dying.ts'
+import { applied, arrives } from './support/paper-arrivals.ts'
 import { incoming, type PaperBank, paperBank } from './support/paper-bank.ts'
 import { merchant, merchantBalance, OPERATOR, person, walletBalance } from './support/people.ts'
 import { approve, together } from './support/proposals.ts'
@@ -33,14 +34,6 @@ async function unmatched(): Promise<bigint> {
   const found = await owner('incoming_money').where({ bank: 'paper', state: 'unmatched' })
   return found.reduce((sum, { amount }) => sum + BigInt(amount), elsewhere)
 }
-
-const applied = (events: readonly BankEvent[]) =>
-  until(async () => {
-    const { owner } = await world()
-    const ids = events.map(({ eventId }) => eventId)
-    const found = await owner('callbacks').whereIn('event_id', ids).pluck('disposition')
-    return found.length === ids.length && found.every((one: string) => one === 'applied')
-  })
 
 describe('a file of a bank', () => {
   let bank: PaperBank
@@ -159,17 +152,6 @@ describe('money that nobody asked for', () => {
     bank = await paperBank()
     elsewhere += (await inSuspense()) - (await unmatched())
   })
-
-  async function arrives(remittance: string | undefined, amount = 1_234n) {
-    const { worker, owner } = await world()
-    const more = { ...(remittance !== undefined && { remittance }), sender: 'Ada of Arles' }
-    const event = incoming(amount, more)
-    bank.putDown([event])
-    await collectFrom(worker, bank)
-    await applied([event])
-    const { id } = await owner('callbacks').where({ event_id: event.eventId }).first()
-    return { id: publicId('inc', id), row: await owner('incoming_money').where({ id }).first() }
-  }
 
   const listed = async (id: string) => {
     const { body } = await call(OPERATOR, 'GET', '/v1/incoming_money?limit=100')

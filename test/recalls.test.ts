@@ -30,15 +30,6 @@ describe('money that was paid out', () => {
   })
   after(hearOutcomes)
 
-  async function paidOut(amount: string) {
-    const payment = await withdraw(ada, amount)
-    await runBatches(await batching())
-    await hearOutcomes()
-    expect((await ended(ada.who, `/v1/payments/${payment}`)).state).to.equal('completed')
-    const { id, reference } = await instructionOf(payment)
-    return { payment, id: id as string, reference: reference as string, amount: BigInt(amount) }
-  }
-
   const recall = (id: string, reason = 'DUPL') =>
     together(`/v1/instructions/${publicId('ins', id)}/recalls`, {
       body: { reason, note: 'Paid twice by mistake' },
@@ -69,7 +60,7 @@ describe('money that was paid out', () => {
   const money = (amount: bigint) => ({ amount, currency: 'EUR' })
 
   it('is recalled under a reference of its own, and comes back to its owner', async () => {
-    const { id, reference, amount } = await paidOut('31')
+    const { id, reference, amount } = await paidOut(ada, '31')
     const before = await walletBalance(ada.who)
     const asked = await recall(id)
     expect([asked.status, asked.body.state]).to.deep.equal([201, 'requested'])
@@ -84,7 +75,7 @@ describe('money that was paid out', () => {
   })
 
   it('that the other side keeps stays paid, and may be asked back once more', async () => {
-    const { id, reference, amount } = await paidOut('32')
+    const { id, reference, amount } = await paidOut(ada, '32')
     const before = await walletBalance(ada.who)
     const asked = await recall(id)
     const refused = { outcome: 'recall_refused', reference, money: money(amount), reason: 'NOAS' }
@@ -95,13 +86,13 @@ describe('money that was paid out', () => {
   })
 
   it('whose recall was refused although nobody recalled it is a contradiction', async () => {
-    const { reference, amount } = await paidOut('33')
+    const { reference, amount } = await paidOut(ada, '33')
     const refused = { outcome: 'recall_refused', reference, money: money(amount) }
     expect(await tell(refused as BankEvent)).to.equal('contradiction')
   })
 
   it('that comes back in part moves nothing, and is for a person', async () => {
-    const { id, reference } = await paidOut('34')
+    const { id, reference } = await paidOut(ada, '34')
     const before = await walletBalance(ada.who)
     const part = { outcome: 'returned', reference, money: money(33n), reason: 'AC04' }
     expect(await tell(part as BankEvent)).to.equal('contradiction')
@@ -114,7 +105,7 @@ describe('money that was paid out', () => {
   })
 
   it('that comes back to somebody who is frozen waits in suspense', async () => {
-    const { reference, amount } = await paidOut('38')
+    const { reference, amount } = await paidOut(ada, '38')
     const { owner } = await world()
     const of = { owner: publicId('per', ada.who.id), type: 'wallet' }
     const wallet = await owner('accounts').where(of).first('id')
@@ -150,7 +141,7 @@ describe('money that was paid out', () => {
   })
 
   it('is recalled once although the bank was away, and its answer was lost', async () => {
-    const { id, reference } = await paidOut('36')
+    const { id, reference } = await paidOut(ada, '36')
     bank.step = () => {
       throw new BankError('bank_outcome_unknown')
     }
@@ -165,7 +156,7 @@ describe('money that was paid out', () => {
   })
 
   it('that nobody answers for is given to a person', async () => {
-    const { id } = await paidOut('37')
+    const { id } = await paidOut(ada, '37')
     const asked = await recall(id)
     await until(async () => (await stateOf(asked.body.id)) === 'accepted')
     const { worker, owner } = await world()

@@ -7,6 +7,8 @@ import { call, newKey, newSubject } from './support/api.ts'
 import { account, move, unit } from './support/bulk.ts'
 import { authorize, payOrder } from './support/held.ts'
 import { closed, openNetting } from './support/netting.ts'
+import { arrives } from './support/paper-arrivals.ts'
+import { paidOut, paperCustomer } from './support/paper-customer.ts'
 import {
   merchant,
   OPERATOR,
@@ -90,6 +92,15 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
   'POST /v1/instructions/:id/reopen': async () => ({
     path: `/v1/instructions/${(await atDesk()).id}/reopen`,
     body: WHY,
+  }),
+  'POST /v1/instructions/:id/recalls': async () => {
+    const { id } = await paidOut(await paperCustomer(), '1000')
+    const path = `/v1/instructions/${publicId('ins', id)}/recalls`
+    return { path, body: { reason: 'DUPL', note: 'A test' } }
+  },
+  'POST /v1/incoming_money/:id/match': async () => ({
+    path: `/v1/incoming_money/${(await arrives(undefined)).id}/match`,
+    body: { person: publicId('per', (await person()).id) },
   }),
   'PUT /v1/people/:id': async () => ({
     path: `/v1/people/${idOf(await person())}`,

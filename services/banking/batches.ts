@@ -164,9 +164,11 @@ async function handOver(context: Context, bank: BankAdapter, id: Uuid): Promise<
   }
   if (batch.submissions > 1) await tellAgain(context, batch)
   const { reference, created_at: createdAt } = batch
-  const orders = await ordersOf(context, instructions)
   try {
-    await bank.submitBatch({ id: reference, createdAt, instructions: orders })
+    const orders = await ordersOf(context, instructions)
+    await context.breakers.call(bank.name, () =>
+      bank.submitBatch({ id: reference, createdAt, instructions: orders }),
+    )
   } catch (error) {
     // Of a bug as of a bank's word: nothing is known to have arrived, and nothing is given up.
     const code = error instanceof BankError ? error.code : 'internal'

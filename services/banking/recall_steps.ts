@@ -46,8 +46,9 @@ async function send(context: Context, recall: Recall, original: Instruction): Pr
   if (!(await write(context, recall, { state: 'sent', submissions, nextAt }))) return
   const { reference, reason } = recall
   const { money } = original
+  const asked = { reference, original: { reference: original.reference, money }, reason }
   try {
-    await bank.recall({ reference, original: { reference: original.reference, money }, reason })
+    await context.breakers.call(bank.name, () => bank.recall(asked))
   } catch (error) {
     if (!(error instanceof BankError)) throw error
     const untouched = error.code === 'bank_unreachable' && submissions === 1

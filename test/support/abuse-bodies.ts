@@ -10,12 +10,13 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
   Object.entries(KINDS).reduce<string>(
     (url, [name, kind]) => url.replace(`${name}/:id`, `${name}/${publicId(kind, newId())}`),
-    path,
+    path.replace('/:bank/', '/north/'),
   )
 
 const WHY = { reason: 'A test' }
@@ -38,6 +39,11 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
   'POST /v1/payments/:id/capture': [shop, { amount: '100', final: true }],
   'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
+  'POST /v1/banks/:bank/own_accounts': [OPERATOR, { number: 'OWN-0001', holder: 'Florin' }],
+  'POST /v1/banks/:bank/reconciliations': [OPERATOR, {}],
+  'POST /v1/incoming_money/:id/match': [OPERATOR, { person: publicId('per', newId()) }],
+  'POST /v1/instructions/:id/recalls': [OPERATOR, { reason: 'DUPL', note: 'A test' }],
+  'POST /v1/reconciliation_items/:id/resolve': [OPERATOR, { how: 'correct', ...WHY }],
   'POST /v1/instructions/:id/reopen': [OPERATOR, WHY],
   'POST /v1/instructions/:id/resolve': [OPERATOR, { outcome: 'settled', evidence: 'A letter' }],
   'POST /v1/ledger/accounts/:id/freeze': [OPERATOR, { debits: true, credits: false, ...WHY }],

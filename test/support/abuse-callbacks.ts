@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { StatementLine } from '../../adapters/adapter.ts'
 import { signedHeaders } from '../../adapters/signature.ts'
-import { instructionOf, until } from './abuse.ts'
+import { instructionOf, times, until } from './abuse.ts'
 import { type Answer, call } from './api.ts'
 import { linkedAccount, type Person, person } from './people.ts'
 import { BANK_SECRET, world } from './world.ts'
@@ -51,6 +51,20 @@ export async function deliver(text: string, letter: Letter = {}): Promise<Answer
   const given = Object.entries(signed).filter((pair): pair is [string, string] => Boolean(pair[1]))
   const headers = Object.fromEntries(given)
   return call(undefined, 'POST', `/v1/banks/${bank}/callbacks`, { key: null, body: sent, headers })
+}
+
+/** The same bytes under the same signature, all at once. @returns the statuses. */
+export async function deliverCopies(text: string, count: number): Promise<number[]> {
+  const { apiUrl } = await world()
+  const signed = signedHeaders(BANK_SECRET, randomUUID(), new Date(), text)
+  const headers = { ...signed, 'content-type': 'application/json' }
+  const copies = times(count, async () => {
+    const url = `${apiUrl}/v1/banks/south/callbacks`
+    const answer = await fetch(url, { method: 'POST', headers, body: text })
+    await answer.arrayBuffer()
+    return answer.status
+  })
+  return Promise.all(copies)
 }
 
 /** What a bank writes about an instruction; undefined leaves a field out. */

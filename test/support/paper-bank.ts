@@ -12,6 +12,7 @@ import {
   type Recall,
   UNSUPPORTED,
 } from '../../adapters/adapter.ts'
+import { type RegisteredBank, registeredBank } from '../../services/banks/registry.ts'
 import { world } from './world.ts'
 
 export interface PaperBank extends BankAdapter {
@@ -121,9 +122,16 @@ export async function paperBank(): Promise<PaperBank> {
   if (opened !== undefined) return opened
   opened = openPaperBank('paper')
   const { api, worker, config } = await world()
-  for (const { banks } of [api, worker]) (banks as Map<string, BankAdapter>).set('paper', opened)
-  const entry = { name: 'paper', protocol: 'sandbox', url: 'http://127.0.0.1', secret: 'whsec_' }
-  ;(config.BANKS as object[]).push({ ...entry, currencies: ['EUR'] })
+  const entry = {
+    ...({ name: 'paper', protocol: 'sandbox', url: 'http://127.0.0.1', secret: 'whsec_' } as const),
+    currencies: ['EUR'],
+  }
+  for (const { banks, registry } of [api, worker]) {
+    ;(banks as Map<string, BankAdapter>).set('paper', opened)
+    const known = registry as Map<string, RegisteredBank>
+    known.set('paper', registeredBank(entry, opened.capabilities))
+  }
+  ;(config.BANKS as object[]).push(entry)
   return opened
 }
 

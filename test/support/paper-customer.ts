@@ -1,11 +1,12 @@
 /** Withdrawals through the bank that works with paper. */
 import { expect } from 'chai'
+import { runBatches } from '../../services/banking/batches.ts'
 import { collectFrom } from '../../services/banking/files.ts'
 import type { Context } from '../../services/context.ts'
 import { instructionOf, until } from './abuse.ts'
 import { call } from './api.ts'
 import { type PaperBank, paperBank } from './paper-bank.ts'
-import { linkedAccount, type Person, person, PIN } from './people.ts'
+import { ended, linkedAccount, type Person, person, PIN } from './people.ts'
 import { world } from './world.ts'
 
 export interface Customer {
@@ -45,6 +46,16 @@ export async function hearOutcomes(): Promise<void> {
     const open = owner('callbacks').whereIn('event_id', ids).where({ disposition: 'received' })
     return (await open.first('id')) === undefined
   })
+}
+
+/** A withdrawal that the bank has paid. */
+export async function paidOut(customer: Customer, amount: string) {
+  const payment = await withdraw(customer, amount)
+  await runBatches(await batching())
+  await hearOutcomes()
+  expect((await ended(customer.who, `/v1/payments/${payment}`)).state).to.equal('completed')
+  const { id, reference } = await instructionOf(payment)
+  return { payment, id: id as string, reference: reference as string, amount: BigInt(amount) }
 }
 
 /** What has been paid for each, by the bank's own books. */

@@ -8,11 +8,11 @@ LANGUAGE sql STABLE AS $$
            coalesce(t.effective_at, t.recorded_at)
       FROM transfers t
      WHERE t.debit_account_id = account AND t.debit_entry > beyond AND t.debit_entry <= last
-       AND t.kind IN ('single', 'post', 'reversal')
+       AND t.kind::text IN ('single', 'post', 'reversal')
     UNION ALL
     SELECT t.credit_entry, t.id, t.reference, -t.amount, t.currency,
            coalesce(t.effective_at, t.recorded_at)
       FROM transfers t
      WHERE t.credit_account_id = account AND t.credit_entry > beyond AND t.credit_entry <= last
-       AND t.kind IN ('single', 'post', 'reversal')
+       AND t.kind::text IN ('single', 'post', 'reversal')
 $$;
