@@ -7,7 +7,7 @@ import { collectFrom, FILE_EVENTS_MAX } from '../services/banking/files.ts'
 import { sweep } from '../services/banking/sweep.ts'
 import type { Context } from '../services/context.ts'
 import { publicId } from '../services/ids.ts'
-import { times, until } from './support/abuse.ts'
+import { times } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { dying } from './support/dying.ts'
 import { applied, arrives } from './support/paper-arrivals.ts'
@@ -147,9 +147,8 @@ describe('a file of a bank', () => {
 })
 
 describe('money that nobody asked for', () => {
-  let bank: PaperBank
   before(async () => {
-    bank = await paperBank()
+    await paperBank()
     elsewhere += (await inSuspense()) - (await unmatched())
   })
 

@@ -15,8 +15,9 @@ import {
   hearOutcomes,
   paperCustomer,
   withdraw,
+  paidOut,
 } from './support/paper-customer.ts'
-import { ended, OPERATOR, walletBalance } from './support/people.ts'
+import { OPERATOR, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 

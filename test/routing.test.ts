@@ -210,9 +210,7 @@ describe('the choice of a bank', () => {
         isPaid: fc.boolean(),
       }),
     })
-    .map(({ amount, ...rest }) =>
-      asked({ ...rest, money: { amount, currency: 'EUR' } } as Partial<RouteRequest>),
-    )
+    .map(({ amount, ...rest }) => asked({ ...rest, money: { amount, currency: 'EUR' } }))
 
   it('is the same as by crossing out, and does not depend on the order of the banks', () => {
     const banks = fc.uniqueArray(anyBank, { selector: (one) => one.bank.name, maxLength: 3 })

@@ -141,7 +141,9 @@ export const reconciliationEndpoints = [
     summary: 'Reconcile the bank’s own statement, or the one that is sent along (camt.053, CSV)',
     idempotency: 'optional',
     params: z.strictObject({ bank: BankName }),
-    body: z.strictObject({}),
+    body: z.strictObject({
+      source: z.literal('bank').optional().describe('What the bank tells us itself'),
+    }),
     uploadTypes: Object.keys(TYPES),
     answers: { 202: ReconciliationOut, 200: ReconciliationOut },
     refusals: ['not_found', 'bank_not_capable', 'saturated'],
