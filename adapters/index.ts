@@ -1,6 +1,7 @@
 /** The banks we know. Adding a protocol is a folder beside this file and a line in `PROTOCOLS`. */
 import { isCurrency } from '../ledger/money.ts'
 import type { BankAdapter } from './adapter.ts'
+import { exampleAdapter, type ExampleConfig } from './example/adapter.ts'
 import { iso20022Adapter } from './iso20022/adapter.ts'
 import type { Iso20022Config } from './iso20022/config.ts'
 import { sandboxAdapter, type SandboxConfig } from './sandbox/adapter.ts'
@@ -16,6 +17,10 @@ export type BankConfig =
       readonly currencies: readonly string[]
     })
   | (Iso20022Config & { readonly protocol: 'iso20022' })
+  | (ExampleConfig & {
+      readonly protocol: 'example'
+      readonly currencies: readonly string[]
+    })
 
 export interface BankOptions {
   /** For one call, from the first byte out to the last byte in. */
@@ -33,6 +38,7 @@ const PROTOCOLS: {
 } = {
   sandbox: sandboxAdapter,
   iso20022: iso20022Adapter,
+  example: exampleAdapter,
 }
 
 const open = <P extends BankConfig['protocol']>(

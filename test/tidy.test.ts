@@ -26,7 +26,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^services\/(?!sandbox\/)/,
-    whom: /^adapters\/(?!(?:index|adapter)\.ts$)/,
+    whom: /^adapters\/(?!(?:index|adapter|conformance\/certify)\.ts$)/,
     because: 'no bank has a name in the business',
     like: ['services/a.ts', '../adapters/sandbox/server.ts'],
   },

@@ -10,7 +10,8 @@ import {
   type StatementLine,
 } from '../adapter.ts'
 import { signedHeaders, verifySignature } from '../signature.ts'
-import { bankError, call, readLines, type Answer, type Endpoint } from './call.ts'
+import { bankError } from '../failures.ts'
+import { call, readLines, type Answer, type Endpoint } from './call.ts'
 import * as parse from './parse.ts'
 
 export interface SandboxConfig {

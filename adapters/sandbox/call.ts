@@ -1,6 +1,6 @@
 /** One signed HTTP call to the bank, and what its failure proves. */
 import { randomUUID } from 'node:crypto'
-import { BankError } from '../adapter.ts'
+import { bankError } from '../failures.ts'
 import { signedHeaders } from '../signature.ts'
 
 export interface Endpoint {
@@ -17,9 +17,6 @@ export interface Answer {
 
 const BODY_BYTES_MAX = 64 * 1024
 const STREAM_BYTES_MAX = 1024 * 1024 * 1024
-
-/** No connection was made, so no request was sent. Of nothing else is that certain. */
-const NEVER_SENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
 
 /** @throws {BankError} `bank_unreachable` or `bank_outcome_unknown`. */
 export async function call(
@@ -77,14 +74,6 @@ export async function* readLines(endpoint: Endpoint, path: string): AsyncGenerat
   }
 }
 
-/** What went wrong between us and the bank, or in reading its answer, as the contract has it. */
-export function bankError(error: unknown): BankError {
-  if (error instanceof BankError) return error
-  const detail = error instanceof Error ? error.message : String(error)
-  const code = wasNeverSent(error) ? 'bank_unreachable' : 'bank_outcome_unknown'
-  return new BankError(code, { cause: error, detail: `${code}: ${detail}` })
-}
-
 /** Redirects are errors: the bank's address is configured, and a stranger gets no signature. */
 function send(
   { url, secret, clock }: Endpoint,
@@ -113,13 +102,3 @@ async function bodyOf(response: Response): Promise<Buffer> {
   }
   return Buffer.concat(chunks)
 }
-
-/** A name with several addresses fails once for each: all must prove it. */
-function wasNeverSent(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined
-  const failures: unknown[] = cause instanceof AggregateError ? cause.errors : [cause]
-  return failures.length > 0 && failures.every(provesNothingSent)
-}
-
-const provesNothingSent = (failure: unknown) =>
-  failure instanceof Error && 'code' in failure && NEVER_SENT.has(failure.code)

@@ -1,4 +1,5 @@
 /** `florin`: the commands, by their names. Exit codes: 0 proven, 1 not proven, 2 not done. */
+import { certifyBank } from './certify.ts'
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
 import { reconcileBank } from './reconcile.ts'
 import { rotateKeys } from './rotate.ts'
@@ -13,6 +14,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'Write an account’s statement, however long it is (DATABASE_URL)',
     run: (words) => statementCommand(words),
   },
+  'bank certify': certifyBank,
   'bank reconcile': reconcileBank,
   'keys rotate': rotateKeys,
   'ledger verify': verifyLedger,

@@ -33,7 +33,16 @@ const Iso20022 = z.strictObject({
     .optional(),
 })
 
-const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022])
+/** See adapters/example. */
+const Example = z.strictObject({
+  ...NAMED,
+  protocol: z.literal('example'),
+  url: z.url(),
+  token: z.string().min(16),
+  publicKey: z.base64(),
+})
+
+const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022, Example])
 
 export const BANK_SETTINGS = {
   BANKS: jsonOrFile

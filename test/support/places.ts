@@ -29,6 +29,8 @@ export const PLACES: readonly Place[] = [
       'adapters/index.ts': 'what an adapter is handed where nobody cares',
       'adapters/sandbox/server.ts': 'a bank has a clock of its own',
       'adapters/iso20022/sandbox/bank.ts': 'this one too',
+      'adapters/example/bank.ts': 'and this one',
+      'adapters/conformance/': 'a stranger who tries a bank has his own',
       'services/sandbox/identity-provider.ts': 'so has an issuer of tokens',
     },
   },
@@ -44,6 +46,7 @@ export const PLACES: readonly Place[] = [
     homes: {
       'services/http/problems.ts': 'the table, and what follows from a status',
       'adapters/sandbox/': 'a bank and its adapter speak the bank’s protocol',
+      'adapters/example/': 'these too',
       'services/sandbox/': 'the identity provider is a server of its own, the story a stranger',
     },
   },
