@@ -41,6 +41,7 @@ export interface Figures {
   readonly instructions: Readonly<Record<string, number>>
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
+  readonly jobs_deleted: number
   readonly faults: Readonly<Record<string, number>>
   readonly restarts: number
   readonly recovery_ms_p50: number
@@ -71,19 +72,22 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     )
     const until = performance.now() + plan.chaos_s * 1000
     const isOver = () => performance.now() > until
-    const killing = killAgainAndAgain([town.api, ...town.workers], plan, random, isOver)
+    const harm = { random, isOver }
+    const killing = killAgainAndAgain([town.api, ...town.workers], plan, harm)
+    const forgetting = forgetJobs(db, harm)
     await Promise.all(
       customers.map((one, index) =>
         live(ask, one, people, { random: randomOf(seed + 1 + index), isOver }),
       ),
     )
     await killing
+    const jobs_deleted = await forgetting
     town.calm()
     say('banks: calm now; waiting until nothing is open')
     await drained(db)
     const byHand = await decideByBankLog(db, town, ask)
     await drained(db)
-    return await judge(db, town, counts, byHand)
+    return await judge(db, town, counts, { decided_by_hand: byHand, jobs_deleted })
   } finally {
     await db.destroy()
     await town.close()
@@ -92,25 +96,47 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
 
 const clientLog = ({ folder }: Town) => join(folder, 'client.jsonl')
 
-/** Workers mostly, now and then the API; every fourth time one is only frozen for some seconds. */
+/** What decides when something goes wrong, and until when it does. */
+interface Harm {
+  readonly random: () => number
+  readonly isOver: () => boolean
+}
+
+/** The API or a worker; every fourth time one only stands still, for up to forty seconds. */
 async function killAgainAndAgain(
   processes: readonly Kept[],
-  { killEvery_s, say }: Plan,
-  random: () => number,
-  isOver: () => boolean,
+  { killEvery_s, chaos_s, say }: Plan,
+  { random, isOver }: Harm,
 ): Promise<void> {
   while (!isOver()) {
     await sleep(killEvery_s * 1000)
     const victim = processes[Math.floor(random() * processes.length)]
     if (victim === undefined) throw new Error('there is nobody to kill')
     if (random() < 0.25) {
-      await victim.freeze(2_000 + random() * 6_000)
+      const still_ms = Math.min(FREEZE_MAX_MS, (chaos_s * 1000) / 4) * random()
+      say(`banks: ${victim.name} stands still for ${Math.round(still_ms / 1000)} s`)
+      await victim.freeze(still_ms)
       continue
     }
     say(`banks: killing ${victim.name}`)
     victim.kill()
   }
 }
+
+/** Longer than any lease of a job or of an instruction here. */
+const FREEZE_MAX_MS = 40_000
+
+/** Every few seconds the doorbell forgets all that it was told. */
+async function forgetJobs(db: Knex, { isOver }: Harm): Promise<number> {
+  let deleted = 0
+  while (!isOver()) {
+    await sleep(FORGET_EVERY_MS)
+    deleted += await db('bullmq.job').del()
+  }
+  return deleted
+}
+
+const FORGET_EVERY_MS = 5_000
 
 const OPEN = ['created', 'sent', 'unknown']
 
@@ -129,7 +155,7 @@ async function judge(
   db: Knex,
   town: Town,
   counts: Counts,
-  decided_by_hand: number,
+  did: Pick<Figures, 'decided_by_hand' | 'jobs_deleted'>,
 ): Promise<Figures> {
   const found: Disagreement[] = []
   for (const bank of BANKS) {
@@ -154,7 +180,7 @@ async function judge(
       in_doubt: counts.inDoubt,
     },
     instructions: Object.fromEntries(states.map(({ state, count }) => [state, Number(count)])),
-    ...{ decided_by_hand, faults: town.faults() },
+    ...{ ...did, faults: town.faults() },
     restarts: recoveries.length,
     ...{ recovery_ms_p50: at(0.5), recovery_ms_p99: at(0.99) },
     ...told,
