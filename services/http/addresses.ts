@@ -1,6 +1,6 @@
 /** Where a request comes from, as far as we can know: what a client writes about itself is not. */
 import type { IncomingMessage } from 'node:http'
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv4, isIPv6, type Socket } from 'node:net'
 
 /** Of the same network, where one customer has as many addresses as they like. */
 const IPV6_GROUPS_KEPT = 4
@@ -11,11 +11,22 @@ const IPV6_GROUPS_KEPT = 4
  * @param proxies how many proxies of ours the request passed
  */
 export function addressOf({ socket, headers }: IncomingMessage, proxies: number): string {
-  const asked = networkOf(socket.remoteAddress ?? '') ?? 'unknown'
+  const asked = askedBy(socket)
   if (proxies === 0) return asked
   const entries = [headers['x-forwarded-for'] ?? []].flat().join(',').split(',')
   const entry = entries[Math.max(0, entries.length - proxies)] ?? ''
   return networkOf(entry.trim()) ?? asked
+}
+
+/** Whom a connection is from does not change. */
+const known = new WeakMap<Socket, string>()
+
+function askedBy(socket: Socket): string {
+  const before = known.get(socket)
+  if (before !== undefined) return before
+  const asked = networkOf(socket.remoteAddress ?? '') ?? 'unknown'
+  known.set(socket, asked)
+  return asked
 }
 
 /** An IPv4 address, or the /64 of an IPv6 one; undefined for what is neither. */

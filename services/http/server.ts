@@ -197,7 +197,8 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     state.origin = origin
     const owner = ownerOf(caller)
     const params = parseParams(endpoint.params, ctx['params'])
-    const given = { params: ctx['params'], query: { ...ctx.query } }
+    // Koa would parse what is not there.
+    const given = { params: ctx['params'], query: ctx.querystring === '' ? {} : { ...ctx.query } }
     const query = parse(endpoint.query, given.query)
     const key = keyOf(ctx.req.headers['idempotency-key'])
     if (endpoint.idempotency === 'required' && key === undefined) {

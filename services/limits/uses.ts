@@ -40,7 +40,7 @@ const plans = new WeakMap<readonly LimitRule[], Map<string, readonly Counted[]>>
 
 function countedIn(rules: readonly LimitRule[], binding: readonly boolean[]): readonly Counted[] {
   const ofRules = plans.get(rules) ?? new Map<string, readonly Counted[]>()
-  plans.set(rules, ofRules)
+  if (ofRules.size === 0) plans.set(rules, ofRules)
   const which = binding.join()
   const known = ofRules.get(which)
   if (known !== undefined) return known
