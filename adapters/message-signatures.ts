@@ -22,7 +22,7 @@ import { BankError, type Headers } from './adapter.ts'
 
 export type MessageAlgorithm = 'hmac-sha256' | 'ed25519' | 'ecdsa-p256-sha256'
 
-/** A key by the name that the signer gives it. What it is good for is ours to say, not a header's. */
+/** A key, by the signer's name for it. What it is good for is ours to say, not a header's. */
 export interface MessageKey {
   readonly id: string
   readonly algorithm: MessageAlgorithm

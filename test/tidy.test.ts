@@ -17,7 +17,7 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^adapters\//,
-    whom: /^(?!adapters\/|node:|ledger\/money\.ts$|(?:saxes|fast-xml-builder)$)/,
+    whom: /^(?!adapters\/|node:|ledger\/money\.ts$|(?:saxes|fast-xml-builder|structured-headers)$)/,
     ...{ because: 'an adapter only translates and signs', like: ['adapters/a.ts', 'pg'] },
   },
   {

@@ -1,4 +1,5 @@
 /** Our own sandbox banks, made ready to be tried: each with somebody who hears its callbacks. */
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -11,6 +12,7 @@ import { exampleAdapter } from '../example/adapter.ts'
 import { startExampleBank } from '../example/bank.ts'
 import { iso20022Adapter } from '../iso20022/adapter.ts'
 import { startFileBank } from '../iso20022/sandbox/bank.ts'
+import type { MessageKey } from '../message-signatures.ts'
 import { sandboxAdapter } from '../sandbox/adapter.ts'
 import { startSandboxBank } from '../sandbox/server.ts'
 import type { BankUnderTest, Callback } from './kit.ts'
@@ -75,19 +77,25 @@ const eventsIn = (adapter: BankAdapter, callbacks: readonly Callback[]) =>
     }
   })
 
-async function openSandbox(): Promise<Opened> {
+/** @param keys by which it signs what it calls back with; by the secret alone where undefined. */
+async function openSandbox(keys?: Keys): Promise<Opened> {
   const folder = await mkdtemp(join(tmpdir(), 'florin-certify-'))
   const listener = await startListener()
   const account = { number: 'NL01ADA', ...WHOSE, balance: RICH }
   const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
   const server = await startSandboxBank({
     ...{ name: 'sandbox', port: 0, secret, customers: [account], callbackDelay_ms: 10 },
-    ...{ journalFile: join(folder, 'journal.jsonl'), callbackUrl: listener.url },
+    ...{
+      journalFile: join(folder, 'journal.jsonl'),
+      callbackUrl: `${listener.url}/v1/banks/sandbox/callbacks`,
+    },
+    ...(keys && { messageKey: keys.signing }),
   })
-  const adapter = sandboxAdapter({ name: 'sandbox', url: server.url, secret }, options)
+  const known = { name: 'sandbox', secret, callbackKeys: keys && [keys.checking] }
+  const adapter = sandboxAdapter({ ...known, url: server.url }, options)
   const bank: BankUnderTest = {
     ...{ adapter, currency: 'EUR', rail: 'internal', account, names: NAMES, amounts: AMOUNTS },
-    nowhere: sandboxAdapter({ name: 'sandbox', url: await nowhere(), secret }, options),
+    nowhere: sandboxAdapter({ ...known, url: await nowhere() }, options),
     nobody: { number: 'NL99NOBODY', holder: 'Nobody' },
     heard: async () => eventsIn(adapter, listener.callbacks),
     callbacks: () => listener.callbacks,
@@ -98,6 +106,17 @@ async function openSandbox(): Promise<Opened> {
     await rm(folder, { recursive: true, force: true })
   }
   return { bank, close }
+}
+
+interface Keys {
+  readonly signing: MessageKey
+  readonly checking: MessageKey
+}
+
+function newKeys(): Keys {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const named = { id: 'sandbox-1', algorithm: 'ed25519' } as const
+  return { signing: { ...named, key: privateKey }, checking: { ...named, key: publicKey } }
 }
 
 async function openExample(): Promise<Opened> {
@@ -157,5 +176,6 @@ async function openFiles(): Promise<Opened> {
 }
 
 export const OURS = {
-  ...{ sandbox: openSandbox, iso20022: openFiles, example: openExample },
+  ...{ sandbox: () => openSandbox(), 'sandbox-rfc9421': () => openSandbox(newKeys()) },
+  ...{ iso20022: openFiles, example: openExample },
 } as const satisfies Readonly<Record<string, () => Promise<Opened>>>

@@ -9,6 +9,7 @@ import {
   type NameCheck,
   type StatementLine,
 } from '../adapter.ts'
+import { type MessageKey, verifyMessage } from '../message-signatures.ts'
 import { signedHeaders, verifySignature } from '../signature.ts'
 import { bankError } from '../failures.ts'
 import { call, readLines, type Answer, type Endpoint } from './call.ts'
@@ -21,6 +22,8 @@ export interface SandboxConfig {
   readonly secret: string
   /** The secret before this one: callbacks may still carry it while the bank changes over. */
   readonly previousSecret?: string | undefined
+  /** Where the bank signs its callbacks by RFC 9421: by these, and by the secret no more. */
+  readonly callbackKeys?: readonly MessageKey[] | undefined
 }
 
 const CALLBACK_BYTES_MAX = 64 * 1024
@@ -54,7 +57,9 @@ export function sandboxAdapter(
     },
 
     readCallback(headers, body, now) {
-      verifySignature(secrets, headers, body, now)
+      const message = { method: 'POST', path: callbackPath(config.name), headers, body }
+      if (config.callbackKeys === undefined) verifySignature(secrets, headers, body, now)
+      else verifyMessage(message, config.callbackKeys, now)
       return callbackReport(body)
     },
 
@@ -68,6 +73,9 @@ export function sandboxAdapter(
     },
   }
 }
+
+/** Where our partner hears them: a part of what is signed. */
+const callbackPath = (bank: string): string => `/v1/banks/${bank}/callbacks`
 
 function written({ reference, direction, money, account }: Instruction): string {
   const { amount, currency } = money

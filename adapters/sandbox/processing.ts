@@ -1,4 +1,5 @@
 /** The life of an accepted instruction: executed, called back, perhaps returned. */
+import { type MessageKey, signedMessage } from '../message-signatures.ts'
 import { signedHeaders } from '../signature.ts'
 import {
   record,
@@ -18,6 +19,7 @@ import type { Gate, Sleep } from './waiting.ts'
 export interface Bank {
   readonly name: string
   readonly secret: string
+  readonly messageKey: MessageKey | undefined
   readonly callbackUrl: string
   readonly callbackDelay_ms: number
   readonly clock: () => Date
@@ -102,7 +104,11 @@ async function callBack(bank: Bank, instruction: Instruction, event: BankEvent):
   await bank.journal.synced()
   if (fault === 'callback_late') await bank.sleep(CALLBACK_LATE_MS)
   if (fault === 'callback_forged') {
-    await post({ ...bank, secret: FORGED }, event.id, callbackBody(instruction, event))
+    await post(
+      { ...bank, secret: FORGED, messageKey: undefined },
+      event.id,
+      callbackBody(instruction, event),
+    )
   }
   const callbacks = fault === 'callback_twice' ? wanted + 1 : wanted
   for (let copy = 0; copy < callbacks; copy += 1)
@@ -132,13 +138,17 @@ async function deliver(bank: Bank, id: string, body: string): Promise<boolean> {
   return false
 }
 
+function signatureOf({ messageKey, secret, callbackUrl, clock }: Bank, id: string, body: string) {
+  if (messageKey === undefined) return signedHeaders(secret, id, clock(), body)
+  const [path, headers] = [new URL(callbackUrl).pathname, { 'content-type': 'application/json' }]
+  const message = { method: 'POST', path, headers, body: Buffer.from(body) }
+  return signedMessage(message, messageKey, { now: clock(), nonce: id })
+}
+
 /** Whether the receiver said that it has the callback: 2xx and nothing else. */
 async function post(bank: Bank, id: string, body: string): Promise<boolean> {
   bank.stopping.throwIfAborted()
-  const headers = {
-    ...signedHeaders(bank.secret, id, bank.clock(), body),
-    'content-type': 'application/json',
-  }
+  const headers = { ...signatureOf(bank, id, body), 'content-type': 'application/json' }
   const signal = AbortSignal.any([bank.stopping, AbortSignal.timeout(CALLBACK_TIMEOUT_MS)])
   try {
     const options = { method: 'POST', headers, body, signal, redirect: 'manual' } as const

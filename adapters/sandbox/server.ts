@@ -9,6 +9,7 @@ import { emptyBooks, isEntry, record } from './bank.ts'
 import { type FaultOptions, type Faults, openFaults, type RequestFault } from './faults.ts'
 import { problem, readBody, send, type Reply } from './http.ts'
 import { openJournal, type Journal } from './journal.ts'
+import type { MessageKey } from '../message-signatures.ts'
 import { start, write, type Bank } from './processing.ts'
 import { answer } from './routes.ts'
 import { gate, sleeps } from './waiting.ts'
@@ -26,6 +27,8 @@ export interface SandboxBankOptions {
   callbackUrl: string
   callbackDelay_ms?: number
   clock?: () => Date
+  /** Sign callbacks by RFC 9421 with this, instead of with the secret. */
+  messageKey?: MessageKey
   /** Misbehave at random too; not at all unless told. */
   faults?: FaultOptions
 }
@@ -84,6 +87,7 @@ function openBank(options: SandboxBankOptions, journal: Journal, stopping: Abort
   return {
     name: options.name,
     secret: options.secret,
+    messageKey: options.messageKey,
     callbackUrl: options.callbackUrl,
     callbackDelay_ms: options.callbackDelay_ms ?? CALLBACK_DELAY_MS,
     clock: options.clock ?? (() => new Date()),

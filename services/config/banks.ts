@@ -9,6 +9,17 @@ const Sandbox = z.strictObject({
   url: z.url(),
   secret: z.string().startsWith('whsec_'),
   previousSecret: z.string().startsWith('whsec_').optional(),
+  callbackKeys: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1).max(64),
+        algorithm: z.enum(['hmac-sha256', 'ed25519', 'ecdsa-p256-sha256']),
+        key: z.base64(),
+      }),
+    )
+    .min(1)
+    .max(8)
+    .optional(),
 })
 
 /** The texts are those that the bank's own schemas allow. */

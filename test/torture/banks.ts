@@ -56,8 +56,8 @@ export interface Figures {
   readonly deadlocks: number
 }
 
-/** How long after the chaos everything may take to become final: the banks' cut-off, twice. */
-const DRAIN_MAX_S = 90
+/** How long after the chaos everything may take to become final: the longest backoff, twice. */
+const DRAIN_MAX_S = 300
 
 export async function tortureBanks(plan: Plan): Promise<Figures> {
   const { seed, people, faults, say } = plan
@@ -140,13 +140,19 @@ const FORGET_EVERY_MS = 5_000
 
 const OPEN = ['created', 'sent', 'unknown']
 
+const SHOWN_MAX = 5
+const textOfBig = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)
+
 async function drained(db: Knex): Promise<void> {
   const deadline = performance.now() + DRAIN_MAX_S * 1000
   for (;;) {
-    const open = await db('instructions').whereIn('state', OPEN).first('id')
-    const waiting = await db('callbacks').where({ disposition: 'received' }).first('id')
-    if (open === undefined && waiting === undefined) return
-    if (performance.now() > deadline) throw new Error('something never became final')
+    const open = await db('instructions').whereIn('state', OPEN).limit(SHOWN_MAX)
+    const waiting = await db('callbacks').where({ disposition: 'received' }).limit(SHOWN_MAX)
+    if (open.length === 0 && waiting.length === 0) return
+    if (performance.now() > deadline) {
+      const shown = [...open, ...waiting].map((row) => JSON.stringify(row, textOfBig)).join('\n')
+      throw new Error(`not final after ${DRAIN_MAX_S} s:\n${shown}`)
+    }
     await sleep(500)
   }
 }
