@@ -18,6 +18,12 @@ export interface Queue {
   /** Never fails: what is not rung now, the sweep rings later. */
   readonly ring: (bell: Bell, ids: readonly Uuid[]) => Promise<void>
   /**
+   * Rings for what should have been rung for before `now`. While an earlier such ring waits to be
+   * heard there is no second one: sweeps that rang for all that is due, again and again, would
+   * bury a worker that is behind under what it is behind with.
+   */
+  readonly ringAgain: (bell: Bell, ids: readonly Uuid[], now: Date) => Promise<void>
+  /**
    * Handles what is rung until `close`. A handler that throws is not called again for that ring.
    */
   readonly work: (handlers: Handlers, concurrency: number) => void
@@ -33,6 +39,8 @@ export interface QueueOptions {
 
 const NAME = 'doorbell'
 const RING_PATIENCE_MS = 500
+/** A ring that waited so long may have been lost on its way. */
+const RING_LOST_MS = 15_000
 
 /** A finished ring is of no use to anybody. */
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true } as const
@@ -43,14 +51,20 @@ export function openQueue(options: QueueOptions): Queue {
   queue.on('error', options.onError)
   const workers: bullmq.Worker[] = []
 
+  async function add(bell: Bell, ids: readonly Uuid[], jobIdOf: (id: Uuid) => string) {
+    const jobs = ids.map((id) => ({ name: bell, data: { id }, opts: { jobId: jobIdOf(id) } }))
+    if (jobs.length === 0) return
+    const rung = queue.addBulk(jobs).catch(options.onError)
+    // Redis may have been away since before we started; nobody waits for that.
+    await Promise.race([rung, sleep(RING_PATIENCE_MS, undefined, { ref: false })])
+  }
+
   return {
-    async ring(bell, ids) {
-      // Each ring is a job of its own: one with a known id would be dropped while the first runs.
-      const jobs = ids.map((id) => ({ name: bell, data: { id }, opts: { jobId: newId() } }))
-      if (jobs.length === 0) return
-      const rung = queue.addBulk(jobs).catch(options.onError)
-      // Redis may have been away since before we started; nobody waits for that.
-      await Promise.race([rung, sleep(RING_PATIENCE_MS, undefined, { ref: false })])
+    // Each ring is a job of its own: one with a known id would be dropped while the first runs.
+    ring: (bell, ids) => add(bell, ids, newId),
+    ringAgain(bell, ids, now) {
+      const turn = Math.floor(now.getTime() / RING_LOST_MS)
+      return add(bell, ids, (id) => `${bell}-${id}-${turn}`)
     },
     work(handlers, concurrency) {
       const process = (job: { name: string; data: { id: Uuid } }) =>

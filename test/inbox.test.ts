@@ -94,7 +94,8 @@ describe('an event about an instruction that we do not know', () => {
     const rung: string[] = []
     const queue = {
       ...worker.queue,
-      ring: async (_: string, ids: readonly string[]) => void rung.push(...ids),
+      ring: async () => {},
+      ringAgain: async (_: string, ids: readonly string[]) => void rung.push(...ids),
     }
     await sweep({ ...worker, queue })
     expect(rung).not.to.include(id)

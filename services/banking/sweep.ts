@@ -31,7 +31,7 @@ export async function sweep(context: Context): Promise<void> {
     .orderBy('next_at')
     .limit(RINGS_MAX)
     .pluck('id')
-  await queue.ring('instruction', due)
-  await queue.ring('callback', unheard)
-  await queue.ring('recall', recalls)
+  await queue.ringAgain('instruction', due, now)
+  await queue.ringAgain('callback', unheard, now)
+  await queue.ringAgain('recall', recalls, now)
 }

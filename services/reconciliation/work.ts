@@ -99,7 +99,8 @@ const DAY_MS = 86_400_000
 export async function sweepReconciliations(context: Context): Promise<void> {
   const { db, now, queue } = context
   await schedule(context)
-  await queue.ring('reconciliation', await unfinished(context, ['queued', 'running'], RINGS_MAX))
+  const open = await unfinished(context, ['queued', 'running'], RINGS_MAX)
+  await queue.ringAgain('reconciliation', open, context.now())
   const forgotten = new Date(now().getTime() - DAY_MS)
   await db('statement_files')
     .where('received_at', '<', forgotten)

@@ -88,6 +88,9 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     const byHand = await decideByBankLog(db, town, ask)
     await drained(db)
     return await judge(db, town, counts, { decided_by_hand: byHand, jobs_deleted })
+  } catch (error) {
+    for (const one of [town.api, ...town.workers]) say(`${one.name}:\n${one.lastWords()}`)
+    throw error
   } finally {
     await db.destroy()
     await town.close()

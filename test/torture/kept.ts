@@ -1,7 +1,7 @@
 /** A process of the product that is killed on purpose, and comes back each time. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -13,8 +13,13 @@ export interface Kept {
   readonly freeze: (ms: number) => Promise<void>
   /** How often it was started, and how long each start took until it was ready. */
   readonly starts: () => readonly number[]
+  /** The end of what it has written. */
+  readonly lastWords: () => string
   readonly stop: () => Promise<void>
 }
+
+/** Lines. */
+const LAST_WORDS = 25
 
 export interface KeptOptions {
   readonly name: string
@@ -45,6 +50,8 @@ export async function keep(options: KeptOptions): Promise<Kept> {
       frozen.kill('SIGCONT')
     },
     starts: () => starts,
+    lastWords: () =>
+      readFileSync(options.logFile, 'utf8').split('\n').slice(-LAST_WORDS).join('\n'),
     async stop() {
       stopping = true
       child.kill('SIGTERM')
