@@ -4,7 +4,7 @@ import type { Policy } from '../services/banking/policy.ts'
 import { type Days, type Mistake, type Outcomes, simulate } from './model/bank-days.ts'
 import { randomOf } from './support/random.ts'
 
-const INSTRUCTIONS = Number(process.env['RUNS'] ?? 0) > 1_000 ? 100_000 : 20_000
+const INSTRUCTIONS = Number(process.env['RUNS'] ?? 0) > 1_000 ? 100_000 : 4_000
 const SEED = Number(process.env['SEED'] ?? 20_260_101)
 
 const ODDS = {

@@ -52,7 +52,7 @@ export async function told<O extends BankEvent['outcome']>(
   reference: string,
   outcome: O,
 ): Promise<O extends BankReport['outcome'] ? BankReport : BankEvent> {
-  const deadline = performance.now() + PATIENCE_MS
+  const deadline = performance.now() + (bank.patience_ms ?? PATIENCE_MS)
   for (;;) {
     const found = (await eventsOf(bank, reference)).find((one) => one.outcome === outcome)
     if (found !== undefined)
@@ -67,7 +67,7 @@ export const eventsOf = async (bank: BankUnderTest, reference: string) =>
 
 /** What comes of asking until the bank is sure. */
 export async function enquired(bank: BankUnderTest, reference: string): Promise<BankReport> {
-  const deadline = performance.now() + PATIENCE_MS
+  const deadline = performance.now() + (bank.patience_ms ?? PATIENCE_MS)
   for (;;) {
     const answer = await bank.adapter.enquire(reference)
     if (answer.state === 'final') return answer.report
@@ -82,7 +82,7 @@ export async function booked(
   reference: string,
   count: number,
 ): Promise<readonly StatementLine[]> {
-  const deadline = performance.now() + PATIENCE_MS
+  const deadline = performance.now() + (bank.patience_ms ?? PATIENCE_MS)
   for (;;) {
     await bank.endDay?.()
     const lines = (await statementOf(bank)).filter((line) => line.reference === reference)

@@ -40,6 +40,8 @@ export interface BankUnderTest {
   readonly heard: () => Promise<readonly BankEvent[]>
   /** The callbacks that came, as they came. */
   readonly callbacks: () => readonly Callback[]
+  /** How long it may take until something is told; ten seconds unless it says so. */
+  readonly patience_ms?: number
   /** Waits for whatever comes at its own time, such as the end of a day. */
   readonly endDay?: () => Promise<void>
 }
