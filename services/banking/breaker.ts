@@ -45,6 +45,8 @@ const isTrouble = (error: unknown) => error instanceof BankError && TROUBLE.incl
 
 /** What a bank that was quiet for long may be asked again at once. */
 const REPEATS_SAVED_MAX = 10
+/** With few first calls a share of them is nothing: so often it may be asked again anyway. */
+const REPEATS_PER_S = 1
 
 const HEALTH: Readonly<Record<CircuitState, Health>> = {
   [CircuitState.Closed]: 'closed',
@@ -58,6 +60,16 @@ interface Breaker {
   /** Of a monotonic clock. */
   openUntil_ms: number
   repeats: number
+  /** When `repeats` was last told, by the same clock. */
+  told_ms: number
+}
+
+function save(breaker: Breaker, more: number): void {
+  const now_ms = performance.now()
+  const since_s = (now_ms - breaker.told_ms) / 1000
+  breaker.told_ms = now_ms
+  const saved = breaker.repeats + more + since_s * REPEATS_PER_S
+  breaker.repeats = Math.min(saved, REPEATS_SAVED_MAX)
 }
 
 export function openBreakers(options: BreakerOptions): Breakers {
@@ -70,7 +82,8 @@ export function openBreakers(options: BreakerOptions): Breakers {
     const counting = new CountBreaker({ threshold, size: calls, minimumNumberOfCalls: calls })
     const when = { halfOpenAfter: pause_ms, breaker: counting }
     const policy = circuitBreaker(handleWhen(isTrouble), when)
-    const made: Breaker = { policy, openUntil_ms: 0, repeats: REPEATS_SAVED_MAX }
+    const fresh = { repeats: REPEATS_SAVED_MAX, told_ms: performance.now() }
+    const made: Breaker = { policy, openUntil_ms: 0, ...fresh }
     policy.onBreak(() => (made.openUntil_ms = performance.now() + pause_ms))
     if (onChange !== undefined) policy.onStateChange((state) => onChange(bank, HEALTH[state]))
     breakers.set(bank, made)
@@ -86,7 +99,7 @@ export function openBreakers(options: BreakerOptions): Breakers {
     },
     async call(bank, work) {
       const breaker = breakerOf(bank)
-      breaker.repeats = Math.min(breaker.repeats + repeats, REPEATS_SAVED_MAX)
+      save(breaker, repeats)
       try {
         return await breaker.policy.execute(work)
       } catch (error) {
@@ -96,6 +109,7 @@ export function openBreakers(options: BreakerOptions): Breakers {
     },
     mayRepeat(bank) {
       const breaker = breakerOf(bank)
+      save(breaker, 0)
       if (breaker.repeats < 1) return false
       breaker.repeats -= 1
       return true
