@@ -17,7 +17,7 @@ describe('a path', () => {
 
   const NOWHERE = [
     ...['/', '/v1', '/v1/', '/v2/payments', '/v1/payment', '/v1/payments/x/y', '/admin', '/.env'],
-    ...['/v1/ledger', '/v1/devicez', '/%', '/%E0%A4%A', '/v1/%00', '/v1/payees/', '/v1/banks'],
+    ...['/v1/ledger', '/v1/devicez', '/%', '/%E0%A4%A', '/v1/%00', '/v1/payees/', '/v1/bank'],
     ...['/docs/..%2f..%2fpackage.json', '/docs/package.json', '/docs/__proto__', '/.git/config'],
     ...['/docs/constructor', '/v1/accounts/../../etc/passwd', '/v1//payments', '/undefined'],
   ]

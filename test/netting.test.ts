@@ -148,30 +148,31 @@ describe('net settlement between banks', () => {
     const banks = NETTED.banks
     const people = await Promise.all(times(8, (n) => customer(...[0, 1].map((m) => nth(n + m)))))
     const work = new AbortController()
+    let windows = 0
     const closing = (async () => {
-      let windows = 0
       for (; !work.signal.aborted; windows += 1) {
         await sealOnce()
         await sleep(100)
         const [open] = await windowsOf('&state=open')
         await Promise.all([close(open.id), close(open.id), advance(), advance()])
       }
-      return windows
     })()
     await Promise.all(
       people.map(async (one, n) => {
-        for (const round of times(2, Number)) {
+        // Until enough windows were closed beside it, whichever is the faster.
+        for (let round = 0; round < 2 || (windows < 6 && round < 40); round += 1) {
           await one.topUp(nth(n), BigInt(1_000 + 100 * n + 10 * round))
           await one.withdraw(nth(n + 1), BigInt(500 + 10 * round))
         }
       }),
     )
     work.abort()
-    expect(await closing, 'windows closed meanwhile').to.be.greaterThan(5)
+    await closing
+    expect(windows, 'windows closed meanwhile').to.be.greaterThan(5)
     await closed()
 
-    const windows = await Promise.all((await windowsOf()).map(({ id }: { id: string }) => read(id)))
-    const ours = windows.filter(({ state }) => state !== 'open')
+    const all = await Promise.all((await windowsOf()).map(({ id }: { id: string }) => read(id)))
+    const ours = all.filter(({ state }) => state !== 'open')
     await expectRanges(ours)
     await expectRecount(ours, banks)
   })

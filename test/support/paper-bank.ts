@@ -13,7 +13,7 @@ import {
   UNSUPPORTED,
 } from '../../adapters/adapter.ts'
 import { type RegisteredBank, registeredBank } from '../../services/banks/registry.ts'
-import { world } from './world.ts'
+import { BANK_SECRET, world } from './world.ts'
 
 export interface PaperBank extends BankAdapter {
   /** By the id of the batch, as it was first handed over. */
@@ -123,7 +123,12 @@ export async function paperBank(): Promise<PaperBank> {
   opened = openPaperBank('paper')
   const { api, worker, config } = await world()
   const entry = {
-    ...({ name: 'paper', protocol: 'sandbox', url: 'http://127.0.0.1', secret: 'whsec_' } as const),
+    ...({
+      name: 'paper',
+      protocol: 'sandbox',
+      url: 'http://127.0.0.1',
+      secret: BANK_SECRET,
+    } as const),
     currencies: ['EUR'],
   }
   for (const { banks, registry } of [api, worker]) {
