@@ -125,18 +125,33 @@ describe('npm start', function () {
     ['sandbox', /pays the order/],
     ['everything', /tops up/],
   ]
-  for (const [part, moment] of CASES) {
+  /** All at once: each mostly waits, for a bank or for a lease of somebody who is dead. */
+  const runs = new Map<string, Promise<Books>>()
+  async function killed(part: Part | 'everything', moment: RegExp): Promise<Books> {
+    const [dataDir, port] = [await folder(), await freePorts(PORTS)]
+    const florin = start(dataDir, port)
+    await florin.printed(moment)
+    // A little later something is on its way.
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 120))
+    kill(florin, part)
+    const last = part === 'everything' ? start(dataDir, port) : florin
+    await last.printed(READY)
+    const books = await booksOf(port)
+    expect(await stop(last)).to.equal(0)
+    return books
+  }
+
+  for (const [part] of CASES) {
     it(`ends in the same books when ${part} is killed in mid-story`, async () => {
-      const [dataDir, port] = [await folder(), await freePorts(PORTS)]
-      const florin = start(dataDir, port)
-      await florin.printed(moment)
-      // A little later something is on its way.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 120))
-      kill(florin, part)
-      const last = part === 'everything' ? start(dataDir, port) : florin
-      await last.printed(READY)
-      expect(await booksOf(port)).to.deep.equal(undisturbed)
-      expect(await stop(last)).to.equal(0)
+      if (runs.size === 0) {
+        for (const [one, moment] of CASES) {
+          const run = killed(one, moment)
+          // Whoever waits for it hears of it.
+          run.catch(() => {})
+          runs.set(one, run)
+        }
+      }
+      expect(await runs.get(part)).to.deep.equal(undisturbed)
     })
   }
 
