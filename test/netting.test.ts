@@ -148,9 +148,9 @@ describe('net settlement between banks', () => {
     const banks = NETTED.banks
     const people = await Promise.all(times(8, (n) => customer(...[0, 1].map((m) => nth(n + m)))))
     const work = new AbortController()
-    let windows = 0
+    const closings = { count: 0 }
     const closing = (async () => {
-      for (; !work.signal.aborted; windows += 1) {
+      for (; !work.signal.aborted; closings.count += 1) {
         await sealOnce()
         await sleep(100)
         const [open] = await windowsOf('&state=open')
@@ -160,7 +160,7 @@ describe('net settlement between banks', () => {
     await Promise.all(
       people.map(async (one, n) => {
         // Until enough windows were closed beside it, whichever is the faster.
-        for (let round = 0; round < 2 || (windows < 6 && round < 40); round += 1) {
+        for (let round = 0; round < 2 || (closings.count < 6 && round < 40); round += 1) {
           await one.topUp(nth(n), BigInt(1_000 + 100 * n + 10 * round))
           await one.withdraw(nth(n + 1), BigInt(500 + 10 * round))
         }
@@ -168,7 +168,7 @@ describe('net settlement between banks', () => {
     )
     work.abort()
     await closing
-    expect(windows, 'windows closed meanwhile').to.be.greaterThan(5)
+    expect(closings.count, 'windows closed meanwhile').to.be.greaterThan(5)
     await closed()
 
     const all = await Promise.all((await windowsOf()).map(({ id }: { id: string }) => read(id)))
