@@ -20,6 +20,7 @@ import { SEAL_SETTINGS } from './config/seals.ts'
 import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
+import { TrialFile } from './config/trial.ts'
 import type { VaultKeys } from './vault/vault.ts'
 
 /** Every setting of the API and the worker, by topic: what they read, and what the docs list. */
@@ -155,8 +156,27 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return Object.freeze(config)
 }
 
+/**
+ * The file of `florin bank certify --config`.
+ * @throws {ConfigError}
+ */
+export function readTrial(text: string): TrialFile {
+  try {
+    return checked(TrialFile, JSON.parse(text))
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new ConfigError(`configuration: ${error.message}`, { cause: error })
+  }
+}
+
 function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  return checked(
+    schema,
+    Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
+  )
+}
+
+function checked<T>(schema: z.ZodType<T>, given: unknown): T {
   const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)

@@ -96,6 +96,7 @@ const NUMBERS: Readonly<
     ...{ SECURITY_LOG_PER_ADDRESS: [20, '0'], SECURITY_LOG_PER_MINUTE: [300, '0'] },
   },
   'calls of a bank': {
+    ...{ BANK_CONNECT_TIMEOUT_MS: [2_000, '9'], BANK_ENQUIRY_TIMEOUT_MS: [10_000, '99'] },
     ...{ BANK_TIMEOUT_MS: [15_000, '60001'], ENQUIRY_FIRST_S: [90, '0'], ENQUIRIES_MAX: [3, '11'] },
     ...{ ENQUIRY_SPACING_S: [1_800, '0'], BANK_CUT_OFF_S: [86_400, '0'] },
     ...{ MANUAL_AFTER_S: [86_400, '0'], BREAKER_CALLS: [20, '1'] },
