@@ -18,6 +18,7 @@ import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
+import { orderEndpoints } from './orders/routes.ts'
 import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
@@ -40,6 +41,7 @@ const actions = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...orderEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

@@ -7,7 +7,7 @@ import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import { findOrder, type ManualCapture } from '../orders/orders.ts'
 import { noPrice } from './payment.ts'
 
 export interface PaymentRequest {

@@ -11,8 +11,8 @@ import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
-import { priceOf } from './fees.ts'
-import { scheduleAt } from './merchants.ts'
+import { priceOf } from '../merchants/fees.ts'
+import { scheduleAt } from '../merchants/merchants.ts'
 
 export interface Order {
   readonly id: Uuid
