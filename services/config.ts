@@ -203,6 +203,7 @@ function productionFaults(config: Config): string[] {
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.SANCTIONS_URL?.startsWith('http:') === true &&
       'SANCTIONS_URL: must be https in production',
+    config.MERCHANT_REVIEW === 'off' && 'MERCHANT_REVIEW: off is refused in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

@@ -16,6 +16,7 @@ import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
+import { onboardingEndpoints } from './merchants/onboarding_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
 import { orderEndpoints } from './orders/routes.ts'
@@ -41,6 +42,7 @@ const actions = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...onboardingEndpoints,
   ...orderEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,

@@ -89,7 +89,10 @@ const NUMBERS: Readonly<
     DATABASE_CONNECTIONS_MAX: [10, '21'],
   },
   'a database that may forget': { DATABASE_DURABILITY: ['required', 'off'] },
-  'a second person': { PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+  'a second person': {
+    ...{ PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+    MERCHANT_REVIEW: ['required', 'none'],
+  },
   'reviews and lists': { REVIEW_HOURS: [24, '0', '721'], SANCTIONS_TIMEOUT_MS: [1_000, '10001'] },
   'rules in memory, and people': { RULES_AGE_MS: [1_000, '60001'], PERSON_MEMORY_S: [30, '301'] },
   'the security log': {

@@ -7,7 +7,9 @@ import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/
 import { idIn, idOut, publicId } from '../ids.ts'
 import { staffIssuer } from '../identity/staff.ts'
 import { createMerchant } from './merchants.ts'
+import { firstState } from './onboarding.ts'
 import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, priceEndpoints } from './prices_routes.ts'
+import { MERCHANT_STATES } from './standing.ts'
 import {
   findSettlement,
   findSettlements,
@@ -23,6 +25,7 @@ const MerchantOut = z
     name: z.string(),
     alias: z.string(),
     subject: z.string(),
+    state: z.enum(MERCHANT_STATES),
     fee_schedule: FeeScheduleOut,
     created_at: Timestamp,
   })
@@ -75,13 +78,22 @@ const merchantEndpoint = endpoint({
     subject: text(64).describe('The subject of the tokens that act for the merchant'),
     issuer: text(200).optional().describe('Of those tokens; the first configured unless told'),
     fees: FeeScheduleIn,
+    state: z
+      .enum(['draft', 'active'])
+      .optional()
+      .describe('active at once is for where nobody has to review merchants: in the sandbox'),
   }),
   answers: { 201: MerchantOut },
-  refusals: ['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'],
-  handle: (context, { body: { fees, subject, issuer, ...merchant }, caller, claim }) => {
+  refusals: [
+    ...(['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'] as const),
+    'second_person_required',
+  ],
+  handle: (context, { body: { fees, subject, issuer, state: asked, ...merchant }, ...request }) => {
+    const { caller, claim } = request
+    const state = firstState(context.config, asked)
     const staff = { issuer: staffIssuer(context.config, issuer), subject }
-    const asked = { ...merchant, staff, by: caller.subject, fees: newScheduleOf(fees) }
-    return createMerchant(context, asked, claim)
+    const taken = { ...merchant, staff, by: caller.subject, fees: newScheduleOf(fees), state }
+    return createMerchant(context, taken, claim)
   },
 })
 

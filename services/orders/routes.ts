@@ -1,97 +1,52 @@
 /** What merchants ask to be paid, over HTTP. */
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { Amount, CurrencyCode, moneyOf, text, Timestamp } from '../http/schemas.ts'
+import { type Caller, endpoint } from '../http/endpoint.ts'
+import { listOf, page, pageQuery, text } from '../http/schemas.ts'
 import { payeeById } from '../identity/parties.ts'
-import { idIn, idOut } from '../ids.ts'
-import { createOrder, findOrder, type ManualCapture, orderOut } from './orders.ts'
+import { idIn } from '../ids.ts'
+import { createOrder, findOrder, findOrders, showOrders } from './orders.ts'
+import { newOrderOf, OrderIn, OrderOut } from './schemas.ts'
+import { changeStatus, ORDER_MOVES } from './status.ts'
 
-const OrderOut = z
-  .strictObject({
-    id: idOut('ord'),
-    merchant: z.strictObject({ id: idOut('mer'), name: z.string() }),
-    reference: z.string(),
-    description: z.string(),
-    amount: Amount,
-    currency: CurrencyCode,
-    capture: z.enum(['automatic', 'manual']),
-    capture_within_s: z.int().nullable(),
-    partial_captures: z.enum(['none', 'one', 'several']).nullable(),
-    state: z.enum(['open', 'processing', 'authorized', 'paid', 'expired']),
-    payment: idOut('pay').nullable(),
-    created_at: Timestamp,
-    expires_at: Timestamp,
-  })
-  .meta({ id: 'Order' })
+const TAG = 'Orders'
 
-const DAY_S = 86_400
-
-const NewOrder = z
-  .strictObject({
-    reference: text(64).describe('The merchant’s own number; once per merchant'),
-    description: text(140),
-    amount: Amount,
-    currency: CurrencyCode,
-    expires_in_s: z
-      .int()
-      .min(60)
-      .max(30 * DAY_S)
-      .default(DAY_S),
-    capture: z
-      .enum(['automatic', 'manual'])
-      .default('automatic')
-      .describe('manual: paying only holds the money, for the merchant to capture'),
-    capture_within_s: z
-      .int()
-      .min(1)
-      .max(30 * DAY_S)
-      .optional()
-      .describe('How long the money is held; 7 days where left out'),
-    partial_captures: z
-      .enum(['none', 'one', 'several'])
-      .optional()
-      .describe('Whether less than all may be captured, once or several times; none if left out'),
-  })
-  .refine(
-    ({ capture, capture_within_s, partial_captures }) =>
-      capture === 'manual' || (capture_within_s ?? partial_captures) === undefined,
-    { path: ['capture'], message: 'only what is captured manually can be held' },
-  )
-
-const manualOf = (body: z.output<typeof NewOrder>): ManualCapture | undefined =>
-  body.capture === 'automatic'
-    ? undefined
-    : {
-        within_s: body.capture_within_s ?? 7 * DAY_S,
-        partial: body.partial_captures ?? 'none',
-      }
+/** Operators see every merchant's. */
+const visibleTo = (caller: Extract<Caller, { scope: 'merchant' | 'operator' }>) =>
+  caller.scope === 'merchant' ? caller.merchant : undefined
 
 export const orderEndpoints = [
   endpoint({
-    ...{
-      method: 'POST',
-      path: '/v1/orders',
-      summary: 'Ask to be paid; the chat shows it as "pay"',
-    },
-    ...{ tag: 'Orders', scopes: ['merchant'], idempotency: 'optional' },
-    body: NewOrder,
+    ...{ method: 'POST', path: '/v1/orders', tag: TAG, scopes: ['merchant'] },
+    ...{ summary: 'Ask to be paid; the chat shows it as "pay"', idempotency: 'optional' },
+    body: OrderIn,
     answers: { 201: OrderOut },
     refusals: [
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
-      'order_reference_exists',
+      ...(['merchant_not_active', 'order_reference_exists', 'order_total_mismatch'] as const),
     ],
     handle: async (context, { caller, body, claim }) => {
       const { id, name } = await payeeById(context, 'merchant', caller.merchant)
-      const { reference, description, expires_in_s: expiresIn_s } = body
-      const terms = { reference, description, expiresIn_s, manual: manualOf(body) }
-      const order = { ...terms, money: moneyOf(body) }
-      return createOrder(context, { id, name: name ?? '' }, order, claim)
+      return createOrder(context, { id, name: name ?? '' }, newOrderOf(body), claim)
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/orders', tag: TAG, scopes: ['merchant', 'operator'] },
+    summary: 'Orders, newest first',
+    query: pageQuery('ord').extend({
+      reference: text(64).optional().describe('Only the one with this reference'),
+    }),
+    answers: { 200: listOf(OrderOut) },
+    refusals: [],
+    handle: async ({ db, now }, { caller, query: { limit, cursor, reference } }) => {
+      const where = { merchant: visibleTo(caller), reference, before: cursor, limit }
+      const shown = await showOrders(db, await findOrders(db, where), now())
+      return { status: 200, body: page(shown, limit) }
     },
   }),
   endpoint({
     ...{ method: 'GET', path: '/v1/orders/:id', summary: 'An order, and whether it is paid' },
-    ...{ tag: 'Orders', scopes: ['merchant', 'person', 'chat', 'operator'] },
+    ...{ tag: TAG, scopes: ['merchant', 'person', 'chat', 'operator'] },
     params: z.strictObject({ id: idIn('ord') }),
     answers: { 200: OrderOut },
     refusals: ['not_found'],
@@ -99,7 +54,23 @@ export const orderEndpoints = [
       const order = await findOrder(context, params.id)
       const isOther = caller.scope === 'merchant' && order?.merchant !== caller.merchant
       if (order === undefined || isOther) throw new ServiceError('not_found')
-      return { status: 200, body: orderOut(order, context.now()) }
+      const [body] = await showOrders(context.db, [order], context.now())
+      return { status: 200, body }
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/orders/:id/status', tag: TAG, scopes: ['merchant'] },
+    ...{ summary: 'Say how an order stands; the chat shows it', idempotency: 'optional' },
+    params: z.strictObject({ id: idIn('ord') }),
+    body: z.strictObject({
+      status: z.enum(ORDER_MOVES),
+      description: text(140).optional().describe('For the customer to read'),
+    }),
+    answers: { 200: OrderOut },
+    refusals: ['not_found', 'order_already_paid', 'order_move_not_allowed'],
+    handle: (context, { caller, params, body, claim }) => {
+      const change = { status: body.status, description: body.description ?? null }
+      return changeStatus(context, caller.merchant, params.id, change, claim)
     },
   }),
 ]
