@@ -20,6 +20,7 @@ import { onboardingEndpoints } from './merchants/onboarding_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
 import { orderEndpoints } from './orders/routes.ts'
+import { wayEndpoints } from './orders/ways_routes.ts'
 import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
@@ -44,6 +45,7 @@ const actions = [
   ...merchantEndpoints,
   ...onboardingEndpoints,
   ...orderEndpoints,
+  ...wayEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

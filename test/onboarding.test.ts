@@ -16,27 +16,11 @@ import {
   order,
   person,
 } from './support/people.ts'
+import { draft, inReview, PROFILE } from './support/onboarding.ts'
 import { approve, together } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const WHY = { reason: 'A test' }
-const FEES = { percent: '1.4', fixed: '25', currency: 'EUR' }
-const PROFILE = {
-  ...{ legal_name: 'Café Central GmbH', registration_number: 'HRB 4711', tax_id: 'DE123456789' },
-  ...{ category: '5814', country: 'DE', street: 'Hauptstr. 1', postal_code: '10117' },
-  ...{ city: 'Berlin', upi_vpa: 'cafe.central@okbank' },
-}
-
-/** A merchant nobody has looked at yet. */
-async function draft(): Promise<Merchant> {
-  const sub = newSubject('m')
-  const body = { name: `Shop ${sub}`, alias: sub, subject: sub, fees: FEES, state: 'draft' }
-  const created = await call(OPERATOR, 'POST', '/v1/merchants', { body })
-  expect(created.status, created.text).to.equal(201)
-  expect(created.body.state).to.equal('draft')
-  return { sub, scope: 'merchant', id: created.body.id }
-}
-
 const move = (
   who: typeof OPERATOR,
   { id }: Merchant,
@@ -49,14 +33,6 @@ const activate = (shop: Merchant) => together(`/v1/merchants/${shop.id}/activate
 const newOrder = () => ({
   body: { reference: newSubject('r'), description: 'A thing', amount: '500', currency: 'EUR' },
 })
-
-async function inReview(): Promise<Merchant> {
-  const shop = await draft()
-  await tell(shop, { ...PROFILE, settlement_account: await linkedAccount(shop) })
-  const answer = await move(shop, shop, 'submit')
-  expect(answer.status, answer.text).to.equal(200)
-  return shop
-}
 
 describe('a merchant', () => {
   it('goes from draft to paid: it says who it is, and two operators look at it', async () => {

@@ -7,7 +7,8 @@ import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture, type Order } from '../orders/orders.ts'
+import { findOrder, type ManualCapture } from '../orders/orders.ts'
+import { refuseUnpayable } from '../orders/payable.ts'
 import { noPrice } from './payment.ts'
 
 export interface PaymentRequest {
@@ -81,12 +82,4 @@ async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Pr
   const price = manual === undefined ? full : noPrice(0n)
   const bought = { order: order.id, orderReusable, manual }
   return { kind: 'order', payee, price, feeSchedule: schedule.id, ...bought }
-}
-
-/** Postgres refuses it too, but for the clock: this says it before anybody's PIN is looked at. */
-function refuseUnpayable(order: Order, now: Date): void {
-  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
-  if (order.status === 'canceled') throw new ServiceError('order_canceled')
-  if (order.merchantState !== 'active') throw new ServiceError('merchant_not_active')
-  if (order.expiresAt !== null && order.expiresAt <= now) throw new ServiceError('order_expired')
 }
