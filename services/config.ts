@@ -10,6 +10,7 @@ import { integer, postgresUrl } from './config/kinds.ts'
 import { INBOX_SETTINGS } from './config/inbox.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
 import { NETTING_SETTINGS } from './config/netting.ts'
+import { ORDER_SETTINGS } from './config/orders.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
 import { PROCESS_SETTINGS } from './config/processes.ts'
@@ -35,6 +36,7 @@ export const TOPICS = {
   'Approvals, devices, quotes': APPROVAL_SETTINGS,
   Limits: LIMIT_SETTINGS,
   'Rules, risk, sanctions': { ...RULE_SETTINGS, ...RISK_SETTINGS },
+  'Orders and their QR codes': ORDER_SETTINGS,
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,
@@ -203,6 +205,7 @@ function productionFaults(config: Config): string[] {
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.SANCTIONS_URL?.startsWith('http:') === true &&
       'SANCTIONS_URL: must be https in production',
+    config.MERCHANT_REVIEW === 'off' && 'MERCHANT_REVIEW: off is refused in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

@@ -60,6 +60,11 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
     body: { percent: '2', fixed: '0', currency: 'EUR' },
   }),
+  'POST /v1/merchants/:id/activate': async () => {
+    const { id } = await merchant()
+    await call(OPERATOR, 'POST', `/v1/merchants/${id}/suspend`, { body: WHY })
+    return { path: `/v1/merchants/${id}/activate`, body: WHY }
+  },
   'POST /v1/banks/:bank/own_accounts': async () => ({
     path: '/v1/banks/north/own_accounts',
     body: { number: `OWN-${newKey().slice(-12).toUpperCase()}`, holder: 'Florin' },

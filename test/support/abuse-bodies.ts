@@ -10,7 +10,7 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  ...{ incoming_money: 'inc', reconciliation_items: 'rci' },
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -70,6 +70,10 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
   'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+  'POST /v1/merchants/:id/activate': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/return': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/suspend': [OPERATOR, WHY],
+  'POST /v1/orders/:id/status': [shop, { status: 'shipped', description: 'On its way' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
