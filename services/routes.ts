@@ -30,6 +30,7 @@ import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
+import { eventTypeEndpoints } from './webhooks/types_routes.ts'
 
 const actions = [
   ...paymentEndpoints,
@@ -51,6 +52,7 @@ const actions = [
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,
+  ...eventTypeEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

@@ -37,6 +37,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/banks/:bank/reconciliation': 'o',
   'GET /v1/currencies': 'pmoc',
   'GET /v1/devices': 'p',
+  'GET /v1/event_types': 'moc',
   'GET /v1/events': 'moc',
   'GET /v1/exchanges': 'p',
   'GET /v1/exchanges/:id': 'poc',

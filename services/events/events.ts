@@ -1,55 +1,7 @@
 /** The event log: what happened, written in the transaction in which it happened. */
 import type { Knex } from 'knex'
 import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
-
-/** The published catalogue. Each carries the object as the API shows it. */
-export const EVENT_TYPES = [
-  'account.closed',
-  'account.frozen',
-  'account.period_closed',
-  'account.unfrozen',
-  'account.updated',
-  'ledger.posted',
-  'payment.processing',
-  'payment.review',
-  'payment.authorized',
-  'payment.captured',
-  'payment.completed',
-  'payment.failed',
-  'payment.canceled',
-  'payment.expired',
-  'payment.reversed',
-  'settlement.processing',
-  'settlement.settled',
-  'settlement.failed',
-  'settlement.returned',
-  'instruction.manual',
-  'instruction.returned',
-  'bank_event.contradicted',
-  'bank_event.parked',
-  'bank_file.contradicted',
-  'incoming_money.received',
-  'incoming_money.matched',
-  'recall.manual',
-  'recall.refused',
-  'recall.returned',
-  'netting.carried',
-  'exchange.completed',
-  'reconciliation.unexplained',
-  'person.device_bound',
-  'person.device_revoked',
-  'person.erased',
-  'person.pin_changed',
-  'person.pin_locked',
-  'person.pin_reset',
-  'person.recovery_code_used',
-  'person.recovery_codes_renewed',
-  'person.totp_enrolled',
-  'person.totp_locked',
-  'person.totp_removed',
-] as const
-
-export type EventType = (typeof EVENT_TYPES)[number]
+import type { EventType } from './catalogue.ts'
 
 export interface NewEvent {
   readonly type: EventType

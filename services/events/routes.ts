@@ -4,7 +4,8 @@ import { endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
 import { idOut, publicId } from '../ids.ts'
 import { showPeople } from '../privacy/shown.ts'
-import { EVENT_TYPES, type EventRow, findEvents } from './events.ts'
+import { EVENT_TYPES } from './catalogue.ts'
+import { type EventRow, findEvents } from './events.ts'
 
 const EventOut = z
   .strictObject({
