@@ -104,6 +104,13 @@ const NUMBERS: Readonly<
     BANK_REPEATS_PERCENT: [10, '101'],
     ...{ ORPHAN_ALERT_S: [3_600, '59'], RECALL_MANUAL_AFTER_S: [1_296_000, '59'] },
   },
+  'webhooks, and streams of events': {
+    ...{ WEBHOOK_TARGETS: ['public', 'private'], WEBHOOK_PORTS: [[443, 8443], '0', '443;80'] },
+    ...{ WEBHOOK_TIMEOUT_MS: [10_000, '20001', '0'], WEBHOOK_SLOTS: [64, '3', '1001'] },
+    ...{ WEBHOOK_SLOW_SLOTS: [32, '0'], WEBHOOK_OVERLAP_S: [86_400, '604801'] },
+    ...{ WEBHOOK_FAILING_DAYS: [5, '0', '91'], WEBHOOK_LOG_DAYS: [30, '3'] },
+    ...{ EVENT_STREAMS_MAX: [200, '0'], EVENT_STREAMS_PER_CALLER: [4, '101'] },
+  },
 }
 
 /** Settings that are no number of security. */
@@ -111,6 +118,7 @@ const OTHERS = [
   ...['NODE_ENV', 'LOG_LEVEL', 'HOST', 'PORT', 'WORKER_PORT', 'REDIS_URL', 'SANDBOX', 'PUBLIC_URL'],
   ...['FILES_EVERY_MS', 'BATCH_SIZE_MAX', 'BATCH_AFTER_MS'],
   ...['WORKER_CONCURRENCY', 'SWEEP_EVERY_MS', 'TOTP_ISSUER', 'DEVICES_MAX', 'FX_QUOTE_S'],
+  'WEBHOOK_EVERY_MS',
   ...['NETTING_METHOD', 'NETTING_WINDOW_S'],
   ...['LIMITS_TIME_ZONE', 'SANCTIONS_FILE', 'SANCTIONS_URL', 'SANCTIONS_BYTES_MAX'],
   ...['SANCTIONS_NAMES_MAX', 'SEAL_EVERY_MS', 'SEAL_ORIGIN', 'SEAL_PREVIOUS_KEYS'],

@@ -207,6 +207,16 @@ export const CATALOGUE = {
     version: 1,
     summary: 'A person has no authenticator any more',
   },
+  'webhook_endpoint.disabled': {
+    object: 'WebhookEndpoint',
+    version: 1,
+    summary: 'Nothing is sent to an endpoint any more: it is gone, or fails for days',
+  },
+  'webhook_endpoint.ping': {
+    object: 'WebhookEndpoint',
+    version: 1,
+    summary: 'Its owner tries an endpoint out; only that endpoint is told',
+  },
 } as const satisfies Record<string, Announced>
 
 export type EventType = keyof typeof CATALOGUE

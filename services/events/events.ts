@@ -19,11 +19,14 @@ export interface NewEvent {
 /** Of an object that is made together with it: `recordEvent` is for all that comes later. */
 export const eventRow = (event: NewEvent): CompanionRow => rowOf(event, firstVersion(event.object))
 
-export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<void> {
-  await trx('events').insert(rowOf(event, await nextVersion(trx, event.object)))
+/** @returns its id. */
+export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<Uuid> {
+  const row = rowOf(event, await nextVersion(trx, event.object))
+  await trx('events').insert(row)
+  return row.id
 }
 
-function rowOf({ type, object, merchant, data, at }: NewEvent, version: number): CompanionRow {
+function rowOf({ type, object, merchant, data, at }: NewEvent, version: number) {
   return {
     id: eventId({ type, object, version, at }),
     type,

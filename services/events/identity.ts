@@ -21,8 +21,8 @@ export interface Transition {
 const SORTED_VERSIONS_MAX = 0xfff
 
 /**
- * UUIDv8: 48 bits of the time in milliseconds, 12 of the version, so that what happened to an object
- * sorts in its order, and 62 of a SHA-256 over object, type and version.
+ * UUIDv8: 48 bits of the time in milliseconds, 12 of the version, so that what happened to an
+ * object sorts in its order, and 62 of a SHA-256 over object, type and version.
  */
 export function eventId({ type, object, version, at }: Transition): Uuid {
   const digest = hash('sha256', `${object}\n${type}\n${version}`)
@@ -31,6 +31,12 @@ export function eventId({ type, object, version, at }: Transition): Uuid {
   const variant = '89ab'[Number.parseInt(digest[0] ?? '0', 16) & 3]
   const [first, second] = [`${time.slice(0, 8)}-${time.slice(8)}`, `8${sorted}`]
   return `${first}-${second}-${variant}${digest.slice(1, 4)}-${digest.slice(4, 16)}`
+}
+
+/** Nothing of this moment or later, whose id begins with its time, sorts before it. */
+export function firstIdAt(at: Date): Uuid {
+  const time = at.getTime().toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`
 }
 
 /**
