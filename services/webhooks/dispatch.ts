@@ -17,6 +17,7 @@ import { openPoster, type Poster } from './post.ts'
 import {
   isStuck,
   type Leased,
+  leaseOf_ms,
   newSession,
   serve,
   type Session,
@@ -24,7 +25,6 @@ import {
   type Tools,
 } from './session.ts'
 
-const LEASE_MS = 45_000
 /** An endpoint of which nothing was accepted is left alone so long. */
 const REST_MS = 15_000
 const DAY_MS = 86_400_000
@@ -127,7 +127,8 @@ function roomBeside(sessions: readonly Session[], config: Slots) {
 /** Makes endpoints with something due this worker's, those first that have waited longest. */
 async function lease(context: Context, isQuick: boolean, limit: number): Promise<Leased[]> {
   if (limit === 0) return []
-  const [now, until_ms, id] = [context.now(), performance.now() + LEASE_MS, newId()]
+  const lease_ms = leaseOf_ms(context.config)
+  const [now, until_ms, id] = [context.now(), performance.now() + lease_ms, newId()]
   const due = (db: Knex | Knex.QueryBuilder) =>
     (db as Knex)('webhook_endpoints')
       .where({ state: 'enabled', deleted_at: null, is_quick: isQuick })
@@ -139,7 +140,7 @@ async function lease(context: Context, isQuick: boolean, limit: number): Promise
   if ((await due(db).first('id')) === undefined) return []
   const rows: Omit<Leased, 'until_ms'>[] = await db('webhook_endpoints')
     .whereIn('id', due(db).select('id').forUpdate().skipLocked())
-    .update({ lease: id, leased_until: new Date(now.getTime() + LEASE_MS) })
+    .update({ lease: id, leased_until: new Date(now.getTime() + lease_ms) })
     .returning([
       ...['id', 'url', 'is_quick', 'failing_since', 'lease'],
       ...['secret_sealed', 'previous_sealed', 'previous_until'],

@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto'
 import type { Uuid } from '../../ledger/index.ts'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { eventOut } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -21,7 +22,7 @@ const READ_AT_ONCE = 32
 /** An answer within this is quick; one that takes longer than the second is not. */
 const [QUICK_MS, SLOW_MS] = [1_000, 2_000]
 /** So long before the lease ends no attempt begins: time to write down what became of the last. */
-const MARGIN_MS = 5_000
+const MARGIN_MS = 2_000
 /** By this a receiver says that it will never want anything again. */
 const GONE = 410
 
@@ -34,6 +35,10 @@ export interface Leased extends SealedSecrets {
   /** By the clock of this process, which nobody sets. */
   readonly until_ms: number
 }
+
+/** As long as two attempts that get no answer: a worker that dies keeps an endpoint no longer. */
+export const leaseOf_ms = ({ WEBHOOK_TIMEOUT_MS }: Config): number =>
+  2 * (WEBHOOK_TIMEOUT_MS + MARGIN_MS)
 
 /** How it went, as far as the endpoint as a whole is concerned. */
 export interface Session {

@@ -1,11 +1,13 @@
 /** Endpoints, deliverers and events of a test's own. */
 import { expect } from 'chai'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { newId } from '../../ledger/index.ts'
+import { type Config, inherited } from '../../services/config.ts'
 import type { EventType } from '../../services/events/catalogue.ts'
 import { recordEvent } from '../../services/events/events.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
 import { type Dispatcher, openDispatcher } from '../../services/webhooks/dispatch.ts'
-import type { Poster } from '../../services/webhooks/post.ts'
 import { call, type Who } from './api.ts'
 import type { Merchant } from './people.ts'
 import { world } from './world.ts'
@@ -30,9 +32,10 @@ export async function removeEndpoint(who: Who, { id }: Made): Promise<void> {
 }
 
 /** A worker that only delivers, and takes a turn every few milliseconds. */
-export async function startDelivering(poster?: Poster) {
+export async function startDelivering(settings: Partial<Config> = {}) {
   const { worker } = await world()
-  const dispatcher: Dispatcher = openDispatcher(worker, poster)
+  const config = { ...worker.config, ...settings }
+  const dispatcher: Dispatcher = openDispatcher({ ...worker, config })
   const over = new AbortController()
   let failure: unknown
   async function turns(): Promise<void> {
@@ -66,4 +69,42 @@ export async function happens(shop: Merchant, type: EventType = 'settlement.sett
 export async function deliveriesOf(who: Who, { id }: Made) {
   const { body } = await call(who, 'GET', `/v1/webhook_endpoints/${id}/deliveries?limit=100`)
   return body.data
+}
+
+const ROOT = new URL('../../', import.meta.url)
+
+/** A worker as it is deployed, to be killed. */
+export async function spawnWorker(settings: Readonly<Record<string, string>>) {
+  const { environment } = await world()
+  const told = { ...environment, WORKER_PORT: '0', ...settings }
+  const given = Object.entries({ ...inherited(), ...told }).filter(([, value]) => value)
+  const child = spawn(process.execPath, ['--import', 'tsx', 'services/worker.ts'], {
+    ...{ cwd: ROOT, env: Object.fromEntries(given) },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const gone = once(child, 'exit')
+  await Promise.race([
+    once(child, 'message'),
+    gone.then(([code]) => {
+      throw new Error(`the worker ended with ${code}`)
+    }),
+  ])
+  return {
+    async end(signal: 'SIGKILL' | 'SIGTERM') {
+      child.kill(signal)
+      await gone
+    },
+  }
+}
+
+/** As if all the time had passed that deliveries wait for; leases of workers stay theirs. */
+export async function letTimePass(endpoint: Made): Promise<void> {
+  const { owner } = await world()
+  await owner.raw(
+    `WITH due AS (
+       UPDATE webhook_deliveries SET next_at = now() - interval '1 s'
+        WHERE endpoint_id = :id AND state = 'waiting' AND next_at > now())
+     UPDATE webhook_endpoints SET due_at = now() - interval '1 s' WHERE id = :id`,
+    { id: uuidOf(endpoint.id) },
+  )
 }
