@@ -22,6 +22,7 @@ import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import { TrialFile } from './config/trial.ts'
+import { WEBHOOK_SETTINGS } from './config/webhooks.ts'
 import type { VaultKeys } from './vault/vault.ts'
 
 /** Every setting of the API and the worker, by topic: what they read, and what the docs list. */
@@ -43,6 +44,7 @@ export const TOPICS = {
   'What banks tell, files and batches': INBOX_SETTINGS,
   'Net settlement between banks': NETTING_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
+  'Webhooks and the stream of events': WEBHOOK_SETTINGS,
 }
 
 /** What has all that each member of the union has. */
@@ -198,6 +200,7 @@ function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
+    config.WEBHOOK_TARGETS === 'any' && 'WEBHOOK_TARGETS: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),

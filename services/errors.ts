@@ -103,10 +103,13 @@ export type ServiceErrorCode =
   | 'too_many_requests'
   | 'too_many_rules'
   | 'too_many_staff'
+  | 'too_many_webhook_endpoints'
   | 'totp_locked'
   | 'totp_not_enrolling'
   | 'totp_not_set'
   | 'unit_spoken_for'
+  | 'url_not_allowed'
+  | 'webhook_endpoint_disabled'
   | 'weak_pin'
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode

@@ -33,6 +33,9 @@ import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
+import { deliveryEndpoints } from './webhooks/deliveries_routes.ts'
+import { webhookEndpoints } from './webhooks/routes.ts'
+import { eventTypeEndpoints } from './webhooks/types_routes.ts'
 
 const actions = [
   ...paymentEndpoints,
@@ -57,6 +60,9 @@ const actions = [
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,
+  ...eventTypeEndpoints,
+  ...webhookEndpoints,
+  ...deliveryEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

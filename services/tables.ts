@@ -72,5 +72,5 @@ export const COMPANIONS = {
     'created_at',
   ],
   security_log: ['id', 'at', 'kind', 'actor', 'subject', 'request_id', 'address', 'detail'],
-  events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
+  events: ['id', 'type', 'object_id', 'version', 'merchant_id', 'data', 'created_at'],
 } as const

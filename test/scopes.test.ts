@@ -37,6 +37,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/banks/:bank/reconciliation': 'o',
   'GET /v1/currencies': 'pmoc',
   'GET /v1/devices': 'p',
+  'GET /v1/event_types': 'moc',
   'GET /v1/events': 'moc',
   'GET /v1/exchanges': 'p',
   'GET /v1/exchanges/:id': 'poc',
@@ -146,6 +147,16 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/totp/confirm': 'p',
   'POST /v1/totp/recovery_codes': 'p',
   'POST /v1/withdrawals': 'p',
+  'DELETE /v1/webhook_endpoints/:id': 'mc',
+  'GET /v1/webhook_endpoints': 'moc',
+  'GET /v1/webhook_endpoints/:id': 'moc',
+  'GET /v1/webhook_endpoints/:id/deliveries': 'moc',
+  'POST /v1/webhook_endpoints': 'mc',
+  'POST /v1/webhook_endpoints/:id/deliveries/:delivery/redeliver': 'mc',
+  'POST /v1/webhook_endpoints/:id/ping': 'mc',
+  'POST /v1/webhook_endpoints/:id/replay': 'mc',
+  'POST /v1/webhook_endpoints/:id/rotate': 'mc',
+  'PUT /v1/webhook_endpoints/:id': 'mc',
   'PUT /v1/ledger/accounts/:id/metadata': 'o',
   'PUT /v1/me': 'p',
   'PUT /v1/merchants/:id': 'mo',
@@ -192,15 +203,8 @@ const PAIRS = names.flatMap((one, at) => names.slice(at + 1).map((other) => [one
 const COMBINATIONS: readonly (readonly string[])[] = [[], ...names.map((one) => [one]), ...PAIRS]
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  ...{
-    incoming_money: 'inc',
-    instructions: 'ins',
-    bank_accounts: 'bac',
-    accounts: 'acc',
-    orders: 'ord',
-    people: 'per',
-    settlements: 'set',
-  },
+  ...{ incoming_money: 'inc', instructions: 'ins', bank_accounts: 'bac', accounts: 'acc' },
+  ...{ orders: 'ord', people: 'per', settlements: 'set', webhook_endpoints: 'whe' },
   ...{ staff: 'stf', api_keys: 'key', fx_: 'fxq', exchanges: 'exc', payments: 'pay' },
 }
 
@@ -208,7 +212,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
 function urlOf(path: string): string {
   const [, kind = 'pay'] = Object.entries(KINDS).find(([part]) => path.includes(part)) ?? []
   const url = path.replace(':alias', 'nobody.at.all').replace(':bank', 'nowhere')
-  return url.replace(':number', '999999').replace(':id', publicId(kind, newId()))
+  const other = url.replace(':number', '999999').replace(':delivery', publicId('whd', newId()))
+  return other.replace(':id', publicId(kind, newId()))
 }
 
 const NOTHING = { phoneNumber: undefined, birthdate: undefined }

@@ -133,13 +133,16 @@ export const PROBLEMS = {
   too_many_requests: [429, 'Too many of these in so short a time'],
   too_many_rules: [409, 'There are as many rules as there may be'],
   too_many_staff: [409, 'There are as many members of staff as there may be'],
+  too_many_webhook_endpoints: [409, 'There are as many webhook endpoints as there may be'],
   total_too_large: [422, 'The account cannot hold that much'],
   totp_locked: [423, 'Too many wrong codes'],
   totp_not_enrolling: [409, 'There is no authenticator to confirm, or no longer'],
   totp_not_set: [403, 'No authenticator is set'],
   unit_spoken_for: [409, 'A payment, settlement, instruction or exchange rests on it'],
   unit_too_large: [422, 'Too many transfers at once'],
+  url_not_allowed: [422, 'Webhooks may not be sent to this URL'],
   weak_pin: [422, 'The PIN is too easy to guess'],
+  webhook_endpoint_disabled: [409, 'The webhook endpoint is disabled'],
 } as const satisfies Record<ErrorCode, readonly [status: number, title: string]>
 
 export interface Problem {

@@ -1,7 +1,8 @@
 /** How a person stands right now: what may change between two requests, and is asked at each. */
 import type { Knex } from 'knex'
 import type { Question, Uuid } from '../../ledger/index.ts'
-import { type EventType, recordEvent } from '../events/events.ts'
+import type { EventType } from '../events/catalogue.ts'
+import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import type { SecurityKind } from '../security/kinds.ts'
 import { recordSecurity, type Recorder } from '../security/log.ts'

@@ -11,6 +11,7 @@ const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord' },
+  webhook_endpoints: 'whe',
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -78,6 +79,9 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+  'POST /v1/webhook_endpoints': [shop, { url: 'http://127.0.0.1:9/', types: ['payment.*'] }],
+  'PUT /v1/webhook_endpoints/:id': [shop, { state: 'disabled' }],
+  'POST /v1/webhook_endpoints/:id/replay': [shop, { from: CLOSING.through }],
   'POST /v1/sessions/revoke': [ben, { keep_this: true }],
   'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
   'DELETE /v1/me': [ada, { approval: { pin: PIN } }],
