@@ -30,7 +30,7 @@ export function crcByDivision(text: string): string {
   const bits = [...message, ...'0'.repeat(16)].map((bit) => bit === '1')
   // To start at FFFF is to turn the first 16 bits over.
   for (let n = 0; n < 16; n += 1) bits[n] = !bits[n]
-  const divisor = [...'10001000000100001'].map((bit) => bit === '1')
+  const divisor = '10001000000100001'.split('').map((bit) => bit === '1')
   for (let n = 0; n + 16 < bits.length; n += 1) {
     if (bits[n] === true)
       for (const [m, bit] of divisor.entries()) bits[n + m] = bits[n + m] !== bit
