@@ -58,6 +58,8 @@ export {
   leastWorth,
   type Money,
   percentOf,
+  type Rounding,
+  ROUNDINGS,
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
 export {
@@ -74,6 +76,7 @@ export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export { createTransfers } from './transfers.ts'
+export { turnoverOf } from './turnover.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
 export {

@@ -16,6 +16,7 @@ import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
+import { feeEndpoints } from './fees/routes.ts'
 import { onboardingEndpoints } from './merchants/onboarding_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
@@ -47,6 +48,7 @@ const actions = [
   ...sealEndpoints,
   ...merchantEndpoints,
   ...onboardingEndpoints,
+  ...feeEndpoints,
   ...orderEndpoints,
   ...wayEndpoints,
   ...nettingEndpoints,

@@ -22,8 +22,8 @@ export const COMPANIONS = {
     ...['name_check', 'created_at'],
   ],
   fee_schedules: [
-    ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
-    ...['valid_from', 'valid_to'],
+    ...['id', 'merchant_id', 'currency', 'version', 'terms', 'valid_from', 'created_by'],
+    ...['created_at', 'activated_by', 'approved_by', 'activated_at'],
   ],
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
@@ -39,6 +39,7 @@ export const COMPANIONS = {
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note_sealed'],
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
+    ...['surcharge', 'fee_at', 'fee_volume', 'fee_country', 'fee_category'],
     ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas', 'review_due_at'],
     'order_reusable',
   ],

@@ -39,6 +39,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/devices': 'p',
   'GET /v1/event_types': 'moc',
   'GET /v1/events': 'moc',
+  'GET /v1/fee_schedules': 'mo',
   'GET /v1/exchanges': 'p',
   'GET /v1/exchanges/:id': 'poc',
   'GET /v1/fx_quotes/:id': 'po',
@@ -106,6 +107,9 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/ledger/reversals': 'o',
   'POST /v1/limit_rules': 'o',
   'POST /v1/limit_rules/:id/end': 'o',
+  'POST /v1/fee_quotes': 'pmo',
+  'POST /v1/fee_schedules': 'o',
+  'POST /v1/fee_schedules/:id/activate': 'o',
   'POST /v1/merchants': 'o',
   'POST /v1/merchants/:id/activate': 'o',
   'POST /v1/merchants/:id/fee_schedules': 'o',
@@ -205,6 +209,7 @@ const COMBINATIONS: readonly (readonly string[])[] = [[], ...names.map((one) => 
 const KINDS: Readonly<Record<string, Kind>> = {
   ...{ incoming_money: 'inc', instructions: 'ins', bank_accounts: 'bac', accounts: 'acc' },
   ...{ orders: 'ord', people: 'per', settlements: 'set', webhook_endpoints: 'whe' },
+  fee_schedules: 'fee',
   ...{ staff: 'stf', api_keys: 'key', fx_: 'fxq', exchanges: 'exc', payments: 'pay' },
 }
 

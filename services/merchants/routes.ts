@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
+import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, refined } from '../fees/schedule_schema.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
 import { staffIssuer } from '../identity/staff.ts'
 import { createMerchant } from './merchants.ts'
 import { firstState } from './onboarding.ts'
-import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, priceEndpoints } from './prices_routes.ts'
 import { MERCHANT_STATES } from './standing.ts'
 import {
   findSettlement,
@@ -77,7 +77,7 @@ const merchantEndpoint = endpoint({
     alias: z.string().regex(/^[a-z0-9][a-z0-9_.]{1,31}$/),
     subject: text(64).describe('The subject of the tokens that act for the merchant'),
     issuer: text(200).optional().describe('Of those tokens; the first configured unless told'),
-    fees: FeeScheduleIn,
+    fees: refined(FeeScheduleIn),
     state: z
       .enum(['draft', 'active'])
       .optional()
@@ -86,7 +86,7 @@ const merchantEndpoint = endpoint({
   answers: { 201: MerchantOut },
   refusals: [
     ...(['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'] as const),
-    'second_person_required',
+    ...(['second_person_required', 'fee_terms_excessive'] as const),
   ],
   handle: (context, { body: { fees, subject, issuer, state: asked, ...merchant }, ...request }) => {
     const { caller, claim } = request
@@ -159,4 +159,4 @@ const settlementEndpoints = [
   }),
 ]
 
-export const merchantEndpoints = [merchantEndpoint, ...priceEndpoints, ...settlementEndpoints]
+export const merchantEndpoints = [merchantEndpoint, ...settlementEndpoints]

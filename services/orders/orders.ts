@@ -13,11 +13,9 @@ import {
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
-import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
+import { refuseUnpriced } from '../fees/order_price.ts'
 import { publicId } from '../ids.ts'
-import { priceOf } from '../merchants/fees.ts'
-import { scheduleAt } from '../merchants/merchants.ts'
 import { type MerchantState, refuseInactive } from '../merchants/standing.ts'
 import { type Line, lineOut, lineRows, linesOf, type Totals } from './lines.ts'
 import {
@@ -77,11 +75,8 @@ export async function createOrder(
   claim: Claim | undefined,
 ): Promise<Outcome> {
   const now = context.now()
-  const { amount, currency } = asked
   await refuseInactive(context.db, merchant.id)
-  const schedule = await scheduleAt(context.db, merchant.id, currency, now)
-  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  if (amount !== null) priceOf(schedule, { amount, currency })
+  await refuseUnpriced(context, { ...asked, merchant: merchant.id })
   const order: Order = {
     ...{ id: newId(), merchant: merchant.id, merchantName: merchant.name, ...asked },
     ...{ merchantState: 'active', createdAt: now, payment: undefined },

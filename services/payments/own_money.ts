@@ -20,7 +20,8 @@ import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
-import { NOT_HELD, noPrice, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_PRICED, noPrice } from './priced.ts'
 
 export interface OwnMoneyRequest {
   readonly money: Money
@@ -93,11 +94,11 @@ function newPayment(
     ...{
       bankAccount: source,
       quotas: quotasOf(uses),
-      feeSchedule: null,
       transfer: newUnitId(),
       amount,
       currency,
       ...price,
+      ...NOT_PRICED,
     },
     ...{ note: null, failure: null, createdAt: now, changedAt: now, ...NOT_HELD },
   }

@@ -74,7 +74,7 @@ export async function pay(
   { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   const { money } = request
-  const purpose = await purposeOf(context, payer, request)
+  const purpose = await purposeOf(context, payer, request, standing)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     rail: railOf(purpose, source),
@@ -234,7 +234,7 @@ function newPayment(
   { purpose, payer, source, money, note, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const { kind, payee, order, orderReusable, feeSchedule, price, manual } = purpose
+  const { kind, payee, order, orderReusable, priced, price, manual } = purpose
   const [id, now] = [newId(), context.now()]
   const isReviewed = clearance.review !== null
   const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
@@ -248,12 +248,14 @@ function newPayment(
     order,
     orderReusable,
     bankAccount: source?.id ?? null,
-    feeSchedule,
+    feeSchedule: priced?.schedule.id ?? null,
     transfer: newUnitId(),
     amount: money.amount,
     fee: price.fee,
     tax: price.tax,
     net: price.net,
+    surcharge: price.surcharge ?? 0n,
+    priced,
     currency: money.currency,
     note: note.seal(id),
     failure: null,

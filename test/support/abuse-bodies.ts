@@ -10,8 +10,8 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord' },
   webhook_endpoints: 'whe',
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -21,6 +21,7 @@ export const nobodys = (path: string) =>
   )
 
 const WHY = { reason: 'A test' }
+const LATER = '2099-01-01T00:00:00.000Z'
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
 interface Cast {
@@ -76,6 +77,9 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/merchants/:id/suspend': [OPERATOR, WHY],
   'POST /v1/orders/:id/status': [shop, { status: 'shipped', description: 'On its way' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+  'POST /v1/fee_schedules': [OPERATOR, { ...newMerchant().fees, merchant: shop.id }],
+  'POST /v1/fee_schedules/:id/activate': [OPERATOR, { valid_from: LATER }],
+  'POST /v1/fee_quotes': [shop, { amount: '1000', currency: 'EUR' }],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],

@@ -42,7 +42,7 @@ const WATCHED = {
   fx_rates: "concat_ws('|', id, rate)",
   risk_rules: "concat_ws('|', id, valid_to)",
   reviews: "concat_ws('|', id, state)",
-  fee_schedules: "concat_ws('|', id, percent, fixed)",
+  fee_schedules: "concat_ws('|', id, terms, valid_from)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
   bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
   totp: "concat_ws('|', person_id, confirmed_at)",
