@@ -89,7 +89,8 @@ describe('the fee', () => {
         factsWith({ amount: 15_000n, volume: 90_000n }),
       )
     expect(tiers('month', 'graduated')).to.deep.equal([
-      `tiers 200: 2 % of 100.00 EUR (the part of the month’s turnover up to 1000.00 EUR; ${before})`,
+      'tiers 200: 2 % of 100.00 EUR ' +
+        `(the part of the month’s turnover up to 1000.00 EUR; ${before})`,
       'tiers 60: 1 % of 50.00 EUR and 0.10 EUR ' +
         `(the part of the month’s turnover beyond 1000.00 EUR; ${before})`,
     ])
