@@ -27,7 +27,7 @@ export const COMPANIONS = {
   ],
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
-    ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures'],
+    ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures', 'splits'],
     ...['reusable', 'subtotal', 'discount', 'shipping', 'tax', 'status'],
   ],
   order_lines: [
@@ -44,6 +44,7 @@ export const COMPANIONS = {
     'order_reusable',
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
+  payment_splits: ['payment_id', 'line', 'merchant_id', 'amount'],
   settlements: [
     ...['id', 'merchant_id', 'bank_account_id', 'transfer_id', 'state', 'payments'],
     ...['gross', 'fee', 'tax', 'net', 'currency', 'created_at', 'changed_at'],

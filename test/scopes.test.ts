@@ -69,6 +69,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/orders/:id/qr': 'pmoc',
   'GET /v1/payees/:alias': 'p',
   'GET /v1/payments': 'pm',
+  'GET /v1/payments/:id/splits': 'mo',
   'GET /v1/payments/:id': 'pmoc',
   'GET /v1/payments/:id/evidence': 'po',
   'GET /v1/payments/:id/receipt': 'pm',

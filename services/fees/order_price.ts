@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Asked, pricedFacts } from './facts.ts'
 import { priceOf } from './price.ts'
+import { type Splits, splitsOf } from './splits.ts'
 import { scheduleAt } from './versions.ts'
 
 interface PricedOrder {
@@ -13,6 +14,7 @@ interface PricedOrder {
   readonly currency: Currency
   /** How it is captured; undefined where paying is all there is. */
   readonly manual?: object | undefined
+  readonly splits?: Splits | null
 }
 
 /**
@@ -39,12 +41,13 @@ export async function priceOfOrder(
 
 /**
  * Refuses an order that could not be paid from a wallet, as far as that is known before.
- * @throws {ServiceError} `fee_schedule_not_found`, `fee_exceeds_amount`.
+ * @throws {ServiceError} `fee_schedule_not_found`, `fee_exceeds_amount`, `split_exceeds_net`.
  */
 export async function refuseUnpriced(context: Context, order: PricedOrder): Promise<void> {
   const { merchant, amount, currency } = order
   if (amount !== null) {
-    await priceOfOrder(context, order, { amount, rail: 'wallet', country: null })
+    const { full } = await priceOfOrder(context, order, { amount, rail: 'wallet', country: null })
+    if (order.splits) splitsOf(order.splits, full.net)
     return
   }
   const schedule = await scheduleAt(context, merchant, currency, context.now())

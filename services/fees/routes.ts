@@ -15,6 +15,7 @@ import {
   refuseInForce,
   refusePast,
 } from './schedules.ts'
+import { splitEndpoints } from './splits_routes.ts'
 import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, refined } from './schedule_schema.ts'
 
 const ValidFrom = z.iso
@@ -107,4 +108,4 @@ const listEndpoint = endpoint({
   },
 })
 
-export const feeEndpoints = [...changeEndpoints, listEndpoint, ...quoteEndpoints]
+export const feeEndpoints = [...changeEndpoints, listEndpoint, ...quoteEndpoints, ...splitEndpoints]

@@ -15,6 +15,8 @@ import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
 import { refuseUnpriced } from '../fees/order_price.ts'
+import { refuseBeneficiaries } from '../fees/split_rows.ts'
+import type { Splits } from '../fees/splits.ts'
 import { publicId } from '../ids.ts'
 import { type MerchantState, refuseInactive } from '../merchants/standing.ts'
 import { type Line, lineOut, lineRows, linesOf, type Totals } from './lines.ts'
@@ -47,6 +49,8 @@ export interface Order extends Standing {
   readonly createdAt: Date
   /** How the money is captured once it is authorised; undefined where paying is all there is. */
   readonly manual: ManualCapture | undefined
+  /** With whom its merchant shares what is paid; null: with nobody. */
+  readonly splits: Splits | null
 }
 
 /** `one`: once, of any part, and the rest is released; `several`: until the merchant says final. */
@@ -60,7 +64,7 @@ export interface ManualCapture {
 
 export interface NewOrder extends Pick<
   Order,
-  'reference' | 'description' | 'amount' | 'currency' | 'totals' | 'reusable' | 'manual'
+  'reference' | 'description' | 'amount' | 'currency' | 'totals' | 'reusable' | 'manual' | 'splits'
 > {
   readonly lines: readonly Line[]
   /** Undefined: never. */
@@ -76,6 +80,7 @@ export async function createOrder(
 ): Promise<Outcome> {
   const now = context.now()
   await refuseInactive(context.db, merchant.id)
+  if (asked.splits !== null) await refuseBeneficiaries(context.db, merchant.id, asked.splits)
   await refuseUnpriced(context, { ...asked, merchant: merchant.id })
   const order: Order = {
     ...{ id: newId(), merchant: merchant.id, merchantName: merchant.name, ...asked },
@@ -137,7 +142,7 @@ const COLUMNS = {
   ...{ subtotal: 'subtotal', discount: 'discount', shipping: 'shipping', tax: 'orders.tax' },
   ...{ status: 'orders.status', statusDescription: 'status_description', statusAt: 'status_at' },
   ...{ createdAt: 'orders.created_at', expiresAt: 'expires_at' },
-  ...{ within_s: 'capture_within_s', partial: 'partial_captures' },
+  ...{ within_s: 'capture_within_s', partial: 'partial_captures', splits: 'orders.splits' },
   ...{ paymentId: 'payments.id', paymentState: 'payments.state' },
 }
 
@@ -181,6 +186,7 @@ const toRow = (order: Order) => ({
   capture: order.manual === undefined ? 'automatic' : 'manual',
   capture_within_s: order.manual?.within_s ?? null,
   partial_captures: order.manual?.partial ?? null,
+  splits: order.splits === null ? null : JSON.stringify(order.splits),
 })
 
 const totalsOut = ({ totals }: Order) => ({

@@ -24,6 +24,7 @@ export const orderEndpoints = [
     refusals: [
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['merchant_not_active', 'order_reference_exists', 'order_total_mismatch'] as const),
+      ...(['beneficiary_not_found', 'split_exceeds_net'] as const),
     ],
     handle: async (context, { caller, body, claim }) => {
       const { id, name } = await payeeById(context, 'merchant', caller.merchant)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { Amount, CurrencyCode, text, Timestamp } from '../http/schemas.ts'
+import { Splits } from '../fees/splits.ts'
 import { idOut } from '../ids.ts'
 import { lineOf, totalsOf } from './lines.ts'
 import type { ManualCapture, NewOrder } from './orders.ts'
@@ -70,6 +71,11 @@ export const OrderIn = z
       .enum(['none', 'one', 'several'])
       .optional()
       .describe('Whether less than all may be captured, once or several times; none if left out'),
+    splits: Splits.optional().describe('With whom the net is shared; not seen by who pays'),
+  })
+  .refine(({ splits, capture }) => splits === undefined || capture === 'automatic', {
+    path: ['splits'],
+    message: 'share what is paid at once, not what is held first',
   })
   .refine(
     ({ capture, capture_within_s, partial_captures }) =>
@@ -100,6 +106,7 @@ export function newOrderOf(body: Asked): NewOrder {
   return {
     ...{ reference, description, currency, amount, reusable, manual: manualOf(body) },
     ...madeOf(body, amount),
+    splits: body.splits ?? null,
     expiresIn_s: expires_in_s ?? (reusable ? undefined : DAY_S),
   }
 }

@@ -5,6 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { isPublicId, uuidOf } from '../ids.ts'
 import { priceOfOrder } from '../fees/order_price.ts'
 import type { Price } from '../fees/price.ts'
+import { type Split, splitsOf } from '../fees/splits.ts'
 import type { FeeSchedule, Priced } from '../fees/terms.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
@@ -36,6 +37,8 @@ export interface Purpose {
   readonly orderReusable: boolean
   /** Undefined where paying is all there is. */
   readonly manual: ManualCapture | undefined
+  /** What of the net goes on to other merchants. */
+  readonly splits: readonly Split[]
 }
 
 export const purposeOf = (
@@ -62,7 +65,7 @@ async function payPerson(
   return { kind: 'person', payee, price, priced: null, ...NO_ORDER }
 }
 
-const NO_ORDER = { order: null, orderReusable: false, manual: undefined }
+const NO_ORDER = { order: null, orderReusable: false, manual: undefined, splits: [] }
 
 async function findNamedPayee(context: Context, name: string | undefined) {
   if (name === undefined) return undefined
@@ -96,5 +99,6 @@ async function payOrder(
   if (!isSame) throw new ServiceError('order_mismatch')
   // Nothing is charged before it is captured, and then by this schedule.
   const price = manual === undefined ? full : noPrice(0n)
-  return { kind: 'order', payee, price, priced, order: order.id, orderReusable, manual }
+  const splits = order.splits === null ? [] : splitsOf(order.splits, full.net)
+  return { kind: 'order', payee, price, priced, order: order.id, orderReusable, manual, splits }
 }
