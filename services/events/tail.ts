@@ -2,7 +2,6 @@
  * The newest events of all, in the memory of a process, for everybody who follows them: one looks
  * for what is new, whoever is not behind reads that, and who is behind reads the table.
  */
-import { once } from 'node:events'
 import type { Knex } from 'knex'
 import { eventsAfter, isAfter, type Place, placeNow, type TailRow } from './order.ts'
 
@@ -22,7 +21,7 @@ export interface Tail {
 
 /** @param onError of a look that failed: the next one follows. */
 export function openTail(db: Knex, onError: (error: unknown) => void): Tail {
-  const news = new EventTarget()
+  const news = openBell()
   let [followers, closed]: [number, boolean] = [0, false]
   let kept: TailRow[] = []
   /** What comes after this is kept, up to where somebody has looked. */
@@ -37,7 +36,7 @@ export function openTail(db: Knex, onError: (error: unknown) => void): Tail {
     const dropped = Math.max(0, all.length - KEPT_MAX)
     start = all[dropped - 1] ?? start
     kept = all.slice(dropped)
-    news.dispatchEvent(new Event('news'))
+    news.ring()
   }
 
   function lookAgain(): void {
@@ -62,13 +61,34 @@ export function openTail(db: Knex, onError: (error: unknown) => void): Tail {
       return kept.filter((row) => isAfter(row, place)).slice(0, PAGE)
     },
     async wait(most_ms) {
-      const signal = AbortSignal.timeout(most_ms)
-      if (!closed) await once(news, 'news', { signal }).catch(() => {})
+      if (!closed) await news.wait(most_ms)
     },
     isClosed: () => closed,
     close() {
       closed = true
-      news.dispatchEvent(new Event('news'))
+      news.ring()
+    },
+  }
+}
+
+/** Wakes all who wait. */
+function openBell() {
+  let waiting = new Set<() => void>()
+  return {
+    wait: (most_ms: number) =>
+      new Promise<void>((resolve) => {
+        const end = () => {
+          clearTimeout(timeout)
+          waiting.delete(end)
+          resolve()
+        }
+        const timeout = setTimeout(end, most_ms)
+        waiting.add(end)
+      }),
+    ring(): void {
+      const all = waiting
+      waiting = new Set()
+      for (const one of all) one()
     },
   }
 }

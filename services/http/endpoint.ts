@@ -76,7 +76,7 @@ export interface Request<S extends Scope, P, Q, B> {
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
   /** The last event that was read, of who goes on with a stream. */
-  readonly lastEventId: string | undefined
+  readonly lastEventId?: string | undefined
   /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
   readonly address: string
 }

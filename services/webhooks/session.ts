@@ -77,8 +77,7 @@ export interface Tools {
 /** Delivers what is due, until nothing is, the lease ends, or it is to be served differently. */
 export async function serve(context: Context, tools: Tools, session: Session): Promise<void> {
   const { endpoint, running } = session
-  const inHand = new Set<Uuid>()
-  let [queue, reading]: [Due[], Promise<void> | undefined] = [[], undefined]
+  const due = openDue(context, endpoint.id)
   const stopAt_ms = endpoint.until_ms - context.config.WEBHOOK_TIMEOUT_MS - MARGIN_MS
 
   const isOver = () =>
@@ -87,29 +86,18 @@ export async function serve(context: Context, tools: Tools, session: Session): P
     session.isQuick !== endpoint.is_quick ||
     performance.now() > stopAt_ms
 
-  async function read(): Promise<void> {
-    const asked = { now: context.now(), inHand, limit: READ_AT_ONCE }
-    queue = await findDue(context.db, endpoint.id, asked)
-    for (const { delivery } of queue) inHand.add(delivery)
-    reading = undefined
-  }
-
-  async function next(): Promise<Due | undefined> {
-    if (isOver()) return undefined
-    if (queue.length === 0) await (reading ??= read())
-    return queue.shift()
-  }
+  const next = async () => (isOver() ? undefined : due.next())
 
   async function work(): Promise<void> {
-    for (let due = await next(); due !== undefined; due = await next()) {
-      running.set(due.delivery, performance.now())
+    for (let one = await next(); one !== undefined; one = await next()) {
+      running.set(one.delivery, performance.now())
       try {
-        await deliver(context, tools, session, due)
+        await deliver(context, tools, session, one)
       } finally {
-        running.delete(due.delivery)
-        inHand.delete(due.delivery)
+        running.delete(one.delivery)
+        due.done(one)
       }
-      if (queue.length > 0) widen()
+      if (due.isMore()) widen()
     }
   }
 
@@ -131,6 +119,25 @@ export async function serve(context: Context, tools: Tools, session: Session): P
 
   begin()
   for (const one of works) await one
+}
+
+/** What is due for the endpoint, read many at once, and none twice while it is in hand. */
+function openDue({ db, now }: Context, endpoint: Uuid) {
+  const inHand = new Set<Uuid>()
+  let [queue, reading]: [Due[], Promise<void> | undefined] = [[], undefined]
+  async function read(): Promise<void> {
+    queue = await findDue(db, endpoint, { now: now(), inHand, limit: READ_AT_ONCE })
+    for (const { delivery } of queue) inHand.add(delivery)
+    reading = undefined
+  }
+  return {
+    async next(): Promise<Due | undefined> {
+      if (queue.length === 0) await (reading ??= read())
+      return queue.shift()
+    },
+    done: ({ delivery }: Due) => inHand.delete(delivery),
+    isMore: () => queue.length > 0,
+  }
 }
 
 async function deliver(context: Context, tools: Tools, session: Session, due: Due): Promise<void> {
