@@ -52,7 +52,6 @@ export async function layOut(
     ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
-    // Receivers on this machine may be tried out.
     WEBHOOK_TARGETS: 'any',
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
