@@ -18,6 +18,7 @@ await runProcess('florin_api', async (context) => {
   return {
     async drain() {
       server.close()
+      context.tail.close()
       server.closeIdleConnections()
       await once(server, 'close')
     },

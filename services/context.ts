@@ -18,6 +18,7 @@ import { openPinKeys, type PinKeys } from './identity/pin_keys.ts'
 import { type Standing, STANDINGS } from './identity/standing.ts'
 import { openCalendar } from './limits/calendar.ts'
 import { type LimitRule, loadRules } from './limits/rules.ts'
+import { openTail, type Tail } from './events/tail.ts'
 import { openSubjects, type Subject } from './identity/subjects.ts'
 import type { Load } from './loader.ts'
 import { type Memory, openMemory } from './memory.ts'
@@ -74,6 +75,8 @@ export interface Context {
   readonly watch: Watch
   /** The request that is being answered; the edge sets it. */
   readonly origin?: Origin
+  /** The newest events, for who follows them. */
+  readonly tail: Tail
   /** Seals what whoever holds the database alone must not read. */
   readonly vault: Vault
   readonly log: Logger
@@ -133,6 +136,7 @@ export function openContext(options: ContextOptions): Context {
       queueMax: config.PIN_QUEUE_MAX,
     }),
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
+    tail: openTail(db, (error) => log.warn({ err: error }, 'events')),
     memory: openMemory(MEMORY_ENTRIES_MAX, now),
     vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
     watch: openWatch({

@@ -40,6 +40,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/event_types': 'moc',
   'GET /v1/events': 'moc',
   'GET /v1/fee_schedules': 'mo',
+  'GET /v1/events/stream': 'moc',
   'GET /v1/exchanges': 'p',
   'GET /v1/exchanges/:id': 'poc',
   'GET /v1/fx_quotes/:id': 'po',
@@ -217,7 +218,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** Of things that are not there, so that whoever is let in changes nothing. */
 function urlOf(path: string): string {
   const [, kind = 'pay'] = Object.entries(KINDS).find(([part]) => path.includes(part)) ?? []
-  const url = path.replace(':alias', 'nobody.at.all').replace(':bank', 'nowhere')
+  // A stream of no type ends before it begins.
+  const ending = path.replace('/stream', '/stream?types=none')
+  const url = ending.replace(':alias', 'nobody.at.all').replace(':bank', 'nowhere')
   const other = url.replace(':number', '999999').replace(':delivery', publicId('whd', newId()))
   return other.replace(':id', publicId(kind, newId()))
 }

@@ -252,3 +252,11 @@ export const CATALOGUE = {
 export type EventType = keyof typeof CATALOGUE
 
 export const EVENT_TYPES = Object.keys(CATALOGUE) as readonly EventType[]
+
+export const isKnownFilter = (filter: string): boolean =>
+  filter === '*' || EVENT_TYPES.some((type) => filtersOf(type).includes(filter))
+
+/** What somebody may list to be told of such an event. */
+export const filtersOf = (type: EventType): readonly string[] => [
+  ...[type, `${type.slice(0, type.indexOf('.'))}.*`, '*'],
+]

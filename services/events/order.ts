@@ -35,3 +35,30 @@ export async function eventsAfter(
     ...{ transaction: of, id: event.id, merchant, event },
   }))
 }
+
+/** No event is after it that is there already. */
+const LAST_ID: Uuid = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/** Behind all that `eventsAfter` could answer with at this moment. */
+export async function placeNow(db: Knex): Promise<Place> {
+  const { rows } = await db.raw<{ rows: [{ transaction: bigint }] }>(
+    `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction`,
+  )
+  return { transaction: rows[0].transaction, id: LAST_ID }
+}
+
+/** The place of an event; of the newest one where none is named. Undefined where there is none. */
+export async function placeOf(
+  db: Knex,
+  { id, merchant }: { readonly id?: Uuid | undefined; readonly merchant: Uuid | undefined },
+): Promise<Place | undefined> {
+  const query = db('events').orderBy('id', 'desc')
+  void query.whereRaw('transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint')
+  if (id !== undefined) void query.where({ id })
+  if (merchant !== undefined) void query.where({ merchant_id: merchant })
+  return query.first({ transaction: 'transaction_id', id: 'id' })
+}
+
+/** Whether `one` comes after `other`. */
+export const isAfter = (one: Place, other: Place): boolean =>
+  one.transaction === other.transaction ? one.id > other.id : one.transaction > other.transaction

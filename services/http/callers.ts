@@ -66,7 +66,7 @@ async function tokenCaller(
   const { issuer, subject, jti, known: told } = token
   const session = { issuer, subject, jti }
   const granted = token.rights.get(scope) ?? new Set<Right>()
-  const called = { session, rights: granted }
+  const called = { session, rights: granted, expiresAt_s: token.expiresAt }
   if (scope === 'person') {
     if (context.config.DPOP === 'required' && token.boundTo === undefined) {
       throw new ServiceError('invalid_dpop_proof')

@@ -26,6 +26,8 @@ interface Session {
 
 interface Called {
   readonly session: Session
+  /** Seconds since 1970, where the credential says so itself. */
+  readonly expiresAt_s?: number
   /** What the credential allows in this role. */
   readonly rights: ReadonlySet<Right>
 }
@@ -73,6 +75,8 @@ export interface Request<S extends Scope, P, Q, B> {
   readonly claim: Claim | undefined
   /** As the client chose it; empty where none is needed and none was given. */
   readonly idempotencyKey: string
+  /** The last event that was read, of who goes on with a stream. */
+  readonly lastEventId?: string | undefined
   /** Where it comes from: an IPv4 address, or the network of an IPv6 one. */
   readonly address: string
 }
@@ -91,8 +95,8 @@ export type Reply =
 export interface Streamed {
   readonly status: number
   readonly contentType: string
-  /** What a browser would save it as. */
-  readonly fileName: string
+  /** What a browser would save it as; undefined for what goes on for as long as anybody reads. */
+  readonly fileName: string | undefined
   /** Ended early when the client goes away. When it throws, the answer breaks off. */
   readonly stream: AsyncIterable<string>
 }

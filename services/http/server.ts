@@ -178,7 +178,7 @@ interface Edge {
 function openEdge(context: Context): Edge {
   const rates = openRates(context.config, context.now)
   return {
-    ...{ once: openOnce(context), streams: openStreams(), rates },
+    ...{ once: openOnce(context), streams: openStreams(context.config), rates },
     ...{ strangers: openStrangers(rates), guesses: openGuesses(context) },
   }
 }
@@ -212,7 +212,8 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     const sent = { params: given.params, query: given.query, body: json }
     const idempotencyKey = key ?? ''
     const asking = { caller, params, query, body, sent, upload }
-    const request = { ...asking, claim, address, idempotencyKey }
+    const lastEventId = ctx.get('Last-Event-ID') || undefined
+    const request = { ...asking, claim, address, idempotencyKey, lastEventId }
     const asked = { ...context, origin }
     // Looked up together with the answer, if there is one: a request waits for one round trip.
     const admission = caller.scope === 'person' ? caller.standing : undefined

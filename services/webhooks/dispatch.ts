@@ -2,9 +2,9 @@
  * Hands endpoints to sessions. Postgres is the queue: what is due is found there, whoever has made
  * it due, and a worker that dies loses nothing but the time until its leases end.
  *
- * Receivers that answer quickly share the slots; those that are slow, failing or new have a few of
- * their own, one each. One that was quick and hangs is not counted any more after two seconds. So
- * who hangs is in nobody's way but that of others who do.
+ * Receivers that answer quickly share the slots, one each until they have answered; those that are
+ * slow, failing or new have a few of their own. One that was quick and hangs is not counted after
+ * half a second. So who hangs is in nobody’s way but that of others who do.
  */
 import type { Knex } from 'knex'
 import { newId, type Uuid } from '../../ledger/index.ts'
@@ -21,7 +21,6 @@ import {
   newSession,
   serve,
   type Session,
-  SLOTS_OF_QUICK,
   type Tools,
 } from './session.ts'
 
@@ -55,8 +54,10 @@ export function openDispatcher(
 ): Dispatcher {
   let closing = false
   const isClosing = () => closing
-  const tools = { poster, record: openRecorder(context.db), isClosing }
-  const desk: Desk = { context, tools, sessions: new Map(), ended: { arrived: 0, failed: 0 } }
+  const sessions: Desk['sessions'] = new Map()
+  const room = () => roomBeside([...sessions.keys()], context.config).quick
+  const tools = { poster, record: openRecorder(context.db), isClosing, room }
+  const desk: Desk = { context, tools, sessions, ended: { arrived: 0, failed: 0 } }
   return {
     async run() {
       for (let batch = 0; batch < BATCHES_MAX && !isClosing(); batch += 1) {
@@ -112,14 +113,14 @@ interface Slots {
   readonly WEBHOOK_SLOW_SLOTS: number
 }
 
-/** How many more endpoints of each kind may be begun. */
+/** How many more slots of each kind there are. */
 function roomBeside(sessions: readonly Session[], config: Slots) {
-  const quick = sessions.filter(({ slots }) => slots > 1)
-  const used = SLOTS_OF_QUICK * quick.filter((one) => !isStuck(one)).length
-  const left = config.WEBHOOK_SLOTS - used
-  const leftInAll = STUCK_FACTOR * config.WEBHOOK_SLOTS - SLOTS_OF_QUICK * quick.length
+  const quick = sessions.filter(({ endpoint }) => endpoint.is_quick)
+  const slotsOf = (some: readonly Session[]) => some.reduce((sum, { slots }) => sum + slots, 0)
+  const left = config.WEBHOOK_SLOTS - slotsOf(quick.filter((one) => !isStuck(one)))
+  const leftInAll = STUCK_FACTOR * config.WEBHOOK_SLOTS - slotsOf(quick)
   return {
-    quick: Math.max(0, Math.floor(Math.min(left, leftInAll) / SLOTS_OF_QUICK)),
+    quick: Math.max(0, Math.min(left, leftInAll)),
     slow: Math.max(0, config.WEBHOOK_SLOW_SLOTS - (sessions.length - quick.length)),
   }
 }

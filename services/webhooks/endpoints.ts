@@ -3,7 +3,6 @@ import type { Knex } from 'knex'
 import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { type EventType, EVENT_TYPES } from '../events/catalogue.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import type { SecurityKind } from '../security/kinds.ts'
@@ -50,14 +49,6 @@ export type Owner = { readonly merchant_id?: Uuid | null }
 
 /** How many an owner may have. */
 const ENDPOINTS_MAX = 16
-
-export const isKnownFilter = (filter: string): boolean =>
-  filter === '*' || EVENT_TYPES.some((type) => filtersOf(type).includes(filter))
-
-/** What an endpoint may list to be told of such an event. */
-export const filtersOf = (type: EventType): readonly string[] => [
-  ...[type, `${type.slice(0, type.indexOf('.'))}.*`, '*'],
-]
 
 const place = (row: Uuid, column: 'secret_sealed' | 'previous_sealed') => ({
   ...{ table: 'webhook_endpoints', row, column },

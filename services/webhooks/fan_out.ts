@@ -5,10 +5,9 @@
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
-import type { EventType } from '../events/catalogue.ts'
+import { type EventType, filtersOf } from '../events/catalogue.ts'
 import { eventsAfter, type Place, type TailRow } from '../events/order.ts'
 import { enqueue, type NewDelivery } from './deliveries.ts'
-import { filtersOf } from './endpoints.ts'
 
 /** Events of one transaction. */
 const BATCH = 1_000

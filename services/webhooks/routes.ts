@@ -1,5 +1,6 @@
 /** Webhook endpoints over HTTP: where somebody wants to be told what happens. */
 import { z } from 'zod'
+import { isKnownFilter } from '../events/catalogue.ts'
 import { endpoint, type CallerOf } from '../http/endpoint.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
@@ -11,7 +12,6 @@ import {
   endpointOut,
   findEndpoint,
   findEndpoints,
-  isKnownFilter,
   type Issued,
   type Owner,
   removeEndpoint,

@@ -16,11 +16,13 @@ import { delayAfter_ms } from './schedule.ts'
 import { signedHeaders } from './signature.ts'
 
 /** Of one endpoint at the same time; a slow or unknown one gets one. */
-export const SLOTS_OF_QUICK = 4
+const SLOTS_OF_QUICK = 4
 /** Due deliveries that are read at once. */
 const READ_AT_ONCE = 32
 /** An answer within this is quick; one that takes longer than the second is not. */
 const [QUICK_MS, SLOW_MS] = [1_000, 2_000]
+/** Who has not answered by then is waited for, and not counted. */
+const STUCK_MS = 500
 /** So long before the lease ends no attempt begins: time to write down what became of the last. */
 const MARGIN_MS = 2_000
 /** By this a receiver says that it will never want anything again. */
@@ -43,7 +45,8 @@ export const leaseOf_ms = ({ WEBHOOK_TIMEOUT_MS }: Config): number =>
 /** How it went, as far as the endpoint as a whole is concerned. */
 export interface Session {
   readonly endpoint: Leased
-  readonly slots: number
+  /** One until it has answered quickly, in this session too. */
+  slots: number
   arrived: number
   failed: number
   isQuick: boolean
@@ -55,26 +58,26 @@ export interface Session {
 
 export const newSession = (endpoint: Leased): Session => ({
   endpoint,
-  slots: endpoint.is_quick ? SLOTS_OF_QUICK : 1,
-  ...{ arrived: 0, failed: 0, isQuick: endpoint.is_quick, isGone: false },
+  ...{ slots: 1, arrived: 0, failed: 0, isQuick: endpoint.is_quick, isGone: false },
   ...{ failingSince: endpoint.failing_since, running: new Map() },
 })
 
-/** Whether what it waits for has taken longer than a quick receiver takes. */
+/** Whether something it waits for takes longer than it usually does. */
 export const isStuck = ({ running }: Session): boolean =>
-  [...running.values()].some((since) => performance.now() - since > SLOW_MS)
+  [...running.values()].some((since) => performance.now() - since > STUCK_MS)
 
 export interface Tools {
   readonly poster: Poster
   readonly record: (outcome: Outcome) => Promise<void>
   readonly isClosing: () => boolean
+  /** For so many more slots of receivers that answer quickly. */
+  readonly room: () => number
 }
 
 /** Delivers what is due, until nothing is, the lease ends, or it is to be served differently. */
 export async function serve(context: Context, tools: Tools, session: Session): Promise<void> {
-  const { endpoint, slots, running } = session
-  const inHand = new Set<Uuid>()
-  let [queue, reading]: [Due[], Promise<void> | undefined] = [[], undefined]
+  const { endpoint, running } = session
+  const due = openDue(context, endpoint.id)
   const stopAt_ms = endpoint.until_ms - context.config.WEBHOOK_TIMEOUT_MS - MARGIN_MS
 
   const isOver = () =>
@@ -83,32 +86,58 @@ export async function serve(context: Context, tools: Tools, session: Session): P
     session.isQuick !== endpoint.is_quick ||
     performance.now() > stopAt_ms
 
-  async function read(): Promise<void> {
-    const asked = { now: context.now(), inHand, limit: READ_AT_ONCE }
-    queue = await findDue(context.db, endpoint.id, asked)
-    for (const { delivery } of queue) inHand.add(delivery)
-    reading = undefined
-  }
-
-  async function next(): Promise<Due | undefined> {
-    if (isOver()) return undefined
-    if (queue.length === 0) await (reading ??= read())
-    return queue.shift()
-  }
+  const next = async () => (isOver() ? undefined : due.next())
 
   async function work(): Promise<void> {
-    for (let due = await next(); due !== undefined; due = await next()) {
-      running.set(due.delivery, performance.now())
+    for (let one = await next(); one !== undefined; one = await next()) {
+      running.set(one.delivery, performance.now())
       try {
-        await deliver(context, tools, session, due)
+        await deliver(context, tools, session, one)
       } finally {
-        running.delete(due.delivery)
-        inHand.delete(due.delivery)
+        running.delete(one.delivery)
+        due.done(one)
       }
+      if (due.isMore()) widen()
     }
   }
 
-  await Promise.all(Array.from({ length: slots }, work))
+  /** There is more, and the receiver is as quick as it was: it may have more at a time. */
+  function widen(): void {
+    const mayBeMore = session.slots < SLOTS_OF_QUICK && !isOver() && endpoint.is_quick
+    if (!mayBeMore || session.arrived === 0 || tools.room() === 0) return
+    session.slots += 1
+    begin()
+  }
+
+  const works: Promise<void>[] = []
+  function begin(): void {
+    const one = work()
+    // Whoever waits for it hears of it.
+    one.catch(() => {})
+    works.push(one)
+  }
+
+  begin()
+  for (const one of works) await one
+}
+
+/** What is due for the endpoint, read many at once, and none twice while it is in hand. */
+function openDue({ db, now }: Context, endpoint: Uuid) {
+  const inHand = new Set<Uuid>()
+  let [queue, reading]: [Due[], Promise<void> | undefined] = [[], undefined]
+  async function read(): Promise<void> {
+    queue = await findDue(db, endpoint, { now: now(), inHand, limit: READ_AT_ONCE })
+    for (const { delivery } of queue) inHand.add(delivery)
+    reading = undefined
+  }
+  return {
+    async next(): Promise<Due | undefined> {
+      if (queue.length === 0) await (reading ??= read())
+      return queue.shift()
+    },
+    done: ({ delivery }: Due) => inHand.delete(delivery),
+    isMore: () => queue.length > 0,
+  }
 }
 
 async function deliver(context: Context, tools: Tools, session: Session, due: Due): Promise<void> {

@@ -1,0 +1,76 @@
+/**
+ * Events as they happen, as Server-Sent Events. Each is made when the one before it has been read:
+ * a slow reader waits in the table, not in memory. Source: WHATWG HTML, section 9.2.
+ */
+import type { Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { publicId } from '../ids.ts'
+import { showPeople } from '../privacy/shown.ts'
+import type { EventType } from './catalogue.ts'
+import { eventOut } from './events.ts'
+import { type Place, placeNow, placeOf, type TailRow } from './order.ts'
+
+/** So often at least something is said, so that whoever listens knows that we are there. */
+const HEARTBEAT_MS = 15_000
+
+export interface Following {
+  /** Whose events; undefined for all. */
+  readonly merchant: Uuid | undefined
+  /** The last event that was read; undefined to begin now. */
+  readonly last: Uuid | undefined
+  readonly isWanted: (type: EventType) => boolean
+  /** How long it may last. */
+  readonly most_ms: number
+}
+
+/** @throws {ServiceError} `not_found` for a last event that is none of theirs. */
+export async function followEvents(
+  context: Context,
+  following: Following,
+): Promise<AsyncGenerator<string>> {
+  const { db } = context
+  const { merchant, last } = following
+  // Before the newest: what happens between the two is told.
+  const now = await placeNow(db)
+  const place = await placeOf(db, { id: last, merchant })
+  if (last !== undefined && place === undefined) throw new ServiceError('not_found')
+  return told(context, following, last === undefined ? now : (place ?? now), place)
+}
+
+async function* told(
+  context: Context,
+  { merchant, isWanted, most_ms }: Following,
+  from: Place,
+  known: Place | undefined,
+): AsyncGenerator<string> {
+  const { tail } = context
+  const until_ms = performance.now() + most_ms
+  const isMine = (row: TailRow) => merchant === undefined || row.merchant === merchant
+  const leave = await tail.follow()
+  try {
+    // Who loses the connection before anything has happened can say from where to go on.
+    const since = known === undefined ? '' : `id: ${publicId('evt', known.id)}\n`
+    yield `retry: 1000\n${since}\n`
+    let place = from
+    while (performance.now() < until_ms && !tail.isClosed()) {
+      const rows = await tail.after(place)
+      for (const row of rows) {
+        if (isMine(row) && isWanted(row.event.type)) yield await textOf(context, row)
+        place = row
+      }
+      if (rows.length > 0) continue
+      const wait_ms = Math.min(HEARTBEAT_MS, until_ms - performance.now())
+      const started = performance.now()
+      await tail.wait(Math.max(1, Math.ceil(wait_ms)))
+      if (performance.now() - started >= HEARTBEAT_MS - 1) yield ':\n\n'
+    }
+  } finally {
+    leave()
+  }
+}
+
+async function textOf(context: Context, { id, event }: TailRow): Promise<string> {
+  const data = await showPeople(context, JSON.stringify(eventOut(event)))
+  return `id: ${publicId('evt', id)}\ndata: ${data}\n\n`
+}
