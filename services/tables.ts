@@ -14,7 +14,11 @@ const EXCHANGE_TERMS = [
  * The tables whose rows commit in the group with the money, in writing order, and their columns.
  */
 export const COMPANIONS = {
-  merchants: ['id', 'subject', 'name', 'state', 'state_at', 'created_at'],
+  merchants: [
+    ...['id', 'subject', 'name', 'state', 'state_at', 'created_at', 'legal_name'],
+    ...['registration_number', 'tax_id', 'category', 'country', 'street', 'postal_code', 'city'],
+    ...['upi_vpa', 'pix_key', 'pix_key_type'],
+  ],
   merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [

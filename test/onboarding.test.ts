@@ -7,6 +7,7 @@ import { firstState, refuseMove } from '../services/merchants/onboarding.ts'
 import { MERCHANT_STATES } from '../services/merchants/standing.ts'
 import { expectProblem, unchanged } from './support/abuse.ts'
 import { call, newSubject } from './support/api.ts'
+import { readChecked } from './support/emvco-reader.ts'
 import { eventsOf, payOrder } from './support/held.ts'
 import {
   linkedAccount,
@@ -129,6 +130,28 @@ describe('a merchant', () => {
     expect(body.data.find(({ id }: { id: string }) => id === shop.id)).to.deep.equal(own.body)
     const states = new Set(body.data.map(({ state }: { state: string }) => state))
     expect([...states]).to.deep.equal(['review'])
+  })
+})
+
+describe('what an operator knows of a merchant already', () => {
+  it('is said when it is taken on, and is all that a QR code needs', async () => {
+    const sub = newSubject('m')
+    const fees = { percent: '1.4', fixed: '25', currency: 'EUR' }
+    const body = { name: 'Shop', alias: sub, subject: sub, fees, profile: PROFILE }
+    const key = { pix_key: 'a@b.br' }
+    const half = { ...body, profile: key }
+    expectProblem(
+      await call(OPERATOR, 'POST', '/v1/merchants', { body: half }),
+      400,
+      'invalid_request',
+    )
+    const { id, state } = (await call(OPERATOR, 'POST', '/v1/merchants', { body })).body
+    expect(state).to.equal('active')
+    const shop = { sub, scope: 'merchant', id }
+    const known = (await call(shop, 'GET', `/v1/merchants/${id}`)).body
+    expect(known).to.deep.include({ ...PROFILE, missing: ['settlement_account'] })
+    const path = `/v1/orders/${await order(shop, '500')}/qr?kind=emvco&format=text`
+    expect(readChecked((await call(shop, 'GET', path)).text).get('52')).to.equal('5814')
   })
 })
 

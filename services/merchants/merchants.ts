@@ -8,6 +8,9 @@ import { firstSchedule, type NewFeeSchedule, refuseExcessive } from '../fees/sch
 import { publicId } from '../ids.ts'
 import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
 import { securityCompanion } from '../security/log.ts'
+import type { Profile } from './profile.ts'
+
+type FirstProfile = Partial<Omit<Profile, 'settlement_account_id'>>
 
 export interface NewMerchant {
   readonly name: string
@@ -18,6 +21,8 @@ export interface NewMerchant {
   readonly by: string
   readonly fees: NewFeeSchedule
   readonly state: 'draft' | 'active'
+  /** What is known of it already. */
+  readonly profile: FirstProfile
 }
 
 /** Records the merchant with its alias and its first fee schedule. */
@@ -28,7 +33,7 @@ export async function createMerchant(
 ): Promise<Outcome> {
   const now = context.now()
   const id = newId()
-  const { name, alias, staff, by, fees, state } = merchant
+  const { name, alias, staff, by, fees, state, profile } = merchant
   const { issuer, subject } = staff
   await refuseTakenSubject(context, staff)
   refuseExcessive(fees)
@@ -47,7 +52,7 @@ export async function createMerchant(
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
-        merchants: [{ id, subject, name, state, state_at: now, created_at: now }],
+        merchants: [{ ...profile, id, subject, name, state, state_at: now, created_at: now }],
         merchant_staff: [{ merchant_id: id, issuer, subject, created_by: by, created_at: now }],
         aliases: [{ alias, merchant_id: id }],
         fee_schedules: [schedule.row],

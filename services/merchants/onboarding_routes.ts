@@ -34,9 +34,25 @@ const SHAPES = {
   pix_key_type: z.enum(PIX_KEY_TYPES),
 }
 
-const shown = Object.fromEntries(
+/** Each may be null: not known. */
+const PROFILE_FIELDS = Object.fromEntries(
   Object.entries(SHAPES).map(([name, shape]) => [name, shape.nullable()]),
 ) as { [Name in keyof typeof SHAPES]: z.ZodNullable<(typeof SHAPES)[Name]> }
+
+interface PixKey {
+  readonly pix_key?: string | null | undefined
+  readonly pix_key_type?: string | null | undefined
+}
+
+const hasKeyWithKind = ({ pix_key, pix_key_type }: PixKey): boolean =>
+  ((pix_key ?? null) === null) === ((pix_key_type ?? null) === null)
+const KIND_OF_KEY = { path: ['pix_key_type'], message: 'goes with a key' }
+
+/** What an operator may say of a merchant when taking it on; it has linked no account yet. */
+export const FirstProfile = z
+  .strictObject(PROFILE_FIELDS)
+  .partial()
+  .refine(hasKeyWithKind, KIND_OF_KEY)
 
 const MerchantProfile = z
   .strictObject({
@@ -46,7 +62,7 @@ const MerchantProfile = z
     state: z.enum(MERCHANT_STATES),
     state_reason: z.string().nullable(),
     state_at: Timestamp.nullable(),
-    ...shown,
+    ...PROFILE_FIELDS,
     settlement_account: z
       .strictObject({ id: idOut('bac'), name_check: z.string().describe('What the bank said') })
       .nullable(),
@@ -57,19 +73,12 @@ const MerchantProfile = z
 
 const ProfileIn = z
   .strictObject({
-    ...shown,
+    ...PROFILE_FIELDS,
     settlement_account: idIn('bac').nullable().describe('Of those it has linked'),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, 'says nothing that would change')
-  .refine(
-    ({ pix_key, pix_key_type }) =>
-      ((pix_key ?? null) === null) === ((pix_key_type ?? null) === null),
-    {
-      path: ['pix_key_type'],
-      message: 'goes with a key',
-    },
-  )
+  .refine(hasKeyWithKind, KIND_OF_KEY)
 
 function changeOf({ settlement_account: account, ...said }: z.output<typeof ProfileIn>) {
   const settled = account === undefined ? {} : { settlement_account_id: account }

@@ -7,8 +7,9 @@ import { type Caller, endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut, publicId } from '../ids.ts'
 import { staffIssuer } from '../identity/staff.ts'
-import { createMerchant } from './merchants.ts'
+import { createMerchant, type NewMerchant } from './merchants.ts'
 import { firstState } from './onboarding.ts'
+import { FirstProfile } from './onboarding_routes.ts'
 import { MERCHANT_STATES } from './standing.ts'
 import {
   findSettlement,
@@ -78,6 +79,7 @@ const merchantEndpoint = endpoint({
     subject: text(64).describe('The subject of the tokens that act for the merchant'),
     issuer: text(200).optional().describe('Of those tokens; the first configured unless told'),
     fees: refined(FeeScheduleIn),
+    profile: FirstProfile.optional().describe('What is known of it already'),
     state: z
       .enum(['draft', 'active'])
       .optional()
@@ -88,11 +90,14 @@ const merchantEndpoint = endpoint({
     ...(['alias_taken', 'merchant_subject_exists', 'currency_unknown', 'issuer_unknown'] as const),
     ...(['second_person_required', 'fee_terms_excessive'] as const),
   ],
-  handle: (context, { body: { fees, subject, issuer, state: asked, ...merchant }, ...request }) => {
-    const { caller, claim } = request
-    const state = firstState(context.config, asked)
-    const staff = { issuer: staffIssuer(context.config, issuer), subject }
-    const taken = { ...merchant, staff, by: caller.subject, fees: newScheduleOf(fees), state }
+  handle: (context, { body, caller, claim }) => {
+    const { fees, subject, issuer, profile = {}, state: asked, ...named } = body
+    const taken = {
+      ...{ ...named, by: caller.subject, fees: newScheduleOf(fees) },
+      staff: { issuer: staffIssuer(context.config, issuer), subject },
+      state: firstState(context.config, asked),
+      profile: profile as NewMerchant['profile'],
+    }
     return createMerchant(context, taken, claim)
   },
 })
