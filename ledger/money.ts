@@ -70,11 +70,26 @@ export function scaleOf(currency: Currency): number {
  * @param percent a decimal number as text, so that it is exact: '1.4' is 1.4 %.
  */
 export function percentOf(amount: bigint, percent: string, rounding: Rounding): bigint {
-  const point = percent.indexOf('.')
-  if (point < 0) return rounded(amount * BigInt(percent), 100n, rounding)
-  const part = percent.slice(point + 1)
-  const over = BigInt(percent.slice(0, point) + part)
-  return rounded(amount * over, 100n * 10n ** BigInt(part.length), rounding)
+  const { over, under } = FRACTIONS.get(percent) ?? fractionOf(percent)
+  return rounded(amount * over, under, rounding)
+}
+
+interface Fraction {
+  readonly over: bigint
+  readonly under: bigint
+}
+
+/** Percentages that were read lately: few are in use, and reading one costs more than its product. */
+const FRACTIONS = new Map<string, Fraction>()
+const FRACTIONS_MAX = 1_000
+
+/** '1.4' as 14 over 1000. */
+function fractionOf(percent: string): Fraction {
+  const [whole = '', part = ''] = percent.split('.')
+  const fraction = { over: BigInt(whole + part), under: 100n * 10n ** BigInt(part.length) }
+  if (FRACTIONS.size >= FRACTIONS_MAX) FRACTIONS.clear()
+  FRACTIONS.set(percent, fraction)
+  return fraction
 }
 
 /** Whether what is left over, of a whole of `under`, makes one more. */

@@ -65,7 +65,8 @@ function stepsOf({ of, mode, steps }: Tiers, { amount, volume }: Priced) {
   const end = start + amount
   const found: { readonly step: number; readonly base: bigint }[] = []
   let below = 0n
-  for (const [step, { upTo }] of steps.entries()) {
+  for (let step = 0; step < steps.length; step += 1) {
+    const { upTo } = steps[step]!
     const isLast = upTo === null || upTo >= end
     if (mode === 'volume') {
       if (isLast) return [{ step, base: amount }]

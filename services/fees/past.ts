@@ -25,10 +25,22 @@ const QUERY = `
      AND coalesce(fee_at, created_at) >= :from AND coalesce(fee_at, created_at) < :to
      AND (payee_id = :merchant OR :merchant::uuid IS NULL)`
 
-export async function countPast(db: Knex, wanted: Wanted): Promise<number> {
-  const { rows } = await db.raw(`SELECT count(*) AS count FROM (${QUERY}) AS past`, values(wanted))
-  return Number(rows[0].count)
-}
+/** Both take as long as they take. */
+const reading = <T>(db: Knex, read: (trx: Knex.Transaction) => Promise<T>): Promise<T> =>
+  db.transaction(
+    async (trx) => {
+      await trx.raw('SET LOCAL transaction_timeout = 0; SET LOCAL statement_timeout = 0')
+      return read(trx)
+    },
+    { isolationLevel: 'repeatable read', readOnly: true },
+  )
+
+export const countPast = (db: Knex, wanted: Wanted): Promise<number> =>
+  reading(db, async (trx) => {
+    const counting = `SELECT count(*) AS count FROM (${QUERY}) AS past`
+    const { rows } = await trx.raw(counting, values(wanted))
+    return Number(rows[0].count)
+  })
 
 const values = ({ currency, merchant, from, to }: Wanted) => ({
   ...{ currency, merchant, from: from.toISOString(), to: to.toISOString() },
@@ -43,21 +55,17 @@ export async function readPast(
   wanted: Wanted,
   take: (batch: readonly Past[]) => void,
 ): Promise<void> {
-  await db.transaction(
-    async (trx) => {
-      await trx.raw('SET LOCAL statement_timeout = 0')
-      const order = 'ORDER BY payee_id, coalesce(fee_at, created_at)'
-      await trx.raw(`DECLARE past NO SCROLL CURSOR FOR ${QUERY} ${order}`, values(wanted))
-      let next = fetch(trx)
-      for (;;) {
-        const lines = await next
-        if (lines.length === 0) return
-        next = fetch(trx)
-        take(lines.map(pastFrom))
-      }
-    },
-    { isolationLevel: 'repeatable read', readOnly: true },
-  )
+  await reading(db, async (trx) => {
+    const order = 'ORDER BY payee_id, coalesce(fee_at, created_at)'
+    await trx.raw(`DECLARE past NO SCROLL CURSOR FOR ${QUERY} ${order}`, values(wanted))
+    let next = fetch(trx)
+    for (;;) {
+      const lines = await next
+      if (lines.length === 0) return
+      next = fetch(trx)
+      take(lines.map(pastFrom))
+    }
+  })
 }
 
 async function fetch(trx: Knex.Transaction): Promise<readonly string[]> {

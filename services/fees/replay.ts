@@ -59,7 +59,8 @@ export function openReplay(terms: FeeTerms, currency: Currency): Replay {
   return {
     take(past) {
       const volume = turnoverOf(past)
-      const after = totalOf(terms, { ...past, currency, volume })
+      const { amount, at, rail, country, category } = past
+      const after = totalOf(terms, { amount, currency, at, rail, country, category, volume })
       sums.payments += 1
       sums.paid += past.amount
       if (after === undefined) {
