@@ -79,7 +79,7 @@ interface Fraction {
   readonly under: bigint
 }
 
-/** Percentages that were read lately: few are in use, and reading one costs more than its product. */
+/** Percentages that were read lately: few are in use, and reading one costs more than using it. */
 const FRACTIONS = new Map<string, Fraction>()
 const FRACTIONS_MAX = 1_000
 

@@ -1,6 +1,6 @@
 /**
- * What other terms would have taken for the payments of a month. Pure: payments come in, merchant by
- * merchant and in the order of their days; sums come out.
+ * What other terms would have taken for the payments of a month. Pure: payments come in, merchant
+ * by merchant and in the order of their days; sums come out.
  */
 import type { Currency, Uuid } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
@@ -37,7 +37,7 @@ export interface Replay {
 
 const DAY_MS = 86_400_000
 
-/** The turnover that prices a payment is that of the payments replayed on the days before its own. */
+/** The turnover that prices a payment is what was replayed of the days before its own. */
 export function openReplay(terms: FeeTerms, currency: Currency): Replay {
   const results = new Map<Uuid, Replayed>()
   let [merchant, day, before, today] = ['', 0, 0n, 0n]
