@@ -74,10 +74,13 @@ const FILL = `
 
 /** The same in another way: all rows at once, and the model. */
 async function expectedOf(db: Knex) {
-  const rows = await db('payments')
-    .where({ kind: 'order' })
-    .whereRaw("fee_at >= '2026-10-01Z' AND fee_at < '2026-11-01Z'")
-    .select('payee_id', 'amount', 'fee', 'fee_at', 'fee_country')
+  const rows = await db.transaction(async (trx) => {
+    await trx.raw('SET LOCAL transaction_timeout = 0; SET LOCAL statement_timeout = 0')
+    return trx('payments')
+      .where({ kind: 'order' })
+      .whereRaw("fee_at >= '2026-10-01Z' AND fee_at < '2026-11-01Z'")
+      .select('payee_id', 'amount', 'fee', 'fee_at', 'fee_country')
+  })
   const paidOn = new Map<string, bigint>()
   const dayOf = (at: Date) => at.toISOString().slice(0, 10)
   for (const { payee_id, amount, fee_at } of rows) {
