@@ -61,7 +61,7 @@ const FILL = `
   INSERT INTO payments (id, kind, state, payer_id, payee_id, transfer_id, amount, fee, tax, net,
          currency, approval, approval_digest, created_at, changed_at, fee_at, fee_volume,
          fee_country)
-  SELECT gen_random_uuid(), CASE WHEN n % 50 = 7 THEN 'person' ELSE 'order' END, 'completed',
+  SELECT gen_random_uuid(), CASE WHEN n % 49 = 7 THEN 'person' ELSE 'order' END, 'completed',
          gen_random_uuid(),
          ('00000000-0000-7000-8000-' || lpad(to_hex(1 + n % (:merchants)::int), 12, '0'))::uuid,
          gen_random_uuid(), amount, fee, 0, amount - fee, 'EUR', 'none', '', at, at, at, 0,
