@@ -12,10 +12,9 @@ export const CONSTRAINT_CODES = [
   'merchant_subject_exists',
   'order_already_paid',
   'order_reference_exists',
-  'payment_already_settled',
-  'payment_changed',
   'quote_already_used',
   'recall_exists',
+  'settlement_exists',
 ] as const
 
 export type ServiceErrorCode =

@@ -23,6 +23,7 @@ export const EVENT_TYPES = [
   'settlement.settled',
   'settlement.failed',
   'settlement.returned',
+  'settlement.carried',
   'instruction.manual',
   'instruction.returned',
   'bank_event.contradicted',

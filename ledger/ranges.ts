@@ -1,0 +1,88 @@
+/** What moved accounts, by ranges of their numbered entries: many accounts in one question. */
+import type { Knex } from 'knex'
+import type { Side } from './chart.ts'
+import type { AccountId, TransferId } from './ids.ts'
+import type { Currency } from './money.ts'
+
+export interface Range {
+  readonly account: AccountId
+  /** The entry before the first. */
+  readonly beyond: bigint
+  /** Up to what was recorded before; left out, up to the newest entry. */
+  readonly until?: Date | undefined
+}
+
+/** What entries of one code on one side come to, in minor units. */
+export interface CodeSum {
+  readonly code: string
+  readonly side: Side
+  readonly count: number
+  readonly amount: bigint
+}
+
+export interface RangeSums {
+  readonly account: AccountId
+  readonly currency: Currency
+  /** The last entry of the range; that before the first, where it is empty. */
+  readonly last: bigint
+  /** Posted balances after the entry before the first, and after the last. */
+  readonly opening: bigint
+  readonly closing: bigint
+  /** What may leave the account now. */
+  readonly available: bigint
+  /** Of what moved the posted balance. */
+  readonly sums: readonly CodeSum[]
+}
+
+interface Row extends Omit<RangeSums, 'sums'> {
+  readonly sums: readonly (readonly [code: string, side: Side, count: number, amount: string])[]
+}
+
+/** The planner knows nothing of a range's length; of an index on both it can only be glad. */
+const SUMS = `
+  SELECT a.id AS account, a.currency, l.last, balance_after(a.id, r.beyond) AS opening,
+         balance_after(a.id, l.last) AS closing,
+         CASE a.normal_side
+           WHEN 'credit' THEN a.credits_posted - a.debits_posted - a.debits_pending
+           ELSE a.debits_posted - a.credits_posted - a.credits_pending END AS available,
+         coalesce(s.sums, '[]') AS sums
+    FROM unnest(?::uuid[], ?::bigint[], ?::timestamptz[]) AS r (account, beyond, until)
+    JOIN accounts a ON a.id = r.account
+   CROSS JOIN LATERAL (
+         SELECT greatest(r.beyond, CASE WHEN r.until IS NULL THEN a.last_entry
+                 ELSE entry_at(a.id, r.until - interval '1 microsecond') END) AS last) l
+   CROSS JOIN LATERAL (
+         SELECT json_agg(json_build_array(code, side, count, amount::text)) AS sums
+           FROM (SELECT code, side, count(*) AS count, sum(amount) AS amount
+                   FROM entries
+                  WHERE account_id = r.account AND entry > r.beyond AND entry <= l.last
+                    AND kind IN ('single', 'post', 'reversal')
+                  GROUP BY code, side) AS by_code) s`
+
+/** In no particular order; what is not an account is left out. */
+export async function sumRanges(db: Knex, ranges: readonly Range[]): Promise<RangeSums[]> {
+  const { rows } = await db.raw<{ rows: Row[] }>(SUMS, [
+    ranges.map(({ account }) => account),
+    ranges.map(({ beyond }) => beyond.toString()),
+    ranges.map(({ until }) => until?.toISOString() ?? null) as string[],
+  ])
+  return rows.map(({ sums, ...range }) => ({
+    ...range,
+    sums: sums.map(([code, side, count, amount]) => ({
+      ...{ code, side, count, amount: BigInt(amount) },
+    })),
+  }))
+}
+
+/** An entry of an account, by the transfer that made it. */
+export interface Place {
+  readonly account: AccountId
+  readonly entry: bigint
+}
+
+/** The entries that the transfers made in the accounts they credited. */
+export async function creditedBy(db: Knex, transfers: readonly TransferId[]): Promise<Place[]> {
+  return db('transfers')
+    .whereIn('id', [...transfers])
+    .select({ account: 'credit_account_id', entry: 'credit_entry' })
+}

@@ -1,0 +1,193 @@
+/**
+ * Makes a merchant's next batch. What it says is read without a lock from entries that never
+ * change; the unit that pays it out locks the account, and Postgres proves that the batch goes on
+ * where the one before ended and meets the balance.
+ */
+import type { Knex } from 'knex'
+import {
+  type Claim,
+  type CompanionRow,
+  type Conclusion,
+  type Currency,
+  newId,
+  newUnitId,
+  type Outcome,
+  type RangeSums,
+  type Refusal,
+  sumRanges,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { refused } from '../answers.ts'
+import { type BankAccount, bankAccountOf, findBankAccounts } from '../banking/bank_accounts.ts'
+import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
+import { chooseBank } from '../banks/choose.ts'
+import { merchantAccountOf, merchantOwner } from '../books/chart.ts'
+import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
+import { eventRow } from '../events/events.ts'
+import { type Settlement, settlementOut, type Stand, standsOf, toRow } from './batch.ts'
+import { summed } from './sums.ts'
+
+export interface SettlementRequest {
+  readonly currency: Currency
+  /** Where to; the account linked last where none is named. */
+  readonly bankAccount: Uuid | undefined
+}
+
+/**
+ * Settles everything that is not settled yet, net, by one payout. Two settlements at once are safe:
+ * they would be the same number of the account, so one of them is refused.
+ */
+export async function settle(
+  context: Context,
+  merchant: Uuid,
+  { currency, bankAccount }: SettlementRequest,
+  claim: Claim,
+): Promise<Outcome> {
+  const account = await payoutAccount(context.db, merchant, bankAccount)
+  const [draft] = await draftBatches(context, [{ merchant, currency }])
+  if (draft === undefined) throw new Error(`merchant ${merchant} has no account`)
+  const batch = batchOf(draft, { minimum: 1n, cutOff: null, bankAccount: account.id }, context)
+  if (batch.payout === 0n) throw new ServiceError('nothing_to_settle')
+  return makeBatch(context, batch, account, claim)
+}
+
+async function payoutAccount(db: Knex, merchant: Uuid, id: Uuid | undefined) {
+  const owner = merchantOwner(merchant)
+  if (id !== undefined) return bankAccountOf(db, owner, id)
+  const [newest] = await findBankAccounts(db, owner)
+  if (newest === undefined) throw new ServiceError('bank_account_not_found')
+  return newest
+}
+
+export interface Wish {
+  readonly merchant: Uuid
+  readonly currency: Currency
+  /** What was recorded before; left out, everything there is. */
+  readonly until?: Date
+}
+
+/** Where the account's batches end, and what has moved it since. */
+export interface Draft {
+  readonly merchant: Uuid
+  readonly stand: Stand
+  readonly range: RangeSums
+}
+
+/** What the next batches of these would cover; many at the price of one. */
+export async function draftBatches(context: Context, wishes: readonly Wish[]): Promise<Draft[]> {
+  const known = await Promise.all(
+    wishes.map(async (wish) => {
+      const account = await merchantAccountOf(context, wish.merchant, wish.currency)
+      return { ...wish, account }
+    }),
+  )
+  const stands = await standsOf(
+    context.db,
+    known.map(({ account }) => account),
+  )
+  const standOf = (account: Uuid): Stand =>
+    stands.get(account) ?? { account, number: 0, toEntry: 0n, carriedOut: 0n, payouts: [] }
+  const ranges = await sumRanges(
+    context.db,
+    known.map(({ account, until }) => ({ account, beyond: standOf(account).toEntry, until })),
+  )
+  const merchants = new Map(known.map(({ account, merchant }) => [account, merchant]))
+  return ranges.map((range) => ({
+    ...{ merchant: merchants.get(range.account) ?? '', range, stand: standOf(range.account) },
+  }))
+}
+
+interface Terms {
+  /** Less than this is carried over. */
+  readonly minimum: bigint
+  readonly cutOff: Date | null
+  /** Where to; without one, all is carried over. */
+  readonly bankAccount: Uuid | null
+}
+
+/** The batch as it will be, but for the entry by which its payout leaves. Pure but for its ids. */
+export function batchOf(
+  { merchant, stand, range }: Draft,
+  { minimum, cutOff, bankAccount }: Terms,
+  { now }: Pick<Context, 'now'>,
+): Settlement {
+  const gone = stand.payouts.filter(({ entry }) => entry <= range.last)
+  const sums = summed(
+    range.sums,
+    gone.reduce((sum, { amount }) => sum + amount, 0n),
+  )
+  const total = stand.carriedOut + sums.net
+  const payable = total < range.available ? total : range.available
+  const isPaid = payable > 0n && payable >= minimum && bankAccount !== null
+  const payout = isPaid ? payable : 0n
+  const at = now()
+  return {
+    ...{ id: newId(), merchant, account: range.account, currency: range.currency },
+    ...{ number: stand.number + 1, fromEntry: stand.toEntry, toEntry: range.last, cutOff },
+    ...sums,
+    ...{ carriedIn: stand.carriedOut, total, payout, carriedOut: total - payout },
+    ...{ payoutEntry: null, transfer: isPaid ? newUnitId() : null },
+    ...{ bankAccount: isPaid ? bankAccount : null, state: isPaid ? 'processing' : 'carried' },
+    failure: payable > 0n && bankAccount === null ? 'bank_account_not_found' : null,
+    ...{ createdAt: at, changedAt: at },
+  }
+}
+
+/**
+ * Writes the batch and instructs its payout, in one unit.
+ * @throws {ServiceError} `settlement_exists` when another was first, or the money is on its way
+ *   elsewhere; what `chooseBank` throws.
+ */
+export async function makeBatch(
+  context: Context,
+  batch: Settlement,
+  to: BankAccount | undefined,
+  claim?: Claim,
+): Promise<Outcome> {
+  const { account, payout, createdAt: at } = batch
+  if (to === undefined || batch.transfer === null) return carryOver(context, batch)
+  const money = { amount: payout, currency: batch.currency }
+  const way = await chooseBank(context, to, 'credit', money)
+  const prepared = await prepareInstruction(
+    context,
+    {
+      ...{ ...way, direction: 'credit', purpose: 'settlement', subject: batch.id },
+      ...{ bankAccount: to.id, owner: account, transfer: batch.transfer, money },
+    },
+    at,
+  )
+  return submitInstruction(context, prepared, {
+    ...{ id: batch.transfer, at, ...(claim && { claim }) },
+    conditions: [{ account, availableAtLeast: payout }],
+    conclude: (verdict) => {
+      if (!verdict.accepted) return refusal(verdict)
+      const left = verdict.transfers.find(({ debit }) => debit === account)
+      return concluded({ ...batch, payoutEntry: left?.debitEntry ?? null }, prepared.instruction)
+    },
+  })
+}
+
+/** No money moves, and the account is locked all the same: whoever reverses a payment waits. */
+const carryOver = (context: Context, batch: Settlement): Promise<Outcome> =>
+  context.group.submit({
+    ...{ id: newUnitId(), at: batch.createdAt, transfers: [] },
+    conditions: [{ account: batch.account }],
+    conclude: (verdict) => (verdict.accepted ? concluded(batch) : refusal(verdict)),
+  })
+
+function concluded(batch: Settlement, ...instructions: readonly CompanionRow[]): Conclusion {
+  const data = settlementOut(batch)
+  const event = { type: `settlement.${batch.state}` as const, object: data.id, data }
+  const rows = {
+    ...{ settlements: [toRow(batch)], instructions: [...instructions] },
+    events: [eventRow({ ...event, merchant: batch.merchant, at: batch.createdAt })],
+  }
+  return { rows, answer: JSON.stringify(data) }
+}
+
+/** That somebody was quicker is not final: the same request may come again. */
+const refusal = (verdict: Refusal): Conclusion | Error =>
+  verdict.code === 'settlement_exists' || verdict.code === 'condition_failed'
+    ? new ServiceError('settlement_exists', { retryAfter_s: 1 })
+    : refused(verdict)
