@@ -30,7 +30,7 @@ export interface RangeSums {
   readonly closing: bigint
   /** What may leave the account now. */
   readonly available: bigint
-  /** Of what moved the posted balance. */
+  /** Of what moved the posted balance; a code may come more than once. */
   readonly sums: readonly CodeSum[]
 }
 
@@ -38,7 +38,17 @@ interface Row extends Omit<RangeSums, 'sums'> {
   readonly sums: readonly (readonly [code: string, side: Side, count: number, amount: string])[]
 }
 
-/** The planner knows nothing of a range's length; of an index on both it can only be glad. */
+/** So many entries are added up by one statement: millions would outlast its time limit. */
+const ENTRIES_MAX = 100_000n
+
+const BY_CODE = `
+  SELECT json_agg(json_build_array(code, side, count, amount::text)) AS sums
+    FROM (SELECT code, side, count(*) AS count, sum(amount) AS amount
+            FROM entries
+           WHERE account_id = r.account AND entry > r.beyond AND entry <= l.upto
+             AND kind IN ('single', 'post', 'reversal')
+           GROUP BY code, side) AS by_code`
+
 const SUMS = `
   SELECT a.id AS account, a.currency, l.last, balance_after(a.id, r.beyond) AS opening,
          balance_after(a.id, l.last) AS closing,
@@ -49,15 +59,10 @@ const SUMS = `
     FROM unnest(?::uuid[], ?::bigint[], ?::timestamptz[]) AS r (account, beyond, until)
     JOIN accounts a ON a.id = r.account
    CROSS JOIN LATERAL (
-         SELECT greatest(r.beyond, CASE WHEN r.until IS NULL THEN a.last_entry
-                 ELSE entry_at(a.id, r.until - interval '1 microsecond') END) AS last) l
-   CROSS JOIN LATERAL (
-         SELECT json_agg(json_build_array(code, side, count, amount::text)) AS sums
-           FROM (SELECT code, side, count(*) AS count, sum(amount) AS amount
-                   FROM entries
-                  WHERE account_id = r.account AND entry > r.beyond AND entry <= l.last
-                    AND kind IN ('single', 'post', 'reversal')
-                  GROUP BY code, side) AS by_code) s`
+         SELECT last, least(last, r.beyond + ${ENTRIES_MAX}) AS upto FROM (
+           SELECT greatest(r.beyond, CASE WHEN r.until IS NULL THEN a.last_entry
+                   ELSE entry_at(a.id, r.until - interval '1 microsecond') END) AS last) ends) l
+   CROSS JOIN LATERAL (${BY_CODE}) s`
 
 /** In no particular order; what is not an account is left out. */
 export async function sumRanges(db: Knex, ranges: readonly Range[]): Promise<RangeSums[]> {
@@ -66,12 +71,40 @@ export async function sumRanges(db: Knex, ranges: readonly Range[]): Promise<Ran
     ranges.map(({ beyond }) => beyond.toString()),
     ranges.map(({ until }) => until?.toISOString() ?? null) as string[],
   ])
-  return rows.map(({ sums, ...range }) => ({
-    ...range,
-    sums: sums.map(([code, side, count, amount]) => ({
-      ...{ code, side, count, amount: BigInt(amount) },
-    })),
-  }))
+  const beyonds = new Map(ranges.map(({ account, beyond }) => [account, beyond]))
+  const all: RangeSums[] = []
+  for (const { sums, ...range } of rows) {
+    const first = beyonds.get(range.account) ?? 0n
+    const more = await sumRest(db, range.account, first + ENTRIES_MAX, range.last)
+    all.push({ ...range, sums: [...sums, ...more].map(sumOf) })
+  }
+  return all
+}
+
+type SumRow = Row['sums'][number]
+
+const sumOf = ([code, side, count, amount]: SumRow): CodeSum => ({
+  ...{ code, side, count, amount: BigInt(amount) },
+})
+
+/** What the first statement left of a very long range; entries never change. */
+async function sumRest(
+  db: Knex,
+  account: AccountId,
+  beyond: bigint,
+  last: bigint,
+): Promise<SumRow[]> {
+  const all: SumRow[] = []
+  for (let from = beyond; from < last; from += ENTRIES_MAX) {
+    const upto = from + ENTRIES_MAX < last ? from + ENTRIES_MAX : last
+    const { rows } = await db.raw<{ rows: { sums: SumRow[] | null }[] }>(
+      `SELECT s.sums FROM (SELECT ?::uuid AS account, ?::bigint AS beyond) r
+        CROSS JOIN (SELECT ?::bigint AS upto) l CROSS JOIN LATERAL (${BY_CODE}) s`,
+      [account, from.toString(), upto.toString()],
+    )
+    all.push(...(rows[0]?.sums ?? []))
+  }
+  return all
 }
 
 /** An entry of an account, by the transfer that made it. */

@@ -9,12 +9,14 @@ export const CONSTRAINT_CODES = [
   'bank_account_exists',
   'fee_schedule_exists',
   'fx_rate_exists',
+  'holiday_exists',
   'merchant_subject_exists',
   'order_already_paid',
   'order_reference_exists',
   'quote_already_used',
   'recall_exists',
   'settlement_exists',
+  'settlement_schedule_exists',
 ] as const
 
 export type ServiceErrorCode =
@@ -86,6 +88,7 @@ export type ServiceErrorCode =
   | 'request_timeout'
   | 'saturated'
   | 'second_person_required'
+  | 'settlement_schedule_in_past'
   | 'step_up_required'
   | 'too_many_api_keys'
   | 'too_many_captures'

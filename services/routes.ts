@@ -29,6 +29,7 @@ import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
 import { settlementEndpoints } from './settlements/routes.ts'
+import { scheduleEndpoints } from './settlements/schedules_routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
 
@@ -42,6 +43,7 @@ const actions = [
   ...sealEndpoints,
   ...merchantEndpoints,
   ...settlementEndpoints,
+  ...scheduleEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

@@ -44,6 +44,12 @@ export const COMPANIONS = {
     ...['total', 'payout', 'carried_out', 'payout_entry', 'transfer_id', 'bank_account_id'],
     ...['state', 'failure', 'created_at', 'changed_at'],
   ],
+  settlement_schedules: [
+    ...['id', 'merchant_id', 'currency', 'frequency', 'weekday', 'month_day', 'cut_off'],
+    ...['time_zone', 'delay_days', 'calendar', 'minimum_amount', 'valid_from', 'created_by'],
+    ...['approved_by', 'created_at'],
+  ],
+  holidays: ['calendar', 'day', 'name', 'created_by', 'approved_by', 'created_at'],
   instructions: [
     ...['id', 'reference', 'bank', 'direction', 'rail', 'purpose', 'subject_id'],
     ...['bank_account_id', 'owner_account_id', 'transfer_id', 'amount', 'currency', 'state'],

@@ -20,6 +20,7 @@ import { runProcess } from './process.ts'
 import { watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
 import { openSealing } from './seals/sealing.ts'
+import { openSettlements } from './settlements/run.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
 
@@ -46,6 +47,7 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
+    { what: 'settlements', every_ms: config.SETTLEMENTS_EVERY_MS, work: openSettlements(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },

@@ -3,6 +3,7 @@ import { certifyBank } from './certify.ts'
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
 import { reconcileBank } from './reconcile.ts'
 import { rotateKeys } from './rotate.ts'
+import { runDueSettlements } from './settlements.ts'
 import { statementCommand } from './statement.ts'
 import { type Command, openTerminal, UsageError } from './terminal.ts'
 import { verify } from './verify.ts'
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'bank certify': certifyBank,
   'bank reconcile': reconcileBank,
   'keys rotate': rotateKeys,
+  'settlements run': runDueSettlements,
   'ledger verify': verifyLedger,
   'ledger export-checkpoints': exportCheckpoints,
 }

@@ -117,10 +117,21 @@ CREATE TABLE settlement_turns (
     currency     text NOT NULL,
     settled_to   timestamptz NOT NULL,                   -- the last cut-off that is done
     next_at      timestamptz,                            -- null: nothing until the schedule changes
-    leased_until timestamptz,
     PRIMARY KEY (merchant_id, currency)
 );
 CREATE INDEX ON settlement_turns (next_at) WHERE next_at IS NOT NULL;
+
+-- A new schedule wakes its turn; whoever takes it finds out when it is really due.
+CREATE FUNCTION wake_settlement_turn() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO settlement_turns (merchant_id, currency, settled_to, next_at)
+    VALUES (NEW.merchant_id, NEW.currency, NEW.valid_from, NEW.valid_from)
+    ON CONFLICT (merchant_id, currency) DO UPDATE
+       SET next_at = least(settlement_turns.next_at, EXCLUDED.next_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER settlement_turn_wakes AFTER INSERT ON settlement_schedules
+    FOR EACH ROW EXECUTE FUNCTION wake_settlement_turn();
 
 -- Days off beside the weekends and the rules that services/settlements/business_days.ts knows.
 CREATE TABLE holidays (
@@ -178,7 +189,7 @@ GRANT SELECT ON settlements, settlement_schedules, settlement_turns, holidays, f
 GRANT INSERT ON settlements, settlement_turns TO florin_api, florin_worker;
 GRANT UPDATE (state, failure, changed_at) ON settlements TO florin_worker;
 GRANT INSERT ON settlement_schedules, holidays TO florin_api;
-GRANT UPDATE (next_at, leased_until) ON settlement_turns TO florin_api, florin_worker;
+GRANT UPDATE (next_at) ON settlement_turns TO florin_api, florin_worker;
 GRANT UPDATE (settled_to) ON settlement_turns TO florin_worker;
 GRANT INSERT, UPDATE ON fee_invoice_numbers TO florin_worker;
 GRANT INSERT ON fee_invoices TO florin_worker;

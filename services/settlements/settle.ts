@@ -64,7 +64,7 @@ export interface Wish {
   readonly merchant: Uuid
   readonly currency: Currency
   /** What was recorded before; left out, everything there is. */
-  readonly until?: Date
+  readonly until?: Date | undefined
 }
 
 /** Where the account's batches end, and what has moved it since. */
@@ -106,13 +106,21 @@ interface Terms {
   readonly bankAccount: Uuid | null
 }
 
+/** The payouts that left within the range: they are no lines. */
+const goneIn = ({ stand, range }: Omit<Draft, 'merchant'>) =>
+  stand.payouts.filter(({ entry }) => entry <= range.last)
+
+/** Whether there would be a line in the batch. */
+export const hasLines = ({ stand, range }: Draft): boolean =>
+  range.sums.reduce((sum, { count }) => sum + count, 0) > goneIn({ stand, range }).length
+
 /** The batch as it will be, but for the entry by which its payout leaves. Pure but for its ids. */
 export function batchOf(
   { merchant, stand, range }: Draft,
   { minimum, cutOff, bankAccount }: Terms,
   { now }: Pick<Context, 'now'>,
 ): Settlement {
-  const gone = stand.payouts.filter(({ entry }) => entry <= range.last)
+  const gone = goneIn({ stand, range })
   const sums = summed(
     range.sums,
     gone.reduce((sum, { amount }) => sum + amount, 0n),

@@ -20,6 +20,10 @@ export const nobodys = (path: string) =>
   )
 
 const WHY = { reason: 'A test' }
+const DAILY = {
+  ...{ currency: 'EUR', frequency: 'daily', cut_off: '17:00', time_zone: 'Europe/Berlin' },
+  ...{ delay_days: 1, calendar: 'target2' },
+}
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
 interface Cast {
@@ -70,6 +74,8 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
   'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+  'POST /v1/merchants/:id/settlement_schedules': [OPERATOR, DAILY],
+  'POST /v1/holidays': [OPERATOR, { calendar: 'target2', day: '2030-12-24', name: 'A test' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
