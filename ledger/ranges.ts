@@ -107,6 +107,25 @@ async function sumRest(
   return all
 }
 
+/**
+ * The numbers of the last entries that were recorded before these moments, and the posted balances
+ * after them.
+ */
+export async function endsBefore(
+  db: Knex,
+  account: AccountId,
+  moments: readonly Date[],
+): Promise<{ readonly entry: bigint; readonly balance: bigint }[]> {
+  const { rows } = await db.raw<{ rows: { entry: bigint; balance: bigint }[] }>(
+    `SELECT e.entry, balance_after(:account, e.entry) AS balance
+       FROM unnest(:moments::timestamptz[]) WITH ORDINALITY AS m (at, n)
+      CROSS JOIN LATERAL (SELECT entry_at(:account, m.at - interval '1 microsecond') AS entry) e
+      ORDER BY m.n`,
+    { account, moments: moments.map((moment) => moment.toISOString()) },
+  )
+  return rows
+}
+
 /** An entry of an account, by the transfer that made it. */
 export interface Place {
   readonly account: AccountId

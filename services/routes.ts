@@ -30,6 +30,7 @@ import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
 import { settlementEndpoints } from './settlements/routes.ts'
 import { scheduleEndpoints } from './settlements/schedules_routes.ts'
+import { merchantStatementEndpoints } from './statements/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
 
@@ -44,6 +45,7 @@ const actions = [
   ...merchantEndpoints,
   ...settlementEndpoints,
   ...scheduleEndpoints,
+  ...merchantStatementEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

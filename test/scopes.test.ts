@@ -45,6 +45,7 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/holidays': 'o',
   'GET /v1/incoming_money': 'o',
   'GET /v1/merchants/:id/settlement_schedules': 'mo',
+  'GET /v1/merchants/:id/statements/:month': 'mo',
   'GET /v1/ledger/accounts': 'o',
   'GET /v1/ledger/accounts/:id': 'o',
   'GET /v1/instructions': 'o',

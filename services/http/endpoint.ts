@@ -94,7 +94,7 @@ export interface Streamed {
   /** What a browser would save it as. */
   readonly fileName: string
   /** Ended early when the client goes away. When it throws, the answer breaks off. */
-  readonly stream: AsyncIterable<string>
+  readonly stream: AsyncIterable<string | Uint8Array>
 }
 
 export interface Endpoint<S extends Scope, P, Q, B> {

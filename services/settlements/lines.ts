@@ -105,7 +105,7 @@ const REFERENCES: Readonly<Record<string, Kind>> = {
 }
 
 /** The public id of what the line is about. */
-function subjectOf({ code, reference, transfer }: Line): string {
+export function subjectOf({ code, reference, transfer }: Line): string {
   const kind = REFERENCES[code]
   return kind === undefined ? publicId('trf', transfer) : publicId(kind, reference)
 }

@@ -1,19 +1,11 @@
 /** Settlements over HTTP. */
 import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
-import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
-import { CurrencyCode, listOf, page, PAGE_MAX, pageQuery, Timestamp } from '../http/schemas.ts'
+import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import {
-  findSettlement,
-  findSettlements,
-  payoutsWithin,
-  type Settlement,
-  settlementOut,
-} from './batch.ts'
-import { type Line, lineOut, linesOf } from './lines.ts'
+import { findSettlement, findSettlements, settlementOut } from './batch.ts'
 import { settle } from './settle.ts'
 
 const SignedAmount = z.string().regex(/^-?[0-9]+$/)
@@ -55,19 +47,6 @@ const SettlementOut = z
   })
   .meta({ id: 'Settlement' })
 
-const LineOut = z
-  .strictObject({
-    id: z.string().describe('The payment, or whatever else it is about'),
-    entry: Count.describe('Its last entry in the account'),
-    code: z.string().describe('payment, refund, reserve, dispute, payout_rejected, ...'),
-    gross: SignedAmount,
-    fee: SignedAmount,
-    tax: SignedAmount,
-    net: SignedAmount.describe('gross - fee - tax'),
-    at: Timestamp,
-  })
-  .meta({ id: 'SettlementLine' })
-
 /** Operators see every merchant's. */
 const visibleTo = (caller: Extract<Caller, { scope: 'merchant' | 'operator' }>) =>
   caller.scope === 'merchant' ? caller.merchant : undefined
@@ -93,22 +72,6 @@ const making = endpoint({
   },
 })
 
-async function pageOf(
-  { db }: Context,
-  { account, fromEntry, toEntry }: Settlement,
-  { cursor, limit }: { readonly cursor: bigint | undefined; readonly limit: number },
-): Promise<Line[]> {
-  const beyond = cursor !== undefined && cursor > fromEntry ? cursor : fromEntry
-  const within = { beyond, last: toEntry }
-  const without = (await payoutsWithin(db, account, within)).map(({ entry }) => entry)
-  const lines: Line[] = []
-  for await (const line of linesOf(db, account, { ...within, without, batch: 4 * limit })) {
-    lines.push(line)
-    if (lines.length === limit) break
-  }
-  return lines
-}
-
 export const settlementEndpoints = [
   making,
   endpoint({
@@ -131,31 +94,6 @@ export const settlementEndpoints = [
       const batch = await findSettlement(context.db, params.id, visibleTo(caller))
       if (batch === undefined) throw new ServiceError('not_found')
       return { status: 200, body: settlementOut(batch) }
-    },
-  }),
-  endpoint({
-    ...{ method: 'GET', path: '/v1/settlements/:id/statement', ...ofBatch, scopes },
-    summary: 'The lines of a batch: payments net of their fees, and whatever else moved',
-    query: z.strictObject({
-      limit: z
-        .string()
-        .regex(/^[1-9][0-9]{0,2}$/)
-        .default('20')
-        .transform((digits) => Math.min(Number(digits), PAGE_MAX)),
-      cursor: z
-        .string()
-        .regex(/^[1-9][0-9]{0,17}$/)
-        .transform(BigInt)
-        .optional(),
-    }),
-    answers: { 200: listOf(LineOut) },
-    refusals: ['not_found'],
-    handle: async (context, { caller, params, query: { limit, cursor } }) => {
-      const batch = await findSettlement(context.db, params.id, visibleTo(caller))
-      if (batch === undefined) throw new ServiceError('not_found')
-      const lines = await pageOf(context, batch, { cursor, limit })
-      const next_cursor = lines.length < limit ? null : (lines.at(-1)?.entry.toString() ?? null)
-      return { status: 200, body: { data: lines.map(lineOut), next_cursor } }
     },
   }),
 ]
