@@ -73,7 +73,15 @@ export {
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
-export { creditedBy, endsBefore, type CodeSum, type RangeSums, sumRanges } from './ranges.ts'
+export {
+  creditedBy,
+  endsBefore,
+  type CodeSum,
+  type RangeSums,
+  sumAgainst,
+  type SumAgainst,
+  sumRanges,
+} from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'

@@ -126,6 +126,35 @@ export async function endsBefore(
   return rows
 }
 
+/** What moved between an account and another by entries of one code on one side. */
+export interface SumAgainst extends CodeSum {
+  readonly other: AccountId
+}
+
+/** Between the account and these others, by entries beyond one and up to another. */
+export async function sumAgainst(
+  db: Knex,
+  account: AccountId,
+  others: readonly AccountId[],
+  { beyond, last }: { readonly beyond: bigint; readonly last: bigint },
+): Promise<SumAgainst[]> {
+  const all: SumAgainst[] = []
+  for (let from = beyond; from < last; from += ENTRIES_MAX) {
+    const upto = from + ENTRIES_MAX < last ? from + ENTRIES_MAX : last
+    const { rows } = await db.raw<{ rows: (Omit<SumAgainst, 'amount'> & { amount: string })[] }>(
+      `SELECT other_account_id AS other, code, side, count(*)::int AS count,
+              sum(amount)::text AS amount
+         FROM entries
+        WHERE account_id = ? AND entry > ? AND entry <= ? AND other_account_id = ANY (?::uuid[])
+          AND kind IN ('single', 'post', 'reversal')
+        GROUP BY other_account_id, code, side`,
+      [account, from.toString(), upto.toString(), [...others]],
+    )
+    all.push(...rows.map((row) => ({ ...row, amount: BigInt(row.amount) })))
+  }
+  return all
+}
+
 /** An entry of an account, by the transfer that made it. */
 export interface Place {
   readonly account: AccountId

@@ -14,6 +14,7 @@ import { deviceEndpoints } from './identity/devices_routes.ts'
 import { meEndpoints } from './identity/me_routes.ts'
 import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { invoiceEndpoints } from './invoices/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
@@ -46,6 +47,7 @@ const actions = [
   ...settlementEndpoints,
   ...scheduleEndpoints,
   ...merchantStatementEndpoints,
+  ...invoiceEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

@@ -14,6 +14,7 @@ import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
 import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
+import { issueInvoices } from './invoices/invoices.ts'
 import { advanceWindows } from './netting/advance.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
@@ -48,6 +49,7 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'settlements', every_ms: config.SETTLEMENTS_EVERY_MS, work: openSettlements(context) },
+    { what: 'fee invoices', every_ms: 10 * MINUTE_MS, work: () => issueInvoices(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },

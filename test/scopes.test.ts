@@ -40,6 +40,8 @@ const WHO_MAY: Readonly<Record<string, string>> = {
   'GET /v1/events': 'moc',
   'GET /v1/exchanges': 'p',
   'GET /v1/exchanges/:id': 'poc',
+  'GET /v1/fee_invoices': 'mo',
+  'GET /v1/fee_invoices/:id': 'mo',
   'GET /v1/fx_quotes/:id': 'po',
   'GET /v1/fx_rates': 'oc',
   'GET /v1/holidays': 'o',
@@ -194,6 +196,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     orders: 'ord',
     people: 'per',
     settlements: 'set',
+    fee_invoices: 'inv',
   },
   ...{ staff: 'stf', api_keys: 'key', fx_: 'fxq', exchanges: 'exc', payments: 'pay' },
 }

@@ -24,6 +24,7 @@ export const EVENT_TYPES = [
   'settlement.failed',
   'settlement.returned',
   'settlement.carried',
+  'fee_invoice.issued',
   'instruction.manual',
   'instruction.returned',
   'bank_event.contradicted',

@@ -157,11 +157,9 @@ CREATE TABLE fee_invoices (
     month       date   NOT NULL CHECK (extract(day FROM month) = 1),
     year        int    NOT NULL,
     number      int    NOT NULL CHECK (number > 0),      -- 1, 2, 3, ... of the year of issue
-    payments    int    NOT NULL,                         -- what the fees were for
-    turnover    bigint NOT NULL,
+    lines       jsonb  NOT NULL,                         -- for what: how often, net and tax
     net         bigint NOT NULL,                         -- fees less fees given back
     tax         bigint NOT NULL,
-    tax_lines   jsonb  NOT NULL,                         -- by rate: net and tax
     total       bigint NOT NULL,
     issued_at   timestamptz NOT NULL,
     CONSTRAINT fee_invoice_exists UNIQUE (merchant_id, currency, month),
@@ -169,6 +167,12 @@ CREATE TABLE fee_invoices (
     CONSTRAINT total_is_net_and_tax CHECK (total = net + tax)
 );
 CREATE INDEX ON fee_invoices (merchant_id, id);
+
+-- Months of which every merchant has been looked at.
+CREATE TABLE fee_invoice_months (
+    month   date PRIMARY KEY,
+    done_at timestamptz NOT NULL
+);
 
 CREATE FUNCTION check_fee_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -185,11 +189,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON fee_invoices
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 GRANT SELECT ON settlements, settlement_schedules, settlement_turns, holidays, fee_invoices,
-    fee_invoice_numbers TO florin_api, florin_worker;
+    fee_invoice_numbers, fee_invoice_months TO florin_api, florin_worker;
 GRANT INSERT ON settlements, settlement_turns TO florin_api, florin_worker;
 GRANT UPDATE (state, failure, changed_at) ON settlements TO florin_worker;
 GRANT INSERT ON settlement_schedules, holidays TO florin_api;
 GRANT UPDATE (next_at) ON settlement_turns TO florin_api, florin_worker;
 GRANT UPDATE (settled_to) ON settlement_turns TO florin_worker;
 GRANT INSERT, UPDATE ON fee_invoice_numbers TO florin_worker;
-GRANT INSERT ON fee_invoices TO florin_worker;
+GRANT INSERT ON fee_invoices, fee_invoice_months TO florin_worker;

@@ -47,7 +47,7 @@ async function merchantOf(db: Knex, id: Uuid) {
 }
 
 /** Where the merchant reads the clock: as the newest schedule says. */
-async function timeZoneOf(db: Knex, merchant: Uuid): Promise<string> {
+export async function timeZoneOf(db: Knex, merchant: Uuid): Promise<string> {
   return (await findSchedules(db, [merchant])).at(-1)?.timeZone ?? 'UTC'
 }
 
