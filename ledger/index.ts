@@ -74,6 +74,7 @@ export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export {
+  accountsOfOwners,
   creditedBy,
   endsBefore,
   type CodeSum,

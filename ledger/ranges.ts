@@ -1,6 +1,6 @@
 /** What moved accounts, by ranges of their numbered entries: many accounts in one question. */
 import type { Knex } from 'knex'
-import type { Side } from './chart.ts'
+import type { AccountType, Side } from './chart.ts'
 import type { AccountId, TransferId } from './ids.ts'
 import type { Currency } from './money.ts'
 
@@ -105,6 +105,18 @@ async function sumRest(
     all.push(...(rows[0]?.sums ?? []))
   }
   return all
+}
+
+/** The accounts of one type that these owners have, in whichever currencies. */
+export async function accountsOfOwners(
+  db: Knex,
+  type: AccountType,
+  owners: readonly string[],
+): Promise<{ readonly id: AccountId; readonly owner: string; readonly currency: Currency }[]> {
+  return db('accounts')
+    .where({ type })
+    .whereIn('owner', [...owners])
+    .select('id', 'owner', 'currency')
 }
 
 /**

@@ -87,6 +87,9 @@ END $$;
 CREATE TRIGGER settlement_adds_up AFTER INSERT ON settlements
     FOR EACH ROW EXECUTE FUNCTION check_settlement();
 
+-- Whether an account was ever paid is asked before each payout.
+CREATE INDEX ON instructions (bank_account_id) WHERE direction = 'credit' AND state = 'settled';
+
 -- When a merchant is paid out: dated data. Without a schedule, when the merchant asks.
 CREATE TABLE settlement_schedules (
     id             uuid PRIMARY KEY,

@@ -4,6 +4,7 @@
  * batches, and the next run goes on behind them.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Uuid } from '../../ledger/index.ts'
 import { findNewestBankAccounts, type BankAccount } from '../banking/bank_accounts.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
@@ -32,7 +33,7 @@ export interface RunOptions {
   readonly onProgress?: (tally: Readonly<Tally>, left: number) => void
 }
 
-const SLICE = 100
+const SLICE = 50
 /** Longer than a slice ever takes. */
 const LEASE_MS = 300_000
 /** A bank that is closed is asked again after this. */
@@ -151,21 +152,24 @@ async function settleRound(
   const wishes = works.map((work) => ({ ...work.turn, until: dueOf(work)?.cutOff }))
   const drafts = await draftBatches(context, wishes)
   const ofTurn = new Map(works.map((work) => [keyOf(work.turn), work]))
+  // Whoever has no account has nothing to settle; for the others it is taken back below.
+  for (const work of works) work.done += 1
+  const rings: Uuid[] = []
   await Promise.all(
     drafts.map(async (draft) => {
       const work = ofTurn.get(keyOf({ merchant: draft.merchant, currency: draft.range.currency }))
       const due = work && dueOf(work)
       if (work === undefined || due === undefined) return
       const bankAccount = accounts.get(merchantOwner(draft.merchant))
-      const made = await madeOf(context, draft, due, bankAccount)
+      const made = await madeOf(context, draft, due, bankAccount, rings)
       work.isPostponed = made === 'postponed'
-      if (made === 'postponed') return
-      work.done += 1
-      if (made === 'nothing') return
+      if (work.isPostponed) work.done -= 1
+      if (made === 'postponed' || made === 'nothing') return
       tally.batches += 1
       if (made === 'carried') tally.carried += 1
     }),
   )
+  await context.queue.ring('instruction', rings)
 }
 
 /** One batch, if there is anything to say in it. */
@@ -174,13 +178,15 @@ async function madeOf(
   draft: Draft,
   { cutOff, schedule }: Due,
   to: BankAccount | undefined,
+  rings: Uuid[],
 ): Promise<'paid' | 'carried' | 'nothing' | 'postponed'> {
   const terms = { minimum: schedule.minimumAmount, cutOff, bankAccount: to?.id ?? null }
   const batch = batchOf(draft, terms, context)
   if (batch.payout === 0n && !hasLines(draft)) return 'nothing'
   try {
-    const { answer } = await makeBatch(context, batch, to)
-    const { refused } = JSON.parse(answer) as { refused?: string }
+    const { outcome, instruction } = await makeBatch(context, batch, to)
+    const { refused } = JSON.parse(outcome.answer) as { refused?: string }
+    if (instruction !== undefined) rings.push(instruction)
     if (refused === undefined) return batch.payout === 0n ? 'carried' : 'paid'
     throw new Error(refused)
   } catch (error) {

@@ -5,6 +5,8 @@
  */
 import type { Knex } from 'knex'
 import {
+  type AccountId,
+  accountsOfOwners,
   type Claim,
   type CompanionRow,
   type Conclusion,
@@ -19,9 +21,9 @@ import {
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import { type BankAccount, bankAccountOf, findBankAccounts } from '../banking/bank_accounts.ts'
-import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
+import { prepareInstruction } from '../banking/prepare.ts'
 import { chooseBank } from '../banks/choose.ts'
-import { merchantAccountOf, merchantOwner } from '../books/chart.ts'
+import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
@@ -46,10 +48,12 @@ export async function settle(
 ): Promise<Outcome> {
   const account = await payoutAccount(context.db, merchant, bankAccount)
   const [draft] = await draftBatches(context, [{ merchant, currency }])
-  if (draft === undefined) throw new Error(`merchant ${merchant} has no account`)
+  if (draft === undefined) throw new ServiceError('nothing_to_settle')
   const batch = batchOf(draft, { minimum: 1n, cutOff: null, bankAccount: account.id }, context)
   if (batch.payout === 0n) throw new ServiceError('nothing_to_settle')
-  return makeBatch(context, batch, account, claim)
+  const { outcome, instruction } = await makeBatch(context, batch, account, claim)
+  if (instruction !== undefined) await context.queue.ring('instruction', [instruction])
+  return outcome
 }
 
 async function payoutAccount(db: Knex, merchant: Uuid, id: Uuid | undefined) {
@@ -74,29 +78,33 @@ export interface Draft {
   readonly range: RangeSums
 }
 
-/** What the next batches of these would cover; many at the price of one. */
-export async function draftBatches(context: Context, wishes: readonly Wish[]): Promise<Draft[]> {
-  const known = await Promise.all(
-    wishes.map(async (wish) => {
-      const account = await merchantAccountOf(context, wish.merchant, wish.currency)
-      return { ...wish, account }
-    }),
-  )
-  const stands = await standsOf(
-    context.db,
-    known.map(({ account }) => account),
-  )
-  const standOf = (account: Uuid): Stand =>
-    stands.get(account) ?? { account, number: 0, toEntry: 0n, carriedOut: 0n, payouts: [] }
-  const ranges = await sumRanges(
-    context.db,
-    known.map(({ account, until }) => ({ account, beyond: standOf(account).toEntry, until })),
-  )
-  const merchants = new Map(known.map(({ account, merchant }) => [account, merchant]))
-  return ranges.map((range) => ({
-    ...{ merchant: merchants.get(range.account) ?? '', range, stand: standOf(range.account) },
-  }))
+/**
+ * What the next batches of these would cover; many at the price of one. Who has no account yet has
+ * nothing to settle, and is left out.
+ */
+export async function draftBatches({ db }: Context, wishes: readonly Wish[]): Promise<Draft[]> {
+  const ofOwner = new Map(wishes.map((wish) => [keyOf(merchantOwner(wish.merchant), wish), wish]))
+  const owners = wishes.map(({ merchant }) => merchantOwner(merchant))
+  const accounts = new Map<AccountId, Wish>()
+  for (const account of await accountsOfOwners(db, 'merchant', owners)) {
+    const wish = ofOwner.get(keyOf(account.owner, account))
+    if (wish !== undefined) accounts.set(account.id, wish)
+  }
+  const stands = await standsOf(db, [...accounts.keys()])
+  const wanted = [...accounts].map(([account, { until }]) => {
+    return { account, until, beyond: stands.get(account)?.toEntry ?? 0n }
+  })
+  const ranges = await sumRanges(db, wanted)
+  return ranges.flatMap((range) => {
+    const [wish, stand] = [accounts.get(range.account), stands.get(range.account)]
+    return wish === undefined || stand === undefined
+      ? []
+      : [{ merchant: wish.merchant, range, stand }]
+  })
 }
+
+const keyOf = (owner: string, { currency }: { readonly currency: Currency }) =>
+  `${owner} ${currency}`
 
 interface Terms {
   /** Less than this is carried over. */
@@ -142,8 +150,15 @@ export function batchOf(
   }
 }
 
+interface Made {
+  readonly outcome: Outcome
+  /** What a bank is to be told of, where there is something new. */
+  readonly instruction?: Uuid
+}
+
 /**
- * Writes the batch and instructs its payout, in one unit.
+ * Writes the batch and instructs its payout, in one unit. Whoever asks rings for the instruction:
+ * one ring for many costs a fraction.
  * @throws {ServiceError} `settlement_exists` when another was first, or the money is on its way
  *   elsewhere; what `chooseBank` throws.
  */
@@ -152,9 +167,10 @@ export async function makeBatch(
   batch: Settlement,
   to: BankAccount | undefined,
   claim?: Claim,
-): Promise<Outcome> {
+): Promise<Made> {
   const { account, payout, createdAt: at } = batch
-  if (to === undefined || batch.transfer === null) return carryOver(context, batch)
+  if (to === undefined || batch.transfer === null)
+    return { outcome: await carryOver(context, batch) }
   const money = { amount: payout, currency: batch.currency }
   const way = await chooseBank(context, to, 'credit', money)
   const prepared = await prepareInstruction(
@@ -165,8 +181,8 @@ export async function makeBatch(
     },
     at,
   )
-  return submitInstruction(context, prepared, {
-    ...{ id: batch.transfer, at, ...(claim && { claim }) },
+  const outcome = await context.group.submit({
+    ...{ id: batch.transfer, at, transfers: prepared.transfers, ...(claim && { claim }) },
     conditions: [{ account, availableAtLeast: payout }],
     conclude: (verdict) => {
       if (!verdict.accepted) return refusal(verdict)
@@ -174,6 +190,7 @@ export async function makeBatch(
       return concluded({ ...batch, payoutEntry: left?.debitEntry ?? null }, prepared.instruction)
     },
   })
+  return outcome.replayed ? { outcome } : { outcome, instruction: prepared.instruction.id }
 }
 
 /** No money moves, and the account is locked all the same: whoever reverses a payment waits. */
