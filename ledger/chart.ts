@@ -47,7 +47,18 @@ export const ACCOUNT_TYPES = Object.keys(CHART) as AccountType[]
  */
 export const POSTINGS: Readonly<Record<AccountType, readonly AccountType[]>> = {
   wallet: ['wallet', 'merchant', 'transit', 'bank', 'fees', 'tax', 'fx', 'suspense', 'loss'],
-  merchant: ['wallet', 'reserve', 'transit', 'bank', 'fees', 'tax', 'fx', 'suspense', 'loss'],
+  merchant: [
+    'wallet',
+    'merchant',
+    'reserve',
+    'transit',
+    'bank',
+    'fees',
+    'tax',
+    'fx',
+    'suspense',
+    'loss',
+  ],
   reserve: ['wallet', 'merchant', 'transit', 'bank', 'suspense', 'loss'],
   transit: ['bank', 'wallet', 'merchant', 'reserve', 'fees', 'tax', 'suspense'],
   bank: ['wallet', 'merchant', 'reserve', 'fees', 'bank', 'fx', 'suspense', 'loss'],

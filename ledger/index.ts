@@ -58,6 +58,8 @@ export {
   leastWorth,
   type Money,
   percentOf,
+  type Rounding,
+  ROUNDINGS,
 } from './money.ts'
 export { balanceAt, type CountedBy, type Moment } from './moments.ts'
 export {
@@ -84,6 +86,7 @@ export {
   sumRanges,
 } from './ranges.ts'
 export { createTransfers } from './transfers.ts'
+export { turnoverOf } from './turnover.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
 export {

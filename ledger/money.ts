@@ -48,7 +48,10 @@ const ROUNDING = {
   down: Decimal.ROUND_DOWN,
 } as const
 
+/** Named as in IEEE 754 and Java; `half` is exactly between two whole minor units. */
 export type Rounding = keyof typeof ROUNDING
+
+export const ROUNDINGS = Object.keys(ROUNDING) as [Rounding, ...Rounding[]]
 
 export function isCurrency(code: string): code is Currency {
   return SCALES.has(code)
@@ -62,12 +65,29 @@ export function scaleOf(currency: Currency): number {
 }
 
 /**
- * `percent` per cent of `amount` minor units, rounded to a whole minor unit.
+ * `percent` per cent of `amount` minor units, rounded to a whole minor unit; neither is negative.
+ * In whole numbers alone: it is done several times for every payment to a merchant.
  * @param percent a decimal number as text, so that it is exact: '1.4' is 1.4 %.
  */
 export function percentOf(amount: bigint, percent: string, rounding: Rounding): bigint {
-  const share = new Exact(amount.toString()).times(percent).div(100)
-  return BigInt(share.toFixed(0, ROUNDING[rounding]))
+  const point = percent.indexOf('.')
+  if (point < 0) return rounded(amount * BigInt(percent), 100n, rounding)
+  const part = percent.slice(point + 1)
+  const over = BigInt(percent.slice(0, point) + part)
+  return rounded(amount * over, 100n * 10n ** BigInt(part.length), rounding)
+}
+
+/** Whether what is left over, of a whole of `under`, makes one more. */
+const ROUNDS_UP = {
+  half_even: (left, under, down) => 2n * left > under || (2n * left === under && down % 2n === 1n),
+  half_up: (left, under) => 2n * left >= under,
+  up: (left) => left > 0n,
+  down: () => false,
+} as const satisfies Record<Rounding, (left: bigint, under: bigint, down: bigint) => boolean>
+
+function rounded(over: bigint, under: bigint, rounding: Rounding): bigint {
+  const down = over / under
+  return ROUNDS_UP[rounding](over % under, under, down) ? down + 1n : down
 }
 
 /**

@@ -10,6 +10,7 @@ import { integer, postgresUrl } from './config/kinds.ts'
 import { INBOX_SETTINGS } from './config/inbox.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
 import { NETTING_SETTINGS } from './config/netting.ts'
+import { ORDER_SETTINGS } from './config/orders.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
 import { PROCESS_SETTINGS } from './config/processes.ts'
@@ -22,6 +23,7 @@ import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
 import { TrialFile } from './config/trial.ts'
+import { WEBHOOK_SETTINGS } from './config/webhooks.ts'
 import type { VaultKeys } from './vault/vault.ts'
 
 /** Every setting of the API and the worker, by topic: what they read, and what the docs list. */
@@ -36,6 +38,7 @@ export const TOPICS = {
   'Approvals, devices, quotes': APPROVAL_SETTINGS,
   Limits: LIMIT_SETTINGS,
   'Rules, risk, sanctions': { ...RULE_SETTINGS, ...RISK_SETTINGS },
+  'Orders and their QR codes': ORDER_SETTINGS,
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,
@@ -43,6 +46,7 @@ export const TOPICS = {
   'Net settlement between banks': NETTING_SETTINGS,
   'Settlement of merchants': SETTLEMENT_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
+  'Webhooks and the stream of events': WEBHOOK_SETTINGS,
 }
 
 /** What has all that each member of the union has. */
@@ -198,6 +202,7 @@ function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
+    config.WEBHOOK_TARGETS === 'any' && 'WEBHOOK_TARGETS: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
     ...tokenFaults(config),
@@ -205,6 +210,7 @@ function productionFaults(config: Config): string[] {
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.SANCTIONS_URL?.startsWith('http:') === true &&
       'SANCTIONS_URL: must be https in production',
+    config.MERCHANT_REVIEW === 'off' && 'MERCHANT_REVIEW: off is refused in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

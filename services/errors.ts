@@ -10,9 +10,12 @@ export const CONSTRAINT_CODES = [
   'fee_schedule_exists',
   'fx_rate_exists',
   'holiday_exists',
+  'merchant_not_active',
   'merchant_subject_exists',
   'order_already_paid',
+  'order_canceled',
   'order_reference_exists',
+  'order_total_mismatch',
   'quote_already_used',
   'recall_exists',
   'settlement_exists',
@@ -29,6 +32,7 @@ export type ServiceErrorCode =
   | 'bank_account_not_found'
   | 'bank_closed'
   | 'bank_not_found'
+  | 'beneficiary_not_found'
   | 'body_too_large'
   | 'content_type_not_supported'
   | 'cross_bank_callback'
@@ -38,8 +42,10 @@ export type ServiceErrorCode =
   | 'exchange_too_large'
   | 'exchange_too_small'
   | 'fee_exceeds_amount'
+  | 'fee_schedule_in_force'
   | 'fee_schedule_in_past'
   | 'fee_schedule_not_found'
+  | 'fee_terms_excessive'
   | 'forbidden'
   | 'headers_too_large'
   | 'idempotency_key_missing'
@@ -54,6 +60,9 @@ export type ServiceErrorCode =
   | 'item_not_correctable'
   | 'item_resolved'
   | 'last_factor'
+  | 'merchant_move_not_allowed'
+  | 'merchant_not_draft'
+  | 'merchant_profile_incomplete'
   | 'method_not_allowed'
   | 'name_mismatch'
   | 'netting_window_not_closed'
@@ -64,6 +73,7 @@ export type ServiceErrorCode =
   | 'nothing_to_settle'
   | 'order_expired'
   | 'order_mismatch'
+  | 'order_move_not_allowed'
   | 'order_required'
   | 'partial_capture_not_allowed'
   | 'payee_not_found'
@@ -74,6 +84,7 @@ export type ServiceErrorCode =
   | 'payment_not_in_review'
   | 'payment_refused'
   | 'payment_settled'
+  | 'payment_way_not_available'
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'
@@ -89,6 +100,7 @@ export type ServiceErrorCode =
   | 'saturated'
   | 'second_person_required'
   | 'settlement_schedule_in_past'
+  | 'split_exceeds_net'
   | 'step_up_required'
   | 'too_many_api_keys'
   | 'too_many_captures'
@@ -97,10 +109,13 @@ export type ServiceErrorCode =
   | 'too_many_requests'
   | 'too_many_rules'
   | 'too_many_staff'
+  | 'too_many_webhook_endpoints'
   | 'totp_locked'
   | 'totp_not_enrolling'
   | 'totp_not_set'
   | 'unit_spoken_for'
+  | 'url_not_allowed'
+  | 'webhook_endpoint_disabled'
   | 'weak_pin'
 
 export type ErrorCode = ServiceErrorCode | LedgerErrorCode | BankErrorCode

@@ -28,6 +28,8 @@ const KINDS = {
   nwi: 'a netting window',
   out: 'an outage of a bank',
   evt: 'an event',
+  whe: 'a webhook endpoint',
+  whd: 'a delivery of a webhook',
   fxr: 'a rate',
   fxq: 'a quote',
   exc: 'an exchange',

@@ -17,8 +17,12 @@ import { identityEndpoints } from './identity/routes.ts'
 import { invoiceEndpoints } from './invoices/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
+import { feeEndpoints } from './fees/routes.ts'
+import { onboardingEndpoints } from './merchants/onboarding_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
+import { orderEndpoints } from './orders/routes.ts'
+import { wayEndpoints } from './orders/ways_routes.ts'
 import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
@@ -34,6 +38,9 @@ import { scheduleEndpoints } from './settlements/schedules_routes.ts'
 import { merchantStatementEndpoints } from './statements/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
+import { deliveryEndpoints } from './webhooks/deliveries_routes.ts'
+import { webhookEndpoints } from './webhooks/routes.ts'
+import { eventTypeEndpoints } from './webhooks/types_routes.ts'
 
 const actions = [
   ...paymentEndpoints,
@@ -48,6 +55,10 @@ const actions = [
   ...scheduleEndpoints,
   ...merchantStatementEndpoints,
   ...invoiceEndpoints,
+  ...onboardingEndpoints,
+  ...feeEndpoints,
+  ...orderEndpoints,
+  ...wayEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,
@@ -59,6 +70,9 @@ const actions = [
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,
+  ...eventTypeEndpoints,
+  ...webhookEndpoints,
+  ...deliveryEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

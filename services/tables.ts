@@ -14,7 +14,7 @@ const EXCHANGE_TERMS = [
  * The tables whose rows commit in the group with the money, in writing order, and their columns.
  */
 export const COMPANIONS = {
-  merchants: ['id', 'subject', 'name', 'created_at'],
+  merchants: ['id', 'subject', 'name', 'state', 'state_at', 'created_at'],
   merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [
@@ -22,21 +22,29 @@ export const COMPANIONS = {
     ...['name_check', 'created_at'],
   ],
   fee_schedules: [
-    ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
-    ...['valid_from', 'valid_to'],
+    ...['id', 'merchant_id', 'currency', 'version', 'terms', 'valid_from', 'created_by'],
+    ...['created_at', 'activated_by', 'approved_by', 'activated_at'],
   ],
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
-    ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures'],
+    ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures', 'splits'],
+    ...['reusable', 'subtotal', 'discount', 'shipping', 'tax', 'status'],
+  ],
+  order_lines: [
+    ...['order_id', 'line', 'product', 'name', 'quantity', 'unit_amount', 'amount'],
+    ...['tax_percent', 'tax'],
   ],
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
     ...['fee_schedule_id', 'transfer_id', 'amount', 'fee', 'tax', 'net', 'currency', 'note_sealed'],
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
+    ...['surcharge', 'fee_at', 'fee_volume', 'fee_country', 'fee_category'],
     ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas', 'review_due_at'],
+    'order_reusable',
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
+  payment_splits: ['payment_id', 'line', 'merchant_id', 'amount'],
   settlements: [
     ...['id', 'merchant_id', 'account_id', 'currency', 'number', 'from_entry', 'to_entry'],
     ...['cut_off', 'payments', 'gross', 'fee', 'tax', 'refunds', 'fees_returned', 'reserves'],
@@ -74,5 +82,5 @@ export const COMPANIONS = {
     'created_at',
   ],
   security_log: ['id', 'at', 'kind', 'actor', 'subject', 'request_id', 'address', 'detail'],
-  events: ['id', 'type', 'object_id', 'merchant_id', 'data', 'created_at'],
+  events: ['id', 'type', 'object_id', 'version', 'merchant_id', 'data', 'created_at'],
 } as const

@@ -1,4 +1,4 @@
-/** The process that talks to banks. Any number of them may run beside each other. */
+/** The process that talks to banks and sends webhooks. Any number may run beside each other. */
 import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import type { Logger } from 'pino'
@@ -22,10 +22,14 @@ import { watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
 import { openSealing } from './seals/sealing.ts'
 import { openSettlements } from './settlements/run.ts'
+import { type Dispatcher, openDispatcher, purgeDeliveries } from './webhooks/dispatch.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
 
 const MINUTE_MS = 60_000
+
+/** What is being delivered when a worker is told to stop may end so long. */
+const WEBHOOKS_PATIENCE_MS = 4_000
 
 interface Repeated {
   readonly what: string
@@ -35,7 +39,7 @@ interface Repeated {
 }
 
 /** What every worker does again and again. Several may do the same at a time. */
-function repeatedOf(context: Context): readonly Repeated[] {
+function repeatedOf(context: Context, webhooks: Dispatcher): readonly Repeated[] {
   const { config, db, now } = context
   const sealing = openSealing(context)
   const [often, days] = [config.SWEEP_EVERY_MS, config.CLAIM_DAYS]
@@ -52,6 +56,8 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'fee invoices', every_ms: 10 * MINUTE_MS, work: () => issueInvoices(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
+    { what: 'webhooks', every_ms: config.WEBHOOK_EVERY_MS, work: webhooks.run },
+    { what: 'webhook log', every_ms: MINUTE_MS, work: () => purgeDeliveries(context) },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },
     { what: 'used nonces', every_ms: often, work: () => purgeNonces(context) },
     { what: 'wrong PINs', every_ms: 10 * MINUTE_MS, work: () => forgetFailures(context) },
@@ -74,14 +80,20 @@ function repeat(log: Logger, { what, every_ms, work }: Repeated): () => Promise<
 }
 
 await runProcess('florin_worker', async (context) => {
-  const { config, log, queue } = context
+  const { config, log, metrics, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
   watchUnexplained(context)
 
   const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
-  context.metrics.gauges(suspense, help, () => suspenseOf(context))
+  metrics.gauges(suspense, help, () => suspenseOf(context))
 
-  const repeated = repeatedOf(context).map((job) => repeat(log, job))
+  const webhooks = openDispatcher(context)
+  const { stats } = webhooks
+  metrics.gauge('florin_webhook_endpoints', 'Webhook endpoints in hand', () => stats().running)
+  metrics.total('florin_webhooks_arrived_total', 'Webhooks that arrived', () => stats().arrived)
+  metrics.total('florin_webhooks_failed_total', 'Webhooks that failed', () => stats().failed)
+
+  const repeated = repeatedOf(context, webhooks).map((job) => repeat(log, job))
 
   // Probes and metrics only.
   const server = openServer(context, {
@@ -94,7 +106,7 @@ await runProcess('florin_worker', async (context) => {
     async drain() {
       server.close()
       server.closeIdleConnections()
-      await Promise.all(repeated.map((end) => end()))
+      await Promise.all([...repeated.map((end) => end()), webhooks.close(WEBHOOKS_PATIENCE_MS)])
     },
   }
 })

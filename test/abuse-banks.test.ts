@@ -86,9 +86,9 @@ const PLAYS: Readonly<Record<string, Play>> = {
 
 /**
  * Where the instruction ends, what the bank has booked for it, in units of its amount, and what it
- * is to us, where that is another: money that is back before we hear that it came never came.
+ * may be to us instead: money that is back before we hear that it came never came.
  */
-type Expected = readonly [state: string, booked: bigint[], to_us?: 'rejected']
+type Expected = readonly [state: string, booked: bigint[], instead?: 'rejected']
 const EXPECTED: Readonly<Record<BehaviourName, Expected>> = {
   normal: ['settled', [1n]],
   at_once: ['settled', [1n]],
@@ -156,14 +156,16 @@ describe('a bank that misbehaves', function () {
   })
 
   for (const name of BEHAVIOUR_NAMES) {
-    const [state, booked, shownAs = state] = EXPECTED[name]
+    const [state, booked, ...instead] = EXPECTED[name]
     for (const what of Object.keys(PLAYS)) {
       it(`executes once, and the books end as it says: ${what}, ${name}`, async () => {
         const one = await played.get(`${name} ${what}`)
         if (one === undefined) throw new Error('nothing was played')
         await until(async () => (await instructionState(one)) === state)
         const shown = await call(one.who, 'GET', one.path)
-        expect(shown.body.state).to.equal(SHOWN[shownAs]?.[what === 'a settlement' ? 1 : 0])
+        const wordOf = (seen = state) => SHOWN[seen]?.[what === 'a settlement' ? 1 : 0]
+        const shownAs = [state, ...instead].find((seen) => wordOf(seen) === shown.body.state)
+        expect(shownAs, shown.body.state).not.to.equal(undefined)
         if (state !== 'manual') {
           const left = one.left[shownAs as keyof Played['left']]
           expect(await one.balance()).to.equal(left)

@@ -2,12 +2,13 @@
 import { expect } from 'chai'
 import { uuidOf } from '../services/ids.ts'
 import { openLog } from '../services/log.ts'
-import { modelPrice } from './model/fees.ts'
+import { modelPrice, simple } from './model/fees.ts'
 import { CASES, shown } from './support/abuse-cases.ts'
 import { expectProblem, quiet, send, times, unchanged } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { call, newSubject } from './support/api.ts'
 import { account, balance, bulk, move, statesOf, unit } from './support/bulk.ts'
+import { factsWith } from './support/fees.ts'
 import { payOrder } from './support/held.ts'
 import {
   ended,
@@ -72,13 +73,13 @@ describe('a payment cut into many', () => {
   it('pays no less than one: the fees are the schedule’s, one by one (abuse 29)', async () => {
     const fees = { percent: '1.4', fixed: '25', tax_percent: '19' }
     const [ada, shop] = await Promise.all([person(20_000n), merchant(fees)])
-    const model = { ...fees, fixed: 25n, taxPercent: '19' }
+    const model = simple('1.4', 25n, '19')
     const amounts = [5_000n, ...times(10, () => 500n)]
     for (const amount of amounts) {
       const paid = await payOrder(ada, await order(shop, `${amount}`), `${amount}`)
       expect(paid.status, paid.text).to.equal(201)
     }
-    const nets = amounts.map((amount) => modelPrice(model, amount)?.net ?? 0n)
+    const nets = amounts.map((amount) => modelPrice(model, factsWith({ amount }))?.net ?? 0n)
     expect(await merchantBalance(shop)).to.equal(nets.reduce((sum, net) => sum + net, 0n))
     expect(await walletBalance(ada)).to.equal(10_000n)
     const { owner } = await world()

@@ -89,7 +89,10 @@ const NUMBERS: Readonly<
     DATABASE_CONNECTIONS_MAX: [10, '21'],
   },
   'a database that may forget': { DATABASE_DURABILITY: ['required', 'off'] },
-  'a second person': { PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+  'a second person': {
+    ...{ PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+    MERCHANT_REVIEW: ['required', 'none'],
+  },
   'reviews and lists': { REVIEW_HOURS: [24, '0', '721'], SANCTIONS_TIMEOUT_MS: [1_000, '10001'] },
   'rules in memory, and people': { RULES_AGE_MS: [1_000, '60001'], PERSON_MEMORY_S: [30, '301'] },
   'the security log': {
@@ -104,6 +107,13 @@ const NUMBERS: Readonly<
     BANK_REPEATS_PERCENT: [10, '101'],
     ...{ ORPHAN_ALERT_S: [3_600, '59'], RECALL_MANUAL_AFTER_S: [1_296_000, '59'] },
   },
+  'webhooks, and streams of events': {
+    ...{ WEBHOOK_TARGETS: ['public', 'private'], WEBHOOK_PORTS: [[443, 8443], '0', '443;80'] },
+    ...{ WEBHOOK_TIMEOUT_MS: [10_000, '20001', '0'], WEBHOOK_SLOTS: [64, '3', '1001'] },
+    ...{ WEBHOOK_SLOW_SLOTS: [32, '0'], WEBHOOK_OVERLAP_S: [86_400, '604801'] },
+    ...{ WEBHOOK_FAILING_DAYS: [5, '0', '91'], WEBHOOK_LOG_DAYS: [30, '3'] },
+    ...{ EVENT_STREAMS_MAX: [200, '0'], EVENT_STREAMS_PER_CALLER: [4, '101'] },
+  },
 }
 
 /** Settings that are no number of security. */
@@ -112,6 +122,8 @@ const OTHERS = [
   ...['FILES_EVERY_MS', 'BATCH_SIZE_MAX', 'BATCH_AFTER_MS'],
   ...['WORKER_CONCURRENCY', 'SWEEP_EVERY_MS', 'TOTP_ISSUER', 'DEVICES_MAX', 'FX_QUOTE_S'],
   ...['NETTING_METHOD', 'NETTING_WINDOW_S', 'SETTLEMENTS_EVERY_MS', 'SETTLEMENT_PACE_PERCENT'],
+  ...['ORDER_LINK_BASE', 'EMVCO_GUID'],
+  'WEBHOOK_EVERY_MS',
   ...['LIMITS_TIME_ZONE', 'SANCTIONS_FILE', 'SANCTIONS_URL', 'SANCTIONS_BYTES_MAX'],
   ...['SANCTIONS_NAMES_MAX', 'SEAL_EVERY_MS', 'SEAL_ORIGIN', 'SEAL_PREVIOUS_KEYS'],
   ...['RECONCILIATION_TIMES', 'RECONCILIATION_LATE_DAYS', 'STATEMENT_LINES_MAX'],

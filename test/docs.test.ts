@@ -21,6 +21,7 @@ describe('what is written from the source', () => {
 
   for (const path of [
     'docs/settings.md',
+    'docs/events.md',
     'docs/security.md',
     'docs/sandbox-bank.md',
     '.env.example',

@@ -3,9 +3,10 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { priceOfMore } from '../services/payments/captures.ts'
 import { uuidOf } from '../services/ids.ts'
-import { modelPrice } from './model/fees.ts'
+import { modelPrice, simple } from './model/fees.ts'
 import { expectProblem, quiet, statusesOf, times, unchanged } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
+import { factsWith, modelFacts, modelTerms, pricedFrom, scheduleFrom } from './support/fees.ts'
 import {
   authorize,
   balances,
@@ -46,14 +47,14 @@ describe('an order that is captured manually', () => {
     const fees = { percent: '1.4', fixed: '25', tax_percent: '20' }
     const [ada, shop] = await Promise.all([person(10_000n), merchant(fees)])
     const held = await authorize(ada, shop, '6000')
-    const schedule = { percent: '1.4', fixed: 25n, taxPercent: '20' }
+    const terms = simple('1.4', 25n, '20')
     let before = { fee: 0n, tax: 0n, net: 0n }
     let sum = 0n
     for (const amount of [1_000n, 333n, 2_667n]) {
       sum += amount
       const { status, text, body } = await capture(shop, held.id, { amount: `${amount}` })
       expect(status, text).to.equal(200)
-      const all = modelPrice(schedule, sum) ?? before
+      const all = modelPrice(terms, factsWith({ amount: sum })) ?? before
       expect([body.captured, body.fee, body.tax, body.net]).to.deep.equal(
         [sum, all.fee, all.tax, all.net].map(String),
       )
@@ -254,25 +255,39 @@ describe('captures', () => {
   })
 
   it('cost together what one of all would, and never give back a fee', () => {
-    const percent = fc.constantFrom('0', '0.22', '1.4', '2.5', '33.3333', '50')
-    const property = fc.property(
-      fc.record({ percent, fixed: fc.bigInt(0n, 50n), taxPercent: percent }),
-      fc.array(fc.bigInt(1n, 5_000n), { minLength: 1, maxLength: 12 }),
-      (own, parts) => {
-        const schedule = { id: 'fee', currency: 'EUR', ...own }
-        if (modelPrice(own, parts[0] ?? 0n) === undefined) return
-        let [sum, fee, tax, net] = [0n, 0n, 0n, 0n]
-        for (const part of parts) {
-          const more = priceOfMore(schedule, 'EUR', sum, part)
-          expect(more.fee >= 0n && more.tax >= 0n).to.equal(true)
-          expect(more.lines.reduce((all, line) => all + line.amount, 0n)).to.equal(
-            more.fee + more.tax,
-          )
-          ;[sum, fee, tax, net] = [sum + part, fee + more.fee, tax + more.tax, net + more.net]
-          expect({ fee, tax, net }).to.deep.equal(modelPrice(own, sum))
+    const seen = { captures: 0, free: 0, dearer: 0 }
+    const parts = fc.array(fc.bigInt(1n, 5_000n), { minLength: 1, maxLength: 12 })
+    const property = fc.property(modelTerms, modelFacts, parts, (terms, facts, amounts) => {
+      const [schedule, { amount: _, ...by }] = [scheduleFrom(terms), pricedFrom(facts)]
+      const own = { ...terms, surcharge_rails: [] }
+      const all = { captured: 0n, fee: 0n, tax: 0n }
+      let dearest = 0n
+      for (const part of amounts) {
+        const expected = modelPrice(own, { ...facts, amount: all.captured + part })
+        if (expected === undefined) {
+          expect(() => priceOfMore(schedule, by, all, part)).to.throw('fee_exceeds_amount')
+          return
         }
-      },
-    )
+        const { lines, fee, tax, net } = priceOfMore(schedule, by, { ...all }, part)
+        expect(fee >= 0n && tax >= 0n).to.equal(true)
+        expect(net).to.equal(part - fee - tax)
+        expect(lines.reduce((sum, line) => sum + line.amount, 0n)).to.equal(fee + tax)
+        expect(lines.every((line) => line.amount !== 0n)).to.equal(true)
+        all.captured += part
+        all.fee += fee
+        all.tax += tax
+        if (expected.fee > dearest) dearest = expected.fee
+        // Where the terms never make more cheaper, that is what one capture of all costs.
+        expect(all.fee).to.equal(dearest)
+        const flat = { ...simple('0', dearest, terms.tax_percent), rounding: terms.rounding }
+        const taxed = modelPrice(flat, factsWith({ amount: 10n ** 15n }))
+        expect(all.tax).to.equal(taxed?.tax)
+        seen.captures += 1
+        if (fee === 0n) seen.free += 1
+        if (dearest > expected.fee) seen.dearer += 1
+      }
+    })
     fc.assert(property, { numRuns: Number(process.env['RUNS'] ?? 5_000) })
-  })
+    expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).to.be.greaterThan(20)
+  }).timeout(600_000)
 })

@@ -64,6 +64,16 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
     body: { percent: '2', fixed: '0', currency: 'EUR' },
   }),
+  'POST /v1/merchants/:id/activate': async () => {
+    const { id } = await merchant()
+    await call(OPERATOR, 'POST', `/v1/merchants/${id}/suspend`, { body: WHY })
+    return { path: `/v1/merchants/${id}/activate`, body: WHY }
+  },
+  'POST /v1/fee_schedules/:id/activate': async () => {
+    const price = { percent: '2', fixed: '0', currency: 'EUR', merchant: (await merchant()).id }
+    const { id } = await made('/v1/fee_schedules', price)
+    return { path: `/v1/fee_schedules/${id}/activate`, body: {} }
+  },
   'POST /v1/banks/:bank/own_accounts': async () => ({
     path: '/v1/banks/north/own_accounts',
     body: { number: `OWN-${newKey().slice(-12).toUpperCase()}`, holder: 'Florin' },
@@ -190,7 +200,11 @@ describe('a second person', () => {
     const price = { percent: '2.5', fixed: '5', tax_percent: '0', currency: 'EUR' }
     const made = await together(path, { body: price })
     expect(made.status, made.text).to.equal(201)
-    expect(made.body).to.deep.include({ ...price, merchant: shop.id })
+    expect(made.body).to.deep.include({ merchant: shop.id, version: 2, state: 'active' })
+    expect(made.body.components).to.deep.equal([
+      { kind: 'percent', percent: '2.5' },
+      { kind: 'fixed', amount: '5' },
+    ])
     expect(await feeOf()).to.equal('255')
     const valid_from = new Date(Date.now() + 3_600_000).toISOString()
     const later = await together(path, { body: { ...price, percent: '50', valid_from } })

@@ -5,6 +5,7 @@ import { call, newKey } from './support/api.ts'
 import { person } from './support/people.ts'
 import { phone } from './support/phones.ts'
 import { idOf, oneRowEach } from './support/security.ts'
+import { BY_MERCHANTS } from './support/security-merchants.ts'
 import { BY_OPERATORS } from './support/security-operators.ts'
 import { BY_PEOPLE } from './support/security-people.ts'
 import { world } from './support/world.ts'
@@ -14,12 +15,13 @@ const ELSEWHERE = ['device_bound', 'forbidden', 'data_keys_rotated']
 
 describe('the security log has one row of', () => {
   it('each kind that there is', () => {
-    const tried = [...BY_PEOPLE, ...BY_OPERATORS].map(([kind]) => kind)
+    const tried = [...BY_PEOPLE, ...BY_OPERATORS, ...BY_MERCHANTS].map(([kind]) => kind)
     expect([...new Set([...tried, ...ELSEWHERE])]).to.have.members(SECURITY_KINDS)
   })
 
   oneRowEach(BY_PEOPLE)
   oneRowEach(BY_OPERATORS)
+  oneRowEach(BY_MERCHANTS)
 
   it('device_bound for a device, and forbidden for who asks for what they may not', async () => {
     const ada = await person()

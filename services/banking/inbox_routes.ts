@@ -36,7 +36,7 @@ import {
 const TAG = 'Banking'
 const Party = z.string().regex(/^(?:per|mer)_[0-9a-z]{26}$/)
 
-const BankEventOut = z
+export const BankEventOut = z
   .strictObject({
     id: idOut('bev'),
     bank: z.string(),

@@ -11,7 +11,8 @@ import {
   stateOf,
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
-import { type EventType, recordEvent } from '../events/events.ts'
+import type { EventType } from '../events/catalogue.ts'
+import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 

@@ -23,7 +23,7 @@ const Metadata = z
   .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/), text(TEXT_LENGTH_MAX))
   .refine((all) => Object.keys(all).length <= KEYS_MAX, `has more than ${KEYS_MAX} keys`)
 
-const LedgerAccountOut = AccountShape.extend({
+export const LedgerAccountOut = AccountShape.extend({
   owner: z.string(),
   frozen: z.strictObject({ debits: z.boolean(), credits: z.boolean() }),
   closed_at: Timestamp.nullable(),
@@ -31,7 +31,7 @@ const LedgerAccountOut = AccountShape.extend({
   metadata: z.record(z.string(), z.string()),
 }).meta({ id: 'LedgerAccount' })
 
-const PeriodOut = z
+export const PeriodOut = z
   .strictObject({
     account: idOut('acc'),
     through: Timestamp,

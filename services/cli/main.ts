@@ -1,5 +1,6 @@
 /** `florin`: the commands, by their names. Exit codes: 0 proven, 1 not proven, 2 not done. */
 import { certifyBank } from './certify.ts'
+import { simulateFees } from './fees.ts'
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
 import { reconcileBank } from './reconcile.ts'
 import { rotateKeys } from './rotate.ts'
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   'bank certify': certifyBank,
   'bank reconcile': reconcileBank,
+  'fees simulate': simulateFees,
   'keys rotate': rotateKeys,
   'settlements run': runDueSettlements,
   'ledger verify': verifyLedger,

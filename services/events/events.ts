@@ -1,57 +1,9 @@
 /** The event log: what happened, written in the transaction in which it happened. */
 import type { Knex } from 'knex'
-import { type CompanionRow, newId, type Uuid } from '../../ledger/index.ts'
-
-/** The published catalogue. Each carries the object as the API shows it. */
-export const EVENT_TYPES = [
-  'account.closed',
-  'account.frozen',
-  'account.period_closed',
-  'account.unfrozen',
-  'account.updated',
-  'ledger.posted',
-  'payment.processing',
-  'payment.review',
-  'payment.authorized',
-  'payment.captured',
-  'payment.completed',
-  'payment.failed',
-  'payment.canceled',
-  'payment.expired',
-  'payment.reversed',
-  'settlement.processing',
-  'settlement.settled',
-  'settlement.failed',
-  'settlement.returned',
-  'settlement.carried',
-  'fee_invoice.issued',
-  'instruction.manual',
-  'instruction.returned',
-  'bank_event.contradicted',
-  'bank_event.parked',
-  'bank_file.contradicted',
-  'incoming_money.received',
-  'incoming_money.matched',
-  'recall.manual',
-  'recall.refused',
-  'recall.returned',
-  'netting.carried',
-  'exchange.completed',
-  'reconciliation.unexplained',
-  'person.device_bound',
-  'person.device_revoked',
-  'person.erased',
-  'person.pin_changed',
-  'person.pin_locked',
-  'person.pin_reset',
-  'person.recovery_code_used',
-  'person.recovery_codes_renewed',
-  'person.totp_enrolled',
-  'person.totp_locked',
-  'person.totp_removed',
-] as const
-
-export type EventType = (typeof EVENT_TYPES)[number]
+import type { CompanionRow, Uuid } from '../../ledger/index.ts'
+import { publicId } from '../ids.ts'
+import type { EventType } from './catalogue.ts'
+import { eventId, firstVersion, nextVersion } from './identity.ts'
 
 export interface NewEvent {
   readonly type: EventType
@@ -64,28 +16,48 @@ export interface NewEvent {
   readonly at: Date
 }
 
-export function eventRow({ type, object, merchant, data, at }: NewEvent): CompanionRow {
+/** Of an object that is made together with it: `recordEvent` is for all that comes later. */
+export const eventRow = (event: NewEvent): CompanionRow => rowOf(event, firstVersion(event.object))
+
+/** @returns its id. */
+export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<Uuid> {
+  const row = rowOf(event, await nextVersion(trx, event.object))
+  await trx('events').insert(row)
+  return row.id
+}
+
+function rowOf({ type, object, merchant, data, at }: NewEvent, version: number) {
   return {
-    id: newId(),
+    id: eventId({ type, object, version, at }),
     type,
     object_id: object,
+    version,
     merchant_id: merchant ?? null,
     data: typeof data === 'string' ? data : JSON.stringify(data),
     created_at: at,
   }
 }
 
-export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<void> {
-  await trx('events').insert(eventRow(event))
-}
-
 export interface EventRow {
   readonly id: Uuid
   readonly type: EventType
   readonly object_id: string
+  readonly version: number
   readonly data: unknown
   readonly created_at: Date
 }
+
+export const EVENT_COLUMNS = ['id', 'type', 'object_id', 'version', 'data', 'created_at'] as const
+
+/** As it is told everywhere: names and notes are filled in by whoever shows it. */
+export const eventOut = (event: EventRow) => ({
+  id: publicId('evt', event.id),
+  type: event.type,
+  object: event.object_id,
+  version: event.version,
+  data: event.data,
+  created_at: event.created_at.toISOString(),
+})
 
 /** Newest first; all of them, or those a merchant may read. */
 export async function findEvents(
@@ -99,5 +71,5 @@ export async function findEvents(
   const query = db('events').orderBy('id', 'desc').limit(limit)
   if (merchant !== undefined) query.where({ merchant_id: merchant })
   if (before !== undefined) query.where('id', '<', before)
-  return query.select('id', 'type', 'object_id', 'data', 'created_at')
+  return query.select(EVENT_COLUMNS)
 }

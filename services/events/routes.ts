@@ -2,27 +2,25 @@
 import { z } from 'zod'
 import { endpoint } from '../http/endpoint.ts'
 import { listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
-import { idOut, publicId } from '../ids.ts'
+import { idOut } from '../ids.ts'
 import { showPeople } from '../privacy/shown.ts'
-import { EVENT_TYPES, type EventRow, findEvents } from './events.ts'
+import { EVENT_TYPES } from './catalogue.ts'
+import { eventOut, findEvents } from './events.ts'
 
 const EventOut = z
   .strictObject({
     id: idOut('evt'),
     type: z.enum(EVENT_TYPES),
     object: z.string().describe('The id of what it is about'),
+    version: z
+      .int()
+      .describe(
+        'Of the object: 1, 2, 3 ... What has a higher one is newer, in whatever order it comes',
+      ),
     data: z.unknown().describe('The object as it was then'),
     created_at: Timestamp,
   })
   .meta({ id: 'Event' })
-
-const eventOut = (event: EventRow) => ({
-  id: publicId('evt', event.id),
-  type: event.type,
-  object: event.object_id,
-  data: event.data,
-  created_at: event.created_at.toISOString(),
-})
 
 export const eventEndpoints = [
   endpoint({

@@ -1,7 +1,8 @@
 /** How a person stands right now: what may change between two requests, and is asked at each. */
 import type { Knex } from 'knex'
 import type { Question, Uuid } from '../../ledger/index.ts'
-import { type EventType, recordEvent } from '../events/events.ts'
+import type { EventType } from '../events/catalogue.ts'
+import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import type { SecurityKind } from '../security/kinds.ts'
 import { recordSecurity, type Recorder } from '../security/log.ts'
@@ -9,6 +10,8 @@ import { recordSecurity, type Recorder } from '../security/log.ts'
 export interface Standing {
   /** How well we know the person (KYC); limits depend on it. */
   readonly tier: string
+  /** Where the person is from, ISO 3166-1; null where nobody has said. */
+  readonly country: string | null
   /** Up to so many minor units the person wants to pay without an approval; null: our default. */
   readonly noPinLimit: bigint | null
   /** When a factor of theirs was last changed; null if never. */
@@ -23,6 +26,7 @@ export interface Standing {
 interface Row {
   readonly id: Uuid
   readonly tier: string
+  readonly country: string | null
   readonly no_pin_limit: bigint | null
   readonly security_changed_at: Date | null
   readonly tokens_valid_from: Date | null
@@ -34,7 +38,7 @@ interface Row {
 export const STANDINGS: Question<Uuid, Standing> = {
   name: 'standings',
   text: `
-    SELECT id, tier, no_pin_limit, security_changed_at, tokens_valid_from, kept_token,
+    SELECT id, tier, country, no_pin_limit, security_changed_at, tokens_valid_from, kept_token,
            ARRAY(SELECT devices.id FROM devices
                   WHERE devices.person_id = people.id AND devices.revoked_at IS NULL) AS devices
       FROM people WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`,
@@ -44,6 +48,7 @@ export const STANDINGS: Question<Uuid, Standing> = {
 
 const fromRow = (row: Row): Standing => ({
   tier: row.tier,
+  country: row.country,
   noPinLimit: row.no_pin_limit,
   securityChangedAt: row.security_changed_at,
   tokensValidFrom: row.tokens_valid_from,

@@ -1,10 +1,11 @@
 /** What a merchant takes of money that is held for it, and the price that comes with each part. */
 import type { Knex } from 'knex'
-import { formatMoney, LedgerError, type Money, type UnitId, type Uuid } from '../../ledger/index.ts'
+import { formatMoney, LedgerError, type UnitId, type Uuid } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
+import { type FeeLine, type NamedLine, namedPriceOf, type Price } from '../fees/price.ts'
+import type { FeeSchedule, Priced } from '../fees/terms.ts'
 import { publicId } from '../ids.ts'
-import { type FeeLine, type FeeSchedule, type Price, priceOf } from '../merchants/fees.ts'
-import type { PartialCaptures } from '../merchants/orders.ts'
+import type { PartialCaptures } from '../orders/orders.ts'
 
 export interface Capture extends Omit<Price, 'lines'> {
   readonly id: Uuid
@@ -33,64 +34,92 @@ export interface NextCapture {
 /** All of them are reversed in one unit: three transfers each, of the 256 that a unit holds. */
 const CAPTURES_MAX = 85
 
+/** A payment that is captured in parts: what it may come to, and what was charged for so far. */
+interface Charged {
+  readonly captured: bigint
+  readonly fee: bigint
+  readonly tax: bigint
+}
+
+/** What all captures of a payment are priced by, whenever they are made. */
+type Facts = Omit<Priced, 'amount'>
+
 /**
- * What is captured next of a payment of which `captured` is taken already, in so many `captures`.
- * Pure.
+ * What is captured next of a payment of which something may be taken already, in so many
+ * `captures`. Pure.
  * @throws {LedgerError} `amount_exceeds_hold`.
  * @throws {ServiceError} `partial_capture_not_allowed`, `too_many_captures`, what `priceOf` throws.
  */
 export function nextCapture(
-  held: { readonly authorized: Money; readonly captured: bigint; readonly captures: number },
+  held: { readonly authorized: bigint; readonly charged: Charged; readonly captures: number },
   partial: PartialCaptures,
-  schedule: FeeSchedule,
+  by: { readonly schedule: FeeSchedule; readonly facts: Facts },
   request: CaptureRequest,
 ): NextCapture {
-  const { authorized, captured, captures } = held
+  const { authorized, charged, captures } = held
   if (captures >= CAPTURES_MAX) throw new ServiceError('too_many_captures')
-  const left = authorized.amount - captured
+  const left = authorized - charged.captured
   const amount = request.amount ?? left
   if (amount > left) throw new LedgerError('amount_exceeds_hold')
   if (partial === 'none' && amount < left) throw new ServiceError('partial_capture_not_allowed')
   const isFinal = partial !== 'several' || request.isFinal || amount === left
-  const { currency } = authorized
-  return { amount, isFinal, price: priceOfMore(schedule, currency, captured, amount) }
+  return { amount, isFinal, price: priceOfMore(by.schedule, by.facts, charged, amount) }
 }
 
-const NOTHING: Price = { lines: [], fee: 0n, tax: 0n, net: 0n }
-
 /**
- * What `amount` more costs when `before` has been charged for: the price of both together, less
- * what was charged. So captures cost together what one capture of all would, to the minor unit,
- * and neither fee nor tax is ever given back: both only grow with the amount. The net may be below
- * zero, where the amount is a few minor units and the price rises by more.
+ * What `amount` more costs when `charged` has been charged: the price of all together, less that.
+ * So captures cost together what one capture of all would, to the minor unit. Neither fee nor tax
+ * is ever given back: where a schedule makes a larger amount cheaper (a volume step, an amount
+ * band), more costs nothing until the price of all has risen beyond what was charged. The net may
+ * be below zero, where the amount is a few minor units and the price rises by more.
  */
 export function priceOfMore(
   schedule: FeeSchedule,
-  currency: string,
-  before: bigint,
+  facts: Facts,
+  charged: Charged,
   amount: bigint,
 ): Price {
-  const charged = before === 0n ? NOTHING : priceOf(schedule, { amount: before, currency })
-  const all = priceOf(schedule, { amount: before + amount, currency })
-  return {
-    lines: linesBeyond(charged.lines, all.lines, currency),
-    fee: all.fee - charged.fee,
-    tax: all.tax - charged.tax,
-    net: all.net - charged.net,
-  }
+  const before = charged.captured
+  const own = { ...schedule, surchargeRails: [] }
+  const { named, ...all } = namedPriceOf(own, { ...facts, amount: before + amount })
+  if (before === 0n) return all
+  const [fee, tax] = [all.fee - charged.fee, all.tax - charged.tax]
+  if (fee <= 0n) return { lines: [], fee: 0n, tax: 0n, net: amount }
+  const earlier = namedPriceOf(own, { ...facts, amount: before })
+  const isAsCharged = earlier.fee === charged.fee
+  const lines = isAsCharged
+    ? linesBeyond(earlier.named, named, facts)
+    : linesBeyond(summed(charged, facts), summed(all, facts), facts)
+  return { lines, fee, tax, net: amount - fee - tax }
+}
+
+/** Fee and tax in two lines, where the parts of one price say nothing about the other. */
+function summed({ fee, tax }: Pick<Charged, 'fee' | 'tax'>, { currency }: Facts): NamedLine[] {
+  const say = (amount: bigint) => formatMoney({ amount, currency })
+  return [
+    { name: 'fee', kind: 'difference', amount: fee, description: `${say(fee)} for all captures` },
+    { name: 'tax', kind: 'tax', amount: tax, description: `${say(tax)} tax on ${say(fee)}` },
+  ]
 }
 
 function linesBeyond(
-  charged: readonly FeeLine[],
-  all: readonly FeeLine[],
-  currency: string,
+  charged: readonly NamedLine[],
+  all: readonly NamedLine[],
+  { currency }: Facts,
 ): FeeLine[] {
-  return all.flatMap(({ kind, amount, description }) => {
-    const before = charged.find((line) => line.kind === kind)?.amount ?? 0n
-    if (amount === before) return []
-    const said = `${description}, less ${formatMoney({ amount: before, currency })} charged before`
-    return [{ kind, amount: amount - before, description: before === 0n ? description : said }]
+  const before = new Map(charged.map((line) => [line.name, line]))
+  const now = new Set(all.map(({ name }) => name))
+  const more = all.map(({ name, kind, amount, description }) => {
+    const earlier = before.get(name)?.amount ?? 0n
+    const said = `${description}, less ${formatMoney({ amount: earlier, currency })} charged before`
+    return { kind, amount: amount - earlier, description: earlier === 0n ? description : said }
   })
+  const gone = charged
+    .filter(({ name }) => !now.has(name))
+    .map(({ kind, amount, description }) => ({
+      ...{ kind, amount: -amount, description: `${description}, not charged any more` },
+    }))
+  return [...more, ...gone].filter(({ amount }) => amount !== 0n)
 }
 
 /** By payment, in the order in which they were made. */

@@ -19,12 +19,13 @@ import { personOwner, walletOf } from '../books/chart.ts'
 import { released } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { splitsOfPayment } from '../fees/split_rows.ts'
 import { publicId } from '../ids.ts'
-import { findOrder } from '../merchants/orders.ts'
+import { findOrder } from '../orders/orders.ts'
 import { recordSecurity } from '../security/log.ts'
 import { type Change, changePayment } from './changes.ts'
 import { authorized, findPayment, findStored, later, lockPayment, type Payment } from './payment.ts'
-import { transfersOf } from './pay.ts'
+import { transfersOf } from './moving.ts'
 import { decideReview, endReview, findReview, type Review } from './reviews.ts'
 
 /** What an operator says. */
@@ -137,11 +138,12 @@ async function onwardOf(context: Context, payment: Payment, review: Review): Pro
     throw new Error(`payment ${payment.id} pays nobody`)
   }
   const heldUntil = order?.manual === undefined ? null : later(at, order.manual.within_s)
+  const splits = await splitsOfPayment(context.db, payment.id)
   const paying = { kind: order === undefined ? 'person' : 'order', payer, payee } as const
   const onward = await transfersOf(
     context,
     { reference: payment.id },
-    { ...paying, money: { amount, currency }, fee, tax, heldUntil },
+    { ...paying, money: { amount, currency }, fee, tax, splits, heldUntil },
   )
   const transfers = [...released({ reference: payment.id }, hold), ...onward]
   const change = heldUntil === null ? PAID : authorized(unit, at, heldUntil)

@@ -23,11 +23,12 @@ import { feeAccounts, merchantAccountOf } from '../books/chart.ts'
 import { captured, released } from '../books/postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { scheduleOf } from '../merchants/merchants.ts'
-import { findOrder } from '../merchants/orders.ts'
+import { scheduleOf } from '../fees/versions.ts'
+import { findOrder } from '../orders/orders.ts'
 import { type CaptureRequest, capturesOf, nextCapture, recordCapture } from './captures.ts'
 import { changePayment } from './changes.ts'
 import { findPayment, lockPayment, type Payment } from './payment.ts'
+import { factsOf } from './priced.ts'
 
 /** A payment whose money is held. */
 interface Held extends Payment {
@@ -47,15 +48,14 @@ export async function capture(
   claim: Claim,
 ): Promise<Outcome> {
   const terms = await termsOf(context, merchant, id)
-  const { partial, schedule, accounts } = terms
+  const { partial, schedule, facts, accounts } = terms
   return answerOnce(context.db, claim, (trx) =>
     answerOf(async () => {
       const payment = await lockHeld(trx, id)
-      const { currency } = payment
-      const authorized = { amount: payment.amount, currency }
       const earlier = (await capturesOf(trx, [id])).get(id) ?? []
-      const held = { authorized, captured: payment.captured, captures: earlier.length }
-      const { amount, isFinal, price } = nextCapture(held, partial, schedule, request)
+      const { amount: authorized, currency } = payment
+      const held = { authorized, charged: payment, captures: earlier.length }
+      const { amount, isFinal, price } = nextCapture(held, partial, { schedule, facts }, request)
       const { fee, tax, net, lines } = price
       const [unit, at] = [newUnitId(), context.now()]
       const taken = { amount, fee, tax, currency, isFinal }
@@ -79,17 +79,19 @@ const completed = (changedAt: Date) => ({ state: 'completed', changedAt }) as co
 
 /** Everything that cannot change, looked up before any lock is taken. */
 async function termsOf(context: Context, merchant: Uuid, id: Uuid) {
-  const { order: orderId, feeSchedule, currency } = await heldFor(context, merchant, id)
+  const payment = await heldFor(context, merchant, id)
+  const { order: orderId, feeSchedule, currency } = payment
   const order = orderId === null ? undefined : await findOrder(context, orderId)
   if (order?.manual === undefined || feeSchedule === null) {
     throw new ServiceError('payment_not_authorized')
   }
   const [schedule, account, platform] = await Promise.all([
-    scheduleOf(context.db, feeSchedule),
+    scheduleOf(context, feeSchedule),
     merchantAccountOf(context, merchant, currency),
     feeAccounts(context, currency),
   ])
-  return { partial: order.manual.partial, schedule, accounts: { merchant: account, ...platform } }
+  const accounts = { merchant: account, ...platform }
+  return { partial: order.manual.partial, schedule, facts: factsOf(payment), accounts }
 }
 
 /** A payment to the merchant, or with undefined to any, for an operator. */

@@ -4,11 +4,12 @@ import type { NewTransfer } from '../../ledger/index.ts'
 import type { Dependant } from '../banking/resolve.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
+import { splitsOfPayment } from '../fees/split_rows.ts'
 import { publicId } from '../ids.ts'
-import { findOrder } from '../merchants/orders.ts'
+import { findOrder } from '../orders/orders.ts'
 import { changePayment } from './changes.ts'
 import { authorized, findPayment, later, type Payment, findStored } from './payment.ts'
-import { transfersOf } from './pay.ts'
+import { transfersOf } from './moving.ts'
 
 /** Top-ups and withdrawals: the bank's movement is all there is. */
 export const ownMoney: Dependant = {
@@ -40,7 +41,9 @@ export const bankFunded: Dependant = {
     }
     const occasion = { reference: id }
     const heldUntil = await holdUntil(context, payment)
-    const paying = { kind, payer, payee, money: { amount, currency }, fee, tax, heldUntil }
+    const money = { amount, currency }
+    const splits = await splitsOfPayment(context.db, id)
+    const paying = { kind, payer, payee, money, fee, tax, splits, heldUntil }
     return transfersOf(context, occasion, paying)
   },
   async conclude(context, trx, instruction, { outcome, reason, refusal, unit, following }) {

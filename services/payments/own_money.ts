@@ -20,7 +20,8 @@ import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
-import { NOT_HELD, noPrice, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_PRICED, noPrice } from './priced.ts'
 
 export interface OwnMoneyRequest {
   readonly money: Money
@@ -89,14 +90,15 @@ function newPayment(
   const { lines: _none, ...price } = noPrice(amount)
   return {
     ...{ id: newId(), kind, state: 'processing', payer: person.id, payee: null, order: null },
+    orderReusable: false,
     ...{
       bankAccount: source,
       quotas: quotasOf(uses),
-      feeSchedule: null,
       transfer: newUnitId(),
       amount,
       currency,
       ...price,
+      ...NOT_PRICED,
     },
     ...{ note: null, failure: null, createdAt: now, changedAt: now, ...NOT_HELD },
   }

@@ -10,32 +10,24 @@ import {
   type Money,
   newId,
   newUnitId,
-  type NewTransfer,
   type Outcome,
-  type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import { type BankAccount, bankAccountOf } from '../banking/bank_accounts.ts'
 import { prepareInstruction, submitInstruction } from '../banking/prepare.ts'
 import { chooseBank, type Way } from '../banks/choose.ts'
-import {
-  feeAccounts,
-  findWallet,
-  merchantAccountOf,
-  personOwner,
-  reviewAccount,
-  walletOf,
-} from '../books/chart.ts'
-import { heldForPayee, type Occasion, paidToMerchant, paidToPerson } from '../books/postings.ts'
+import { findWallet, personOwner, walletOf } from '../books/chart.ts'
 import { type Asking, type Clearance, clear } from '../clearance/clear.ts'
 import type { Rail } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
 import { eventRow } from '../events/events.ts'
+import { splitRows } from '../fees/splits.ts'
 import { publicId } from '../ids.ts'
 import { type Act, idFact } from '../identity/acts.ts'
 import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
 import { type Made, type Note, noteOf } from '../privacy/shown.ts'
+import { transfersOf } from './moving.ts'
 import {
   authorized,
   isHidden,
@@ -74,7 +66,7 @@ export async function pay(
   { claim, key, standing }: Asking,
 ): Promise<Outcome> {
   const { money } = request
-  const purpose = await purposeOf(context, payer, request)
+  const purpose = await purposeOf(context, payer, request, standing)
   const source = await sourceOf(context, payer, request)
   const clearance = await clear(context, {
     rail: railOf(purpose, source),
@@ -123,50 +115,14 @@ async function sourceOf(context: Context, payer: Person, { source, money }: Paym
   return { ...account, way: await chooseBank(context, account, 'debit', money) }
 }
 
-/** The transfers by which the payee is paid out of the payer's wallet. */
-export async function transfersOf(
-  context: Context,
-  occasion: Occasion,
-  { kind, payer, payee, money, fee, tax, heldUntil, isReviewed = false }: Paying,
-): Promise<NewTransfer[]> {
-  const { currency } = money
-  const wallet = await walletOf(context, payer, currency)
-  if (isReviewed && heldUntil !== null) {
-    const between = { payer: wallet, payee: await reviewAccount(context, currency) }
-    return heldForPayee(occasion, between, money, heldUntil)
-  }
-  const payeeOf = kind === 'person' ? walletOf : merchantAccountOf
-  const between = { payer: wallet, payee: await payeeOf(context, payee, currency) }
-  if (heldUntil !== null) return heldForPayee(occasion, between, money, heldUntil)
-  if (kind === 'person') return paidToPerson(occasion, between, money)
-  const accounts = {
-    ...between,
-    merchant: between.payee,
-    ...(await feeAccounts(context, currency)),
-  }
-  return paidToMerchant(occasion, accounts, money, { fee, tax })
-}
-
-export interface Paying {
-  readonly kind: 'person' | 'order'
-  readonly payer: Uuid
-  readonly payee: Uuid
-  readonly money: Money
-  readonly fee: bigint
-  readonly tax: bigint
-  /** Only held, and until then; null where it is paid at once. */
-  readonly heldUntil: Date | null
-  /** Held by us meanwhile: no account of the payee may tell them that somebody wants to pay. */
-  readonly isReviewed?: boolean
-}
-
 async function payFromWallet(context: Context, agreed: Agreed): Promise<Outcome> {
   const { purpose, payer, money, claim } = agreed
-  const { kind, payee, price, manual } = purpose
+  const { kind, payee, price, manual, splits } = purpose
   const { payment, heldUntil } = heldIfAsked(newPayment(context, agreed, 'completed'), manual)
   const { fee, tax } = price
   const isReviewed = payment.reviewDueAt !== null
-  const paying = { kind, payer: payer.id, payee: payee.id, money, fee, tax, heldUntil, isReviewed }
+  const between = { kind, payer: payer.id, payee: payee.id }
+  const paying = { ...between, money, fee, tax, splits, heldUntil, isReviewed }
   const occasion = { reference: payment.id }
   const { evidence } = agreed.clearance.approval
   const uses = usedAt(context, agreed.clearance.uses, payment.createdAt)
@@ -234,7 +190,7 @@ function newPayment(
   { purpose, payer, source, money, note, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const { kind, payee, order, feeSchedule, price, manual } = purpose
+  const { kind, payee, order, orderReusable, priced, price, manual } = purpose
   const [id, now] = [newId(), context.now()]
   const isReviewed = clearance.review !== null
   const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
@@ -246,13 +202,16 @@ function newPayment(
     payer: payer.id,
     payee: payee.id,
     order,
+    orderReusable,
     bankAccount: source?.id ?? null,
-    feeSchedule,
+    feeSchedule: priced?.schedule.id ?? null,
     transfer: newUnitId(),
     amount: money.amount,
     fee: price.fee,
     tax: price.tax,
     net: price.net,
+    surcharge: price.surcharge ?? 0n,
+    priced,
     currency: money.currency,
     note: note.seal(id),
     failure: null,
@@ -272,7 +231,7 @@ function newPayment(
 /** What commits with the money, and what the payer is answered. */
 function concluded(
   payment: Payment,
-  { purpose: { kind, payee, price }, clearance, note }: Agreed,
+  { purpose: { kind, payee, price, splits }, clearance, note }: Agreed,
   more: CompanionRows,
 ): Conclusion {
   const body = paymentOut(payment, { feeLines: price.lines })
@@ -288,6 +247,7 @@ function concluded(
     fee_lines: price.lines.map(({ amount, ...line }, index) => ({
       ...{ payment_id: payment.id, line: index + 1, amount: amount.toString(), ...line },
     })),
+    ...(splits.length > 0 && { payment_splits: splitRows(payment.id, splits) }),
     events: [eventRow({ type, object: body.id, merchant, data: answer, at: payment.createdAt })],
     ...more,
   }

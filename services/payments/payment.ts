@@ -1,11 +1,13 @@
 /** A payment: what somebody asked for, how it stands, and how the API shows it. */
 import type { Knex } from 'knex'
 import type { CompanionRow, Currency, UnitId, Use, Uuid } from '../../ledger/index.ts'
+import type { FeeLine } from '../fees/price.ts'
+import type { Priced } from '../fees/terms.ts'
 import { publicId } from '../ids.ts'
 import { type Approval, approvalColumns } from '../identity/approvals.ts'
-import type { FeeLine, Price } from '../merchants/fees.ts'
 import { storedNote } from '../privacy/shown.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
+import { timelineOf } from './timeline.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
 export type PaymentState = (typeof PAYMENT_STATES)[number]
@@ -13,6 +15,9 @@ export const PAYMENT_STATES = [
   ...(['processing', 'review', 'authorized', 'completed'] as const),
   ...(['failed', 'canceled', 'expired', 'reversed'] as const),
 ] as const
+
+/** In the same minor units as the payment. */
+type PricedBy = Pick<Priced, 'at' | 'volume' | 'country' | 'category'>
 
 export interface Payment {
   readonly id: Uuid
@@ -22,6 +27,8 @@ export interface Payment {
   /** Null where a person moves money of their own to or from their bank. */
   readonly payee: Uuid | null
   readonly order: Uuid | null
+  /** Whether others may pay its order too. */
+  readonly orderReusable: boolean
   readonly bankAccount: Uuid | null
   readonly feeSchedule: Uuid | null
   /** The first transfer of the unit that made it. */
@@ -30,6 +37,10 @@ export interface Payment {
   readonly fee: bigint
   readonly tax: bigint
   readonly net: bigint
+  /** So much of the amount is for the fee, which the payer bears. */
+  readonly surcharge: bigint
+  /** What the price rests on beside the schedule; null between people. */
+  readonly priced: PricedBy | null
   readonly currency: Currency
   /** Under the payer's key. */
   readonly note: Buffer | null
@@ -70,9 +81,6 @@ export const quotasOf = (uses: readonly Use[]): Uuid[] => uses.map(({ quota }) =
 
 export const later = (at: Date, by_s: number): Date => new Date(at.getTime() + by_s * 1000)
 
-/** What the merchant is charged, or nothing between people. */
-export const noPrice = (amount: bigint): Price => ({ lines: [], fee: 0n, tax: 0n, net: amount })
-
 export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
   const shown = approvalColumns(approval)
   // One literal: with another object spread into it, this would cost ten times as much.
@@ -90,6 +98,11 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     fee: payment.fee.toString(),
     tax: payment.tax.toString(),
     net: payment.net.toString(),
+    surcharge: payment.surcharge.toString(),
+    fee_at: payment.priced?.at ?? null,
+    fee_volume: payment.priced?.volume.toString() ?? null,
+    fee_country: payment.priced?.country ?? null,
+    fee_category: payment.priced?.category ?? null,
     currency: payment.currency,
     note_sealed: payment.note && `\\x${payment.note.toString('hex')}`,
     approval: shown.approval,
@@ -108,6 +121,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     capture_before: payment.captureBefore,
     quotas: payment.quotas.length === 0 ? null : `{${payment.quotas.join()}}`,
     review_due_at: payment.reviewDueAt,
+    order_reusable: payment.orderReusable,
   }
 }
 
@@ -118,6 +132,7 @@ interface Row {
   readonly payer_id: Uuid
   readonly payee_id: Uuid | null
   readonly order_id: Uuid | null
+  readonly order_reusable: boolean
   readonly bank_account_id: Uuid | null
   readonly fee_schedule_id: Uuid | null
   readonly transfer_id: Uuid
@@ -125,6 +140,11 @@ interface Row {
   readonly fee: bigint
   readonly tax: bigint
   readonly net: bigint
+  readonly surcharge: bigint
+  readonly fee_at: Date | null
+  readonly fee_volume: bigint | null
+  readonly fee_country: string | null
+  readonly fee_category: string | null
   readonly currency: Currency
   readonly note_sealed: Buffer | null
   readonly failure: string | null
@@ -140,6 +160,11 @@ interface Row {
   readonly released_at: Date | null
 }
 
+const pricedFrom = ({ fee_at: at, fee_volume, fee_country, fee_category }: Row) =>
+  at === null
+    ? null
+    : { at, volume: fee_volume ?? 0n, country: fee_country, category: fee_category }
+
 const fromRow = (row: Row): Payment => ({
   id: row.id,
   kind: row.kind,
@@ -147,6 +172,7 @@ const fromRow = (row: Row): Payment => ({
   payer: row.payer_id,
   payee: row.payee_id,
   order: row.order_id,
+  orderReusable: row.order_reusable,
   bankAccount: row.bank_account_id,
   feeSchedule: row.fee_schedule_id,
   transfer: row.transfer_id,
@@ -154,6 +180,8 @@ const fromRow = (row: Row): Payment => ({
   fee: row.fee,
   tax: row.tax,
   net: row.net,
+  surcharge: row.surcharge,
+  priced: pricedFrom(row),
   currency: row.currency,
   note: row.note_sealed,
   failure: row.failure,
@@ -239,6 +267,7 @@ export const paymentOut = (payment: Payment, { feeLines, captures = [] }: Shown)
   fee: payment.fee.toString(),
   tax: payment.tax.toString(),
   net: payment.net.toString(),
+  surcharge: payment.surcharge.toString(),
   fee_schedule: payment.feeSchedule === null ? null : publicId('fee', payment.feeSchedule),
   fee_lines: feeLines.map(({ kind, amount, description }) => ({
     ...{ kind, amount: amount.toString(), currency: payment.currency, description },
@@ -253,27 +282,6 @@ export const paymentOut = (payment: Payment, { feeLines, captures = [] }: Shown)
 
 const payeeOf = ({ kind, payee }: Payment) =>
   payee === null ? null : { id: publicId(kind === 'order' ? 'mer' : 'per', payee) }
-
-/** A payment is created and, at once or later, ends; it never goes back. */
-function timelineOf(payment: Payment, captures: readonly Capture[]) {
-  const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
-  const { bankAccount, reviewDueAt, releasedAt } = payment
-  const steps: { readonly state: string; readonly at: string }[] = []
-  const add = (name: string, at: Date | null) => {
-    if (at !== null) steps.push({ state: name, at: at.toISOString() })
-  }
-  add('created', createdAt)
-  if (reviewDueAt !== null) add('review', createdAt)
-  if (bankAccount !== null) add('processing', reviewDueAt === null ? createdAt : releasedAt)
-  add('authorized', authorizedAt)
-  for (const capture of captures) add('captured', capture.createdAt)
-  if (!IN_BETWEEN.has(state)) add(state === 'reversed' ? 'completed' : state, changedAt)
-  add('reversed', reversedAt)
-  return steps
-}
-
-/** States in which a payment waits for something. */
-const IN_BETWEEN: ReadonlySet<PaymentState> = new Set(['processing', 'review', 'authorized'])
 
 /** The payments as `paymentOut` says, with their fee lines and captures. */
 export async function findStored(db: Knex, payments: readonly Payment[]) {

@@ -3,12 +3,16 @@ import { LedgerError, type Money, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { isPublicId, uuidOf } from '../ids.ts'
+import { priceOfOrder } from '../fees/order_price.ts'
+import type { Price } from '../fees/price.ts'
+import { type Split, splitsOf } from '../fees/splits.ts'
+import type { FeeSchedule, Priced } from '../fees/terms.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
-import { priceOf, type Price } from '../merchants/fees.ts'
-import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture } from '../merchants/orders.ts'
-import { noPrice } from './payment.ts'
+import type { Standing } from '../identity/standing.ts'
+import { findOrder, type ManualCapture } from '../orders/orders.ts'
+import { refuseUnpayable } from '../orders/payable.ts'
+import { noPrice } from './priced.ts'
 
 export interface PaymentRequest {
   /** '@alias' or a public id; may be left out where an order says it. */
@@ -26,16 +30,26 @@ export interface Purpose {
   readonly kind: 'person' | 'order'
   readonly payee: Payee
   readonly price: Price
-  readonly feeSchedule: Uuid | null
+  /** What priced it; null between people. */
+  readonly priced: (Priced & { readonly schedule: FeeSchedule }) | null
   readonly order: Uuid | null
+  /** Whether others may pay it too. */
+  readonly orderReusable: boolean
   /** Undefined where paying is all there is. */
   readonly manual: ManualCapture | undefined
+  /** What of the net goes on to other merchants. */
+  readonly splits: readonly Split[]
 }
 
-export const purposeOf = (context: Context, payer: Person, request: PaymentRequest) =>
+export const purposeOf = (
+  context: Context,
+  payer: Person,
+  request: PaymentRequest,
+  standing: Promise<Standing> | undefined,
+): Promise<Purpose> =>
   request.order === undefined
     ? payPerson(context, payer, request)
-    : payOrder(context, request.order, request)
+    : payOrder(context, request.order, request, standing ?? context.standings(payer.id))
 
 async function payPerson(
   context: Context,
@@ -48,8 +62,10 @@ async function payPerson(
   if (payee.kind === 'merchant') throw new ServiceError('order_required')
   if (payee.id === payer.id) throw new LedgerError('same_account')
   const price = noPrice(request.money.amount)
-  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
+  return { kind: 'person', payee, price, priced: null, ...NO_ORDER }
 }
+
+const NO_ORDER = { order: null, orderReusable: false, manual: undefined, splits: [] }
 
 async function findNamedPayee(context: Context, name: string | undefined) {
   if (name === undefined) return undefined
@@ -59,21 +75,30 @@ async function findNamedPayee(context: Context, name: string | undefined) {
   return undefined
 }
 
-async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Promise<Purpose> {
+async function payOrder(
+  context: Context,
+  id: Uuid,
+  request: PaymentRequest,
+  standing: Promise<Standing | undefined>,
+): Promise<Purpose> {
   const order = await findOrder(context, id)
   if (order === undefined) throw new ServiceError('not_found')
-  const { money } = request
   const payee = await payeeById(context, 'merchant', order.merchant)
   const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
-  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
-  if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
-  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
-  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
-  const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
-  if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  const { manual } = order
-  const full = priceOf(schedule, money)
+  if (named?.id !== payee.id) throw new ServiceError('order_mismatch')
+  refuseUnpayable(order, context.now())
+  const { manual, reusable: orderReusable, currency } = order
+  const { money } = request
+  const { full, priced } = await priceOfOrder(context, order, {
+    amount: money.amount,
+    rail: request.source === undefined ? 'wallet' : 'bank',
+    country: (await standing)?.country ?? null,
+  })
+  const total = priced.amount + (full.surcharge ?? 0n)
+  const isSame = money.amount === total && money.currency === currency
+  if (!isSame) throw new ServiceError('order_mismatch')
   // Nothing is charged before it is captured, and then by this schedule.
   const price = manual === undefined ? full : noPrice(0n)
-  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
+  const splits = order.splits === null ? [] : splitsOf(order.splits, full.net)
+  return { kind: 'order', payee, price, priced, order: order.id, orderReusable, manual, splits }
 }

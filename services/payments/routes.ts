@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { FEE_LINE_KINDS } from '../fees/price.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import {
@@ -57,7 +58,7 @@ const Party = z.strictObject({
 })
 
 const FeeLine = z.strictObject({
-  kind: z.enum(['percent', 'fixed', 'tax']),
+  kind: z.enum(FEE_LINE_KINDS),
   amount: z.string(),
   currency: CurrencyCode,
   description: z.string(),
@@ -87,6 +88,9 @@ export const PaymentOut = z
     fee: z.string(),
     tax: z.string(),
     net: z.string(),
+    surcharge: z
+      .string()
+      .describe('Of the amount: the fee and its tax, where the payer bears them'),
     fee_schedule: idOut('fee').nullable(),
     fee_lines: z.array(FeeLine),
     captured: z.string().nullable().describe('Of what is held first: so much is taken'),
@@ -205,6 +209,7 @@ export const paymentEndpoints = [
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
+      ...(['merchant_not_active', 'order_canceled', 'split_exceeds_net'] as const),
       ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),
       ...(['not_found', 'total_too_large'] as const),
     ],

@@ -56,6 +56,10 @@ export const SECURITY_KINDS = [
   'totp_locked',
   'totp_refused',
   'totp_removed',
+  'webhook_added',
+  'webhook_changed',
+  'webhook_removed',
+  'webhook_rotated',
 ] as const
 
 export type SecurityKind = (typeof SECURITY_KINDS)[number]

@@ -18,4 +18,6 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { table: 'person_keys', id: 'person_id', column: 'sealed', under: 'vault' },
   { table: 'totp', id: 'person_id', column: 'seed_sealed', under: 'vault' },
   { table: 'totp_enrolments', id: 'person_id', column: 'seed_sealed', under: 'vault' },
+  { table: 'webhook_endpoints', id: 'id', column: 'previous_sealed', under: 'vault' },
+  { table: 'webhook_endpoints', id: 'id', column: 'secret_sealed', under: 'vault' },
 ]

@@ -93,7 +93,7 @@ function fullUnitOf({ events = false, claims = false }: Extras) {
       ...{ amount: { amount: '1', currency: 'EUR' }, note: 'lunch', fee_lines: [] },
     }
     const answer = claims ? JSON.stringify(payment) : ACCEPTED.answer
-    const event = { type: 'payment.completed', object: id, data: payment, at } as const
+    const event = { type: 'payment.completed', object: `pay_${id}`, data: payment, at } as const
     const claim = claimOf(`person:${debit}`, 'POST /v1/payments', newId(), `${credit} 1 EUR`)
     return {
       ...unit,

@@ -9,7 +9,7 @@ export const GROWS_BY_DEBIT: readonly string[] = ['bank', 'loss']
 /** From which types an account of each type may be credited. */
 export const MAY_BE_CREDITED_FROM: Readonly<Record<string, string>> = {
   wallet: 'wallet merchant reserve transit bank fees tax suspense loss fx',
-  merchant: 'wallet reserve transit bank fees tax suspense loss fx',
+  merchant: 'wallet merchant reserve transit bank fees tax suspense loss fx',
   reserve: 'merchant transit bank loss',
   transit: 'wallet merchant reserve fees tax suspense',
   bank: 'wallet merchant reserve transit bank fees tax suspense loss fx',

@@ -10,7 +10,8 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  ...{ incoming_money: 'inc', reconciliation_items: 'rci' },
+  webhook_endpoints: 'whe',
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -24,6 +25,7 @@ const DAILY = {
   ...{ currency: 'EUR', frequency: 'daily', cut_off: '17:00', time_zone: 'Europe/Berlin' },
   ...{ delay_days: 1, calendar: 'target2' },
 }
+const LATER = '2099-01-01T00:00:00.000Z'
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
 interface Cast {
@@ -76,10 +78,20 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
   'POST /v1/merchants/:id/settlement_schedules': [OPERATOR, DAILY],
   'POST /v1/holidays': [OPERATOR, { calendar: 'target2', day: '2030-12-24', name: 'A test' }],
+  'POST /v1/merchants/:id/activate': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/return': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/suspend': [OPERATOR, WHY],
+  'POST /v1/orders/:id/status': [shop, { status: 'shipped', description: 'On its way' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+  'POST /v1/fee_schedules': [OPERATOR, { ...newMerchant().fees, merchant: shop.id }],
+  'POST /v1/fee_schedules/:id/activate': [OPERATOR, { valid_from: LATER }],
+  'POST /v1/fee_quotes': [shop, { amount: '1000', currency: 'EUR' }],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
+  'POST /v1/webhook_endpoints': [shop, { url: 'http://127.0.0.1:9/', types: ['payment.*'] }],
+  'PUT /v1/webhook_endpoints/:id': [shop, { state: 'disabled' }],
+  'POST /v1/webhook_endpoints/:id/replay': [shop, { from: CLOSING.through }],
   'POST /v1/sessions/revoke': [ben, { keep_this: true }],
   'POST /v1/revocations': [OPERATOR, { subject: 'abuse.staff' }],
   'DELETE /v1/me': [ada, { approval: { pin: PIN } }],

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { BEHAVIOURS, MAGIC_ACCOUNTS } from '../../adapters/sandbox/behaviours.ts'
 import { securityPage } from './abuse-cases.ts'
+import { eventsPage } from './events-page.ts'
 import { environmentLines, settingsPage } from './settings.ts'
 import { ROOT } from './source.ts'
 
@@ -13,6 +14,7 @@ const END = '# --- A sandbox'
 export async function documents(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/settings.md', await formatted(settingsPage())],
+    ['docs/events.md', await formatted(eventsPage())],
     ['docs/security.md', await formatted(securityPage(textOf('docs/security.md')))],
     ['docs/sandbox-bank.md', await formatted(sandboxBankPage())],
     ['.env.example', environmentExample(textOf('.env.example'))],

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { publicId } from '../../services/ids.ts'
 import type { SecurityKind } from '../../services/security/kinds.ts'
-import { OPERATOR, type Person, PIN } from './people.ts'
+import { type Merchant, OPERATOR, type Person, PIN } from './people.ts'
 import { world } from './world.ts'
 
 /** Who did it, and to what, by the ids that the API shows; null: nobody is known. */
@@ -55,6 +55,12 @@ export const olga = <T>(stage: () => Promise<T>, act: (staged: T) => Promise<str
 /** The second one does. */
 export const otto = <T>(stage: () => Promise<T>, act: (staged: T) => Promise<string>) =>
   done(stage, async (staged) => ({ actor: 'operator otto', subject: await act(staged) }))
+
+/** A merchant does, to what it has. */
+export const byMerchant = <T extends { readonly shop: Merchant }>(
+  stage: () => Promise<T>,
+  act: (staged: T) => Promise<string>,
+) => done(stage, async (staged) => ({ actor: staged.shop.id, subject: await act(staged) }))
 
 export const nothing = async (): Promise<void> => {}
 

@@ -1,0 +1,212 @@
+/** What is to reach an endpoint, and what became of it: rows, written many at a time. */
+import type { Knex } from 'knex'
+import { newId, type Uuid } from '../../ledger/index.ts'
+import { ServiceError } from '../errors.ts'
+import { EVENT_COLUMNS, type EventRow } from '../events/events.ts'
+import { publicId } from '../ids.ts'
+
+export const DELIVERY_STATES = ['waiting', 'delivered', 'failed'] as const
+type DeliveryState = (typeof DELIVERY_STATES)[number]
+
+export interface NewDelivery {
+  readonly endpoint: Uuid
+  readonly event: Uuid
+}
+
+/**
+ * Makes them wait, and wakes their endpoints. In the transaction that also notes up to where events
+ * were looked at; one that is there already stays as it is, unless it is to be sent again.
+ */
+export async function enqueue(
+  trx: Knex.Transaction,
+  deliveries: readonly NewDelivery[],
+  now: Date,
+  { again = false }: { readonly again?: boolean } = {},
+): Promise<void> {
+  if (deliveries.length === 0) return
+  const insert = trx('webhook_deliveries')
+    .insert(
+      deliveries.map(({ endpoint, event }) => ({
+        ...{ id: newId(), endpoint_id: endpoint, event_id: event, state: 'waiting' },
+        ...{ next_at: now, created_at: now, changed_at: now },
+      })),
+    )
+    .onConflict(['endpoint_id', 'event_id'])
+  await (again
+    ? insert.merge(anew(now)).whereNot('webhook_deliveries.state', 'waiting')
+    : insert.ignore())
+  // In the order of their ids, as everybody locks more than one of them.
+  const woken = [...new Set(deliveries.map(({ endpoint }) => endpoint))].sort()
+  await trx.raw(
+    `UPDATE webhook_endpoints SET due_at = least(due_at, :now::timestamptz)
+      WHERE id IN (SELECT id FROM webhook_endpoints WHERE id = ANY (:woken::uuid[])
+                    ORDER BY id FOR NO KEY UPDATE)`,
+    { now, woken },
+  )
+}
+
+const anew = (now: Date) => ({ state: 'waiting', failures: 0, next_at: now, changed_at: now })
+
+/** With what is to be told. */
+export interface Due {
+  readonly delivery: Uuid
+  readonly attempts: number
+  readonly failures: number
+  readonly event: EventRow
+}
+
+/** What is due for the endpoint, and in nobody's hands. */
+export async function findDue(
+  db: Knex,
+  endpoint: Uuid,
+  { now, inHand, limit }: { readonly now: Date; readonly inHand: Iterable<Uuid>; limit: number },
+): Promise<Due[]> {
+  const columns = EVENT_COLUMNS.map((column) => `events.${column}`)
+  const rows: (EventRow & { delivery: Uuid; attempts: number; failures: number })[] = await db(
+    'webhook_deliveries as d',
+  )
+    .join('events', 'events.id', 'd.event_id')
+    .where({ endpoint_id: endpoint, state: 'waiting' })
+    .where('next_at', '<=', now)
+    .whereRaw('d.id <> ALL (?::uuid[])', [[...inHand]])
+    .orderBy([{ column: 'next_at' }, { column: 'd.id' }])
+    .limit(limit)
+    .select('d.id as delivery', 'd.attempts', 'd.failures', ...columns)
+  return rows.map(({ delivery, attempts, failures, ...event }) => ({
+    ...{ delivery, attempts, failures, event },
+  }))
+}
+
+/** One attempt, and how its delivery stands after it. */
+export interface Outcome {
+  readonly delivery: Uuid
+  /** 1, 2, 3 ... of its delivery, over all rounds. */
+  readonly number: number
+  readonly at: Date
+  readonly status: number | null
+  readonly fault: string | null
+  readonly latency_ms: number
+  readonly excerpt: string | null
+  readonly state: DeliveryState
+  readonly failures: number
+  readonly next_at: Date
+}
+
+/** Writes them down, each unless somebody else has made the same attempt meanwhile. */
+async function writeOutcomes(db: Knex, outcomes: readonly Outcome[]): Promise<void> {
+  await db.raw(
+    `WITH told AS (
+       SELECT * FROM json_to_recordset(?::json) AS told (
+         delivery uuid, number int, at timestamptz, status int, fault text, latency_ms int,
+         excerpt text, state text, failures int, next_at timestamptz)
+     ), moved AS (
+       UPDATE webhook_deliveries d
+          SET state = told.state, attempts = told.number, failures = told.failures,
+              next_at = told.next_at, changed_at = told.at
+         FROM told WHERE d.id = told.delivery AND d.attempts = told.number - 1
+       RETURNING d.id
+     )
+     INSERT INTO webhook_attempts (delivery_id, number, at, status, fault, latency_ms, excerpt)
+     SELECT delivery, number, at, status, fault, latency_ms, excerpt
+       FROM told JOIN moved ON moved.id = told.delivery`,
+    [JSON.stringify(outcomes)],
+  )
+}
+
+/** What comes while some are being written is written together, next. */
+export function openRecorder(db: Knex): (outcome: Outcome) => Promise<void> {
+  let [batch, writing]: [Outcome[], Promise<void>] = [[], Promise.resolve()]
+  let next: Promise<void> | undefined
+  async function write(): Promise<void> {
+    await writing.catch(() => {})
+    const outcomes = batch
+    ;[batch, next] = [[], undefined]
+    writing = writeOutcomes(db, outcomes)
+    await writing
+  }
+  return (outcome) => {
+    batch.push(outcome)
+    return (next ??= write())
+  }
+}
+
+export interface DeliveryRow {
+  readonly id: Uuid
+  readonly event_id: Uuid
+  readonly type: string
+  readonly state: DeliveryState
+  readonly attempts: number
+  readonly next_at: Date
+  readonly created_at: Date
+}
+
+export interface AttemptRow {
+  readonly delivery_id: Uuid
+  readonly number: number
+  readonly at: Date
+  readonly status: number | null
+  readonly fault: string | null
+  readonly latency_ms: number
+  readonly excerpt: string | null
+}
+
+interface Wanted {
+  readonly state?: DeliveryState | undefined
+  readonly before?: Uuid | undefined
+  readonly id?: Uuid
+  readonly limit: number
+}
+
+/** Newest first, each with its attempts. */
+export async function findDeliveries(
+  db: Knex,
+  endpoint: Uuid,
+  { state, before, id, limit }: Wanted,
+) {
+  const query = db('webhook_deliveries as d').join('events', 'events.id', 'd.event_id')
+  void query.where({ endpoint_id: endpoint }).orderBy('d.id', 'desc').limit(limit)
+  if (state !== undefined) void query.where({ state })
+  if (before !== undefined) void query.where('d.id', '<', before)
+  if (id !== undefined) void query.where('d.id', id)
+  const rows: DeliveryRow[] = await query.select('d.*', 'events.type')
+  const attempts: AttemptRow[] = await db('webhook_attempts')
+    .whereIn(
+      'delivery_id',
+      rows.map((row) => row.id),
+    )
+    .orderBy(['delivery_id', 'number'])
+  return rows.map((row) => ({
+    row,
+    attempts: attempts.filter(({ delivery_id }) => delivery_id === row.id),
+  }))
+}
+
+/** @throws {ServiceError} `not_found` */
+export async function sendAgain(
+  trx: Knex.Transaction,
+  endpoint: Uuid,
+  id: Uuid,
+  now: Date,
+): Promise<void> {
+  const query = trx('webhook_deliveries').where({ id, endpoint_id: endpoint })
+  const known = await query.first('event_id')
+  if (known === undefined) throw new ServiceError('not_found')
+  await enqueue(trx, [{ endpoint, event: known.event_id }], now, { again: true })
+}
+
+export const deliveryOut = ({
+  row,
+  attempts,
+}: {
+  readonly row: DeliveryRow
+  readonly attempts: readonly AttemptRow[]
+}) => ({
+  id: publicId('whd', row.id),
+  event: publicId('evt', row.event_id),
+  ...{ type: row.type, state: row.state },
+  next_attempt_at: row.state === 'waiting' ? row.next_at.toISOString() : null,
+  attempts: attempts.map(({ at, status, fault, latency_ms, excerpt }) => ({
+    ...{ at: at.toISOString(), status, fault, latency_ms, excerpt },
+  })),
+  created_at: row.created_at.toISOString(),
+})
