@@ -75,6 +75,16 @@ export {
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
+export {
+  accountsOfOwners,
+  creditedBy,
+  endsBefore,
+  type CodeSum,
+  type RangeSums,
+  sumAgainst,
+  type SumAgainst,
+  sumRanges,
+} from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { turnoverOf } from './turnover.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'

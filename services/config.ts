@@ -18,6 +18,7 @@ import { RATE_SETTINGS } from './config/rates.ts'
 import { RISK_SETTINGS } from './config/risk.ts'
 import { RULE_SETTINGS } from './config/rules.ts'
 import { SEAL_SETTINGS } from './config/seals.ts'
+import { SETTLEMENT_SETTINGS } from './config/settlements.ts'
 import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
@@ -43,6 +44,7 @@ export const TOPICS = {
   'The banks': BANK_SETTINGS,
   'What banks tell, files and batches': INBOX_SETTINGS,
   'Net settlement between banks': NETTING_SETTINGS,
+  'Settlement of merchants': SETTLEMENT_SETTINGS,
   'Checkpoints and receipts': SEAL_SETTINGS,
   'Webhooks and the stream of events': WEBHOOK_SETTINGS,
 }

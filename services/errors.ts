@@ -9,16 +9,17 @@ export const CONSTRAINT_CODES = [
   'bank_account_exists',
   'fee_schedule_exists',
   'fx_rate_exists',
+  'holiday_exists',
   'merchant_not_active',
   'merchant_subject_exists',
   'order_already_paid',
   'order_canceled',
   'order_reference_exists',
   'order_total_mismatch',
-  'payment_already_settled',
-  'payment_changed',
   'quote_already_used',
   'recall_exists',
+  'settlement_exists',
+  'settlement_schedule_exists',
 ] as const
 
 export type ServiceErrorCode =
@@ -98,6 +99,7 @@ export type ServiceErrorCode =
   | 'request_timeout'
   | 'saturated'
   | 'second_person_required'
+  | 'settlement_schedule_in_past'
   | 'split_exceeds_net'
   | 'step_up_required'
   | 'too_many_api_keys'

@@ -4,11 +4,11 @@ import { advanceInstruction } from './banking/advance.ts'
 import { applyCallback } from './banking/callbacks.ts'
 import { advanceRecall } from './banking/recall_steps.ts'
 import type { Dependants } from './banking/resolve.ts'
-import { paidOut } from './merchants/settlements.ts'
 import { netPayment } from './netting/settle.ts'
 import { bankFunded, ownMoney } from './payments/outcomes.ts'
 import type { Bell, Handlers } from './queue.ts'
 import { advanceReconciliation } from './reconciliation/work.ts'
+import { paidOut } from './settlements/outcomes.ts'
 
 export const DEPENDANTS: Dependants = {
   payment: bankFunded,

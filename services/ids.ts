@@ -18,6 +18,8 @@ const KINDS = {
   dev: 'a device',
   fee: 'a fee schedule',
   set: 'a settlement',
+  ssc: 'a settlement schedule',
+  inv: 'a fee invoice',
   ins: 'an instruction',
   bev: 'an event of a bank',
   bfl: 'a file of a bank',

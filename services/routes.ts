@@ -14,6 +14,7 @@ import { deviceEndpoints } from './identity/devices_routes.ts'
 import { meEndpoints } from './identity/me_routes.ts'
 import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
+import { invoiceEndpoints } from './invoices/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
 import { feeEndpoints } from './fees/routes.ts'
@@ -32,6 +33,9 @@ import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
 import { securityEndpoints } from './security/routes.ts'
+import { settlementEndpoints } from './settlements/routes.ts'
+import { scheduleEndpoints } from './settlements/schedules_routes.ts'
+import { merchantStatementEndpoints } from './statements/routes.ts'
 import { stepUpEndpoints } from './step_up/routes.ts'
 import { totpEndpoints } from './totp/routes.ts'
 import { deliveryEndpoints } from './webhooks/deliveries_routes.ts'
@@ -47,6 +51,10 @@ const actions = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...settlementEndpoints,
+  ...scheduleEndpoints,
+  ...merchantStatementEndpoints,
+  ...invoiceEndpoints,
   ...onboardingEndpoints,
   ...feeEndpoints,
   ...orderEndpoints,

@@ -50,10 +50,18 @@ export const COMPANIONS = {
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   payment_splits: ['payment_id', 'line', 'merchant_id', 'amount'],
   settlements: [
-    ...['id', 'merchant_id', 'bank_account_id', 'transfer_id', 'state', 'payments'],
-    ...['gross', 'fee', 'tax', 'net', 'currency', 'created_at', 'changed_at'],
+    ...['id', 'merchant_id', 'account_id', 'currency', 'number', 'from_entry', 'to_entry'],
+    ...['cut_off', 'payments', 'gross', 'fee', 'tax', 'refunds', 'fees_returned', 'reserves'],
+    ...['disputes', 'reversals', 'returned_payouts', 'splits', 'other', 'net', 'carried_in'],
+    ...['total', 'payout', 'carried_out', 'payout_entry', 'transfer_id', 'bank_account_id'],
+    ...['state', 'failure', 'created_at', 'changed_at'],
   ],
-  settlement_lines: ['settlement_id', 'payment_id', 'gross', 'fee', 'tax', 'net', 'released'],
+  settlement_schedules: [
+    ...['id', 'merchant_id', 'currency', 'frequency', 'weekday', 'month_day', 'cut_off'],
+    ...['time_zone', 'delay_days', 'calendar', 'minimum_amount', 'valid_from', 'created_by'],
+    ...['approved_by', 'created_at'],
+  ],
+  holidays: ['calendar', 'day', 'name', 'created_by', 'approved_by', 'created_at'],
   instructions: [
     ...['id', 'reference', 'bank', 'direction', 'rail', 'purpose', 'subject_id'],
     ...['bank_account_id', 'owner_account_id', 'transfer_id', 'amount', 'currency', 'state'],

@@ -14,12 +14,14 @@ import { operationEndpoints } from './http/operations.ts'
 import { sweepProofs } from './identity/proofs.ts'
 import { forgetFailures } from './identity/pin_failures.ts'
 import { purgeNonces } from './identity/nonces.ts'
+import { issueInvoices } from './invoices/invoices.ts'
 import { advanceWindows } from './netting/advance.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
 import { openSealing } from './seals/sealing.ts'
+import { openSettlements } from './settlements/run.ts'
 import { type Dispatcher, openDispatcher, purgeDeliveries } from './webhooks/dispatch.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
@@ -50,6 +52,8 @@ function repeatedOf(context: Context, webhooks: Dispatcher): readonly Repeated[]
     { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
+    { what: 'settlements', every_ms: config.SETTLEMENTS_EVERY_MS, work: openSettlements(context) },
+    { what: 'fee invoices', every_ms: 10 * MINUTE_MS, work: () => issueInvoices(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'webhooks', every_ms: config.WEBHOOK_EVERY_MS, work: webhooks.run },

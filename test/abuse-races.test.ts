@@ -25,7 +25,6 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
-import { uuidOf } from '../services/ids.ts'
 import { world } from './support/world.ts'
 
 const approval = { pin: PIN }
@@ -108,12 +107,15 @@ describe('a settlement asked for by many at once', () => {
     ])
     await settle(shop)
     await quiet()
-    const { owner } = await world()
-    const lines = await owner('settlement_lines')
-      .join('settlements', 'settlements.id', 'settlement_id')
-      .where({ merchant_id: uuidOf(shop.id), released: false })
-    expect(new Set(lines.map((line) => line.payment_id)).size).to.equal(lines.length)
-    expect(lines).to.have.length(6)
+    const { body } = await call(shop, 'GET', '/v1/settlements?limit=100')
+    const lines = await Promise.all(
+      body.data.map(async ({ id }: { id: string }) => {
+        const statement = await call(shop, 'GET', `/v1/settlements/${id}/statement`)
+        return statement.body.data.map((line: { id: string }) => line.id)
+      }),
+    )
+    expect(lines.flat()).to.have.length(6)
+    expect(new Set(lines.flat()).size).to.equal(6)
     expect(await merchantBalance(shop)).to.equal(0n)
   })
 })

@@ -235,7 +235,8 @@ describe('a settlement', () => {
     await call(ada, 'POST', '/v1/payments', { body: more })
     const second = await call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
     expect(await ended(shop, `/v1/settlements/${second.body.id}`)).to.deep.include({
-      ...{ state: 'settled', payments: 2, net: '1582' },
+      ...{ state: 'settled', number: 2, payments: 1, net: '1582', payout: '1582' },
+      ...{ returned_payouts: '591', gross: '1000', fee: '9' },
     })
   })
 })

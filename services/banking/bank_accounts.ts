@@ -111,6 +111,19 @@ export async function findBankAccounts(db: Knex, owner: string): Promise<BankAcc
   return rows.map(fromRow)
 }
 
+/** Of each owner the one that was linked last. */
+export async function findNewestBankAccounts(
+  db: Knex,
+  owners: readonly string[],
+): Promise<ReadonlyMap<string, BankAccount>> {
+  const rows: Row[] = await db(TABLE)
+    .distinctOn('owner')
+    .whereIn('owner', [...owners])
+    .where({ deleted_at: null })
+    .orderBy([{ column: 'owner' }, { column: 'id', order: 'desc' }])
+  return new Map(rows.map((row) => [row.owner, fromRow(row)]))
+}
+
 /** Those that were unlinked too. */
 export async function findEveryBankAccount(db: Knex, owner: string): Promise<BankAccount[]> {
   const rows: Row[] = await db(TABLE).where({ owner }).orderBy('id', 'desc')

@@ -4,6 +4,7 @@ import { simulateFees } from './fees.ts'
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
 import { reconcileBank } from './reconcile.ts'
 import { rotateKeys } from './rotate.ts'
+import { runDueSettlements } from './settlements.ts'
 import { statementCommand } from './statement.ts'
 import { type Command, openTerminal, UsageError } from './terminal.ts'
 import { verify } from './verify.ts'
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'bank reconcile': reconcileBank,
   'fees simulate': simulateFees,
   'keys rotate': rotateKeys,
+  'settlements run': runDueSettlements,
   'ledger verify': verifyLedger,
   'ledger export-checkpoints': exportCheckpoints,
 }

@@ -129,6 +129,16 @@ export const CATALOGUE = {
     version: 1,
     summary: 'The payout came back after it was made',
   },
+  'settlement.carried': {
+    object: 'Settlement',
+    version: 1,
+    summary: 'A batch pays nothing out: the next one begins with what it comes to',
+  },
+  'fee_invoice.issued': {
+    object: 'FeeInvoice',
+    version: 1,
+    summary: 'What the fees of a month came to',
+  },
   'instruction.manual': {
     object: 'Instruction',
     version: 1,

@@ -98,7 +98,7 @@ export interface Streamed {
   /** What a browser would save it as; undefined for what goes on for as long as anybody reads. */
   readonly fileName: string | undefined
   /** Ended early when the client goes away. When it throws, the answer breaks off. */
-  readonly stream: AsyncIterable<string>
+  readonly stream: AsyncIterable<string | Uint8Array>
 }
 
 export interface Endpoint<S extends Scope, P, Q, B> {

@@ -24,6 +24,7 @@ import { publicId } from '../ids.ts'
 import { capturesOf } from '../payments/captures.ts'
 import { changePayment } from '../payments/changes.ts'
 import { findPayment, lockPayment, type Payment } from '../payments/payment.ts'
+import { areSettled } from '../settlements/outcomes.ts'
 
 export interface ReversalRequest {
   readonly subject: { readonly unit: UnitId } | { readonly payment: Uuid }
@@ -81,22 +82,20 @@ async function reversePayment(
   const payment = await lockPayment(trx, { id })
   if (payment?.state === 'reversed') throw new LedgerError('already_reversed')
   if (payment?.state !== 'completed') throw new ServiceError('payment_not_completed')
-  await refuseSettled(trx, id)
   const originals = await unitsOf(trx, payment)
+  await refuseSettled(trx, originals)
   const reversal = newReversal(context, originals, id)
   await createTransfers(trx, reversal.unit)
   // A batch may have taken it in while its money was not locked yet.
-  await refuseSettled(trx, id)
+  await refuseSettled(trx, originals)
   const { at } = reversal.unit
   const change = { state: 'reversed', reversedAt: at } as const
   await changePayment(context, trx, payment, change, ['payment.reversed'])
   return record(trx, { ...reversal, original: payment.transfer, payment: id }, request)
 }
 
-async function refuseSettled(trx: Knex.Transaction, payment: Uuid): Promise<void> {
-  const where = { payment_id: payment, released: false }
-  const line = await trx('settlement_lines').where(where).first('payment_id')
-  if (line !== undefined) throw new ServiceError('payment_settled')
+async function refuseSettled(trx: Knex.Transaction, units: readonly UnitId[]): Promise<void> {
+  if (await areSettled(trx, units)) throw new ServiceError('payment_settled')
 }
 
 /**

@@ -18,6 +18,7 @@ import { measureProcesses } from './processes.ts'
 import type { Figures } from './figures.ts'
 import { jsonOf, tableOf } from './report.ts'
 import { type BenchServer, openBenchServer } from './server.ts'
+import { measureSettlement } from './settlement.ts'
 
 /** In the order in which they are measured. */
 const PARTS = {
@@ -27,6 +28,7 @@ const PARTS = {
   features: measureFeatures,
   growth: measureGrowth,
   limit: measureLimit,
+  settlement: measureSettlement,
   http: measureHttp,
 } as const
 

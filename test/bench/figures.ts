@@ -7,6 +7,7 @@ import type { LedgerFigures } from './ledger.ts'
 import type { LimitFigures } from './limit.ts'
 import type { Machine } from './machine.ts'
 import type { ProcessesFigures } from './processes.ts'
+import type { SettlementFigures } from './settlement.ts'
 
 export interface Figures
   extends
@@ -16,6 +17,7 @@ export interface Figures
     Partial<FeaturesFigures>,
     Partial<GrowthFigures>,
     Partial<LimitFigures>,
+    Partial<SettlementFigures>,
     Partial<HttpFigures> {
   readonly machine: Machine
   readonly quick: boolean

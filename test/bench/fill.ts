@@ -14,7 +14,7 @@ export const transfersOf = ({ wallets, roundsOfPayments }: Past): number =>
 const FUNDS = 1_000_000_000
 
 /** What a load of this size needs; none of it outlives the connection. */
-const SETTINGS = `
+export const SETTINGS = `
   SET synchronous_commit = off; SET work_mem = '256MB'; SET maintenance_work_mem = '512MB'`
 
 /**
@@ -46,7 +46,7 @@ export async function fill(url: string, past: Past, say: (line: string) => void)
 }
 
 /** An index built over all rows at once costs a fraction; it is built as the migrations say. */
-async function dropIndexes(query: Query): Promise<string[]> {
+export async function dropIndexes(query: Query): Promise<string[]> {
   const indexes = await query(`
     SELECT i.indexrelid::regclass AS index, pg_get_indexdef(i.indexrelid) AS definition,
            quote_ident(c.conname) AS name, pg_get_constraintdef(c.oid) AS rule

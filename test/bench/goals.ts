@@ -47,5 +47,9 @@ export const GOALS: readonly Goal[] = [
     ...{ name: 'one payment alone, p50, ms', value: ({ single }) => single?.p50_ms },
     ...{ digits: 2, ...under(5) },
   },
+  {
+    ...{ name: 'payments beside a settlement', value: ({ settlement }) => settlement?.ratio },
+    ...{ digits: 2, ...atLeast(0.9) },
+  },
   { name: 'deadlocks', value: ({ deadlocks }) => deadlocks, digits: 0, ...under(1) },
 ]

@@ -87,6 +87,25 @@ export const GRIDS: readonly Grid[] = [
           ),
   },
   {
+    title: 'settlement: payments alone and beside the run, merchants settled',
+    columns: [
+      ['alone, per s', 0],
+      ['beside, per s', 0],
+      ['ratio', 2],
+      ['merchants/s', 0],
+      ['run alone/s', 0],
+    ],
+    rows: ({ settlement: all }) =>
+      all === undefined
+        ? []
+        : [
+            [
+              ...([`${all.payments} payments`, all.alone_per_s, all.beside_per_s] as const),
+              ...[all.ratio, all.merchants_per_s, all.run_alone_merchants_per_s],
+            ],
+          ],
+  },
+  {
     title: 'features: throughput with, over throughput without',
     columns: [['ratio', 2]],
     rows: ({ features }) =>

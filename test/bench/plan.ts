@@ -3,6 +3,7 @@ import type { Meter } from './counters.ts'
 import type { Past } from './fill.ts'
 import type { RoundsPlan, Say } from './rounds.ts'
 import type { BenchServer } from './server.ts'
+import type { Takings } from './takings.ts'
 
 export interface Plan {
   readonly ledger: RoundsPlan
@@ -11,6 +12,7 @@ export interface Plan {
   readonly features: RoundsPlan
   readonly growth: RoundsPlan & { readonly large: Past }
   readonly limit: RoundsPlan
+  readonly settlement: RoundsPlan & { readonly takings: Takings }
   readonly http: { readonly seconds: number; readonly warmUp_s: number }
 }
 
@@ -33,6 +35,10 @@ export const FULL: Plan = {
     large: { wallets: 1_000_000, roundsOfPayments: 8 },
   },
   limit: { rounds: 7, round_s: 2, warmUp_s: 2 },
+  settlement: {
+    ...{ rounds: 7, round_s: 3, warmUp_s: 3 },
+    takings: { merchants: 10_000, paymentsEach: 100 },
+  },
   http: { seconds: 10, warmUp_s: 5 },
 }
 
@@ -46,5 +52,9 @@ export const QUICK: Plan = {
     large: { wallets: 100_000, roundsOfPayments: 8 },
   },
   limit: { rounds: 3, round_s: 1, warmUp_s: 0.5 },
+  settlement: {
+    ...{ rounds: 3, round_s: 1, warmUp_s: 1 },
+    takings: { merchants: 2_000, paymentsEach: 50 },
+  },
   http: { seconds: 3, warmUp_s: 2 },
 }

@@ -21,6 +21,10 @@ export const nobodys = (path: string) =>
   )
 
 const WHY = { reason: 'A test' }
+const DAILY = {
+  ...{ currency: 'EUR', frequency: 'daily', cut_off: '17:00', time_zone: 'Europe/Berlin' },
+  ...{ delay_days: 1, calendar: 'target2' },
+}
 const LATER = '2099-01-01T00:00:00.000Z'
 const CLOSING = { through: '2026-01-31T23:59:59.999Z', ...WHY }
 
@@ -72,6 +76,8 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
   'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+  'POST /v1/merchants/:id/settlement_schedules': [OPERATOR, DAILY],
+  'POST /v1/holidays': [OPERATOR, { calendar: 'target2', day: '2030-12-24', name: 'A test' }],
   'POST /v1/merchants/:id/activate': [OPERATOR, WHY],
   'POST /v1/merchants/:id/return': [OPERATOR, WHY],
   'POST /v1/merchants/:id/suspend': [OPERATOR, WHY],

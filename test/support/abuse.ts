@@ -28,7 +28,6 @@ const WATCHED = {
   instructions: "concat_ws('|', id, amount)",
   claims: "concat_ws('|', id, answer)",
   settlements: "concat_ws('|', id, net, state)",
-  settlement_lines: "concat_ws('|', settlement_id, payment_id, released)",
   callbacks: "concat_ws('|', id, outcome, amount)",
   incoming_money: "concat_ws('|', id, state, owner)",
   recalls: "concat_ws('|', id, reference)",

@@ -12,6 +12,10 @@ import { world } from './world.ts'
 import { uuidOf } from '../../services/ids.ts'
 
 const WHY = { reason: 'A test' }
+const DAILY = {
+  ...{ currency: 'EUR', frequency: 'daily', cut_off: '17:00', time_zone: 'Europe/Berlin' },
+  ...{ delay_days: 1, calendar: 'target2' },
+}
 const PRICE = { percent: '2', fixed: '0', currency: 'EUR' }
 
 interface Made {
@@ -136,6 +140,25 @@ const RULES: readonly Occasion[] = [
   ['risk_rule_ended', 'the end of a risk rule', endsOf('risk_rules', newRisk)],
   ['review_released', 'a payment that is released', decided('release')],
   ['review_refused', 'a payment that is refused', decided('refuse')],
+  [
+    'settlement_schedule_created',
+    'when a merchant is paid out',
+    olga(
+      merchant,
+      async ({ id }) =>
+        (await together(`/v1/merchants/${id}/settlement_schedules`, { body: DAILY })).body.id,
+    ),
+  ],
+  [
+    'holiday_added',
+    'a holiday',
+    olga(nothing, async () => {
+      await together('/v1/holidays', {
+        body: { calendar: 'target2', day: '2041-12-24', name: 'A' },
+      })
+      return 'target2 2041-12-24'
+    }),
+  ],
   [
     'fee_schedule_created',
     'a price',

@@ -68,6 +68,7 @@ export const nothing = async (): Promise<void> => {}
 const BY_TWO: ReadonlySet<SecurityKind> = new Set([
   ...(['pin_taken_away', 'limit_rule_ended', 'step_up_rule_ended', 'risk_rule_ended'] as const),
   ...(['review_released', 'tier_changed', 'fee_schedule_created'] as const),
+  ...(['settlement_schedule_created', 'holiday_added'] as const),
 ])
 
 /** A test for each. */

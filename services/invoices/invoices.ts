@@ -1,0 +1,195 @@
+/**
+ * What a merchant paid us in a month, with the tax on it: issued once the month is over everywhere,
+ * numbered without a gap, and never changed.
+ */
+import type { Knex } from 'knex'
+import {
+  type AccountBalances,
+  type Currency,
+  endsBefore,
+  findAccounts,
+  newId,
+  sumAgainst,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { feeAccounts } from '../books/chart.ts'
+import type { Context } from '../context.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId, uuidOf } from '../ids.ts'
+import { monthSpan, timeZoneOf } from '../statements/statement.ts'
+import { type InvoiceLine, invoiceLines, type What } from './lines.ts'
+
+export interface Invoice {
+  readonly id: Uuid
+  readonly merchant: Uuid
+  readonly currency: Currency
+  /** "2026-11" */
+  readonly month: string
+  /** 1, 2, 3, ... of the year in which it was issued. */
+  readonly year: number
+  readonly number: number
+  readonly lines: readonly InvoiceLine[]
+  readonly net: bigint
+  readonly tax: bigint
+  readonly total: bigint
+  readonly issuedAt: Date
+}
+
+/** The last clocks on earth show another month so long after UTC does. */
+const EVERYWHERE_MS = 12 * 3_600_000
+
+/** The last month that is over everywhere. */
+export function lastMonth(now: Date): string {
+  const at = new Date(now.getTime() - EVERYWHERE_MS)
+  return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 0)).toISOString().slice(0, 7)
+}
+
+const monthAfter = (month: string): string => {
+  const [year = 0, number = 0] = month.split('-').map((part) => Number.parseInt(part, 10))
+  return new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 7)
+}
+
+const ACCOUNTS_AT_ONCE = 200
+
+/**
+ * Issues what is missing, month after month. Any number of workers, any number of times: a merchant
+ * has one invoice for a month and currency.
+ */
+export async function issueInvoices(context: Context): Promise<number> {
+  const { db, now } = context
+  const last = lastMonth(now())
+  const { rows } = await db.raw<{ rows: [{ month: string | null }] }>(
+    "SELECT to_char(max(month), 'YYYY-MM') AS month FROM fee_invoice_months",
+  )
+  const [{ month: done }] = rows
+  let month = done === null ? last : monthAfter(done)
+  let issued = 0
+  for (; month <= last; month = monthAfter(month)) {
+    issued += await issueMonth(context, month)
+    const row = { month: `${month}-01`, done_at: now() }
+    await db('fee_invoice_months').insert(row).onConflict().ignore()
+  }
+  return issued
+}
+
+async function issueMonth(context: Context, month: string): Promise<number> {
+  let [issued, after] = [0, undefined as Uuid | undefined]
+  for (;;) {
+    const where = { after, limit: ACCOUNTS_AT_ONCE }
+    const accounts = await findAccounts(context.db, { type: 'merchant' }, where)
+    for (const account of accounts) issued += (await issue(context, account, month)) ? 1 : 0
+    if (accounts.length < ACCOUNTS_AT_ONCE) return issued
+    after = accounts.at(-1)?.id
+  }
+}
+
+/** @returns whether there was anything to say, and nobody had said it before. */
+async function issue(context: Context, account: AccountBalances, month: string): Promise<boolean> {
+  const { db, now } = context
+  const { id, owner, currency } = account
+  if (!owner.startsWith('mer_')) return false
+  const merchant = uuidOf(owner)
+  const { from, to } = monthSpan(month, await timeZoneOf(db, merchant))
+  const [opens, closes] = await endsBefore(db, id, [from, to])
+  const range = { beyond: opens?.entry ?? 0n, last: closes?.entry ?? 0n }
+  const ours = await feeAccounts(context, currency)
+  const lines = invoiceLines(await sumAgainst(db, id, [ours.fees, ours.tax], range), ours)
+  if (lines.length === 0) return false
+  const net = lines.reduce((sum, line) => sum + line.net, 0n)
+  const tax = lines.reduce((sum, line) => sum + line.tax, 0n)
+  const made = { id: newId(), merchant, currency, month, lines, net, tax, total: net + tax }
+  return db.transaction((trx) => record(trx, { ...made, issuedAt: now() }))
+}
+
+/** The number is counted under the lock of its year, and goes back with all else if that fails. */
+async function record(
+  trx: Knex.Transaction,
+  invoice: Omit<Invoice, 'year' | 'number'>,
+): Promise<boolean> {
+  const { merchant, currency, month, issuedAt } = invoice
+  const year = issuedAt.getUTCFullYear()
+  await trx('fee_invoice_numbers').insert({ year, last: 0 }).onConflict('year').ignore()
+  const counter = trx('fee_invoice_numbers').where({ year })
+  const { last } = await counter.clone().forUpdate().first('last')
+  const key = { merchant_id: merchant, currency, month: `${month}-01` }
+  if ((await trx('fee_invoices').where(key).first('id')) !== undefined) return false
+  const number = last + 1
+  await counter.update({ last: number })
+  await trx('fee_invoices').insert({
+    ...{ ...key, id: invoice.id, year, number, issued_at: issuedAt },
+    lines: JSON.stringify(invoice.lines.map(lineOut)),
+    ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
+    total: invoice.total.toString(),
+  })
+  const data = invoiceOut({ ...invoice, year, number })
+  await recordEvent(trx, {
+    ...{ type: 'fee_invoice.issued', object: data.id, merchant, data, at: issuedAt },
+  })
+  return true
+}
+
+const lineOut = ({ what, count, net, tax }: InvoiceLine) => ({
+  ...{ what, count, net: net.toString(), tax: tax.toString() },
+})
+
+interface Row {
+  readonly id: Uuid
+  readonly merchant_id: Uuid
+  readonly currency: Currency
+  readonly month: string
+  readonly year: number
+  readonly number: number
+  readonly lines: readonly { what: What; count: number; net: string; tax: string }[]
+  readonly net: bigint
+  readonly tax: bigint
+  readonly total: bigint
+  readonly issued_at: Date
+}
+
+const fromRow = (row: Row): Invoice => ({
+  ...{ id: row.id, merchant: row.merchant_id, currency: row.currency, month: row.month },
+  ...{ year: row.year, number: row.number, net: row.net, tax: row.tax, total: row.total },
+  lines: row.lines.map((line) => ({ ...line, net: BigInt(line.net), tax: BigInt(line.tax) })),
+  issuedAt: row.issued_at,
+})
+
+const selected = (db: Knex) =>
+  db('fee_invoices').select('*', db.raw("to_char(month, 'YYYY-MM') AS month"))
+
+/** Of any merchant where none is named. */
+export async function findInvoice(
+  db: Knex,
+  id: Uuid,
+  merchant: Uuid | undefined,
+): Promise<Invoice | undefined> {
+  const where = merchant === undefined ? { id } : { id, merchant_id: merchant }
+  const row: Row | undefined = await selected(db).where(where).first()
+  return row && fromRow(row)
+}
+
+interface Filter {
+  readonly merchant: Uuid | undefined
+  readonly before: Uuid | undefined
+  readonly limit: number
+}
+
+/** The newest first. */
+export async function findInvoices(db: Knex, { merchant, before, limit }: Filter) {
+  const query = selected(db).orderBy('id', 'desc').limit(limit)
+  if (merchant !== undefined) query.where({ merchant_id: merchant })
+  if (before !== undefined) query.where('id', '<', before)
+  const rows: Row[] = await query
+  return rows.map(fromRow)
+}
+
+/** "2026-000012" */
+export const numberText = ({ year, number }: Pick<Invoice, 'year' | 'number'>): string =>
+  `${year}-${String(number).padStart(6, '0')}`
+
+export const invoiceOut = (invoice: Invoice) => ({
+  ...{ id: publicId('inv', invoice.id), number: numberText(invoice) },
+  ...{ merchant: publicId('mer', invoice.merchant), currency: invoice.currency },
+  ...{ month: invoice.month, lines: invoice.lines.map(lineOut) },
+  ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
+  ...{ total: invoice.total.toString(), issued_at: invoice.issuedAt.toISOString() },
+})
