@@ -24,6 +24,7 @@ import { privacyEndpoints } from './privacy/routes.ts'
 import { overseen } from './proposals/overseen.ts'
 import { proposalEndpoints } from './proposals/routes.ts'
 import { reconciliationEndpoints } from './reconciliation/routes.ts'
+import { refundEndpoints } from './refunds/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
@@ -51,6 +52,7 @@ const actions = [
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,
+  ...refundEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

@@ -23,7 +23,7 @@ export const COMPANIONS = {
   ],
   fee_schedules: [
     ...['id', 'merchant_id', 'percent', 'fixed', 'tax_percent', 'currency'],
-    ...['valid_from', 'valid_to'],
+    ...['refund_fees', 'valid_from', 'valid_to'],
   ],
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],

@@ -19,6 +19,7 @@ export const EVENT_TYPES = [
   'payment.canceled',
   'payment.expired',
   'payment.reversed',
+  'refund.completed',
   'settlement.processing',
   'settlement.settled',
   'settlement.failed',

@@ -1,6 +1,7 @@
 /** What a merchant pays us for a payment. Pure: no clock, no database. */
 import { type Currency, formatMoney, type Money, percentOf, type Uuid } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
+import type { RefundFees } from '../refunds/policy.ts'
 
 /** A price with a date; a payment keeps the id of the one that priced it. */
 export interface FeeSchedule {
@@ -12,6 +13,8 @@ export interface FeeSchedule {
   /** Decimal text: tax on the fee, in per cent of it. */
   readonly taxPercent: string
   readonly currency: Currency
+  /** What becomes of the fee of what is refunded; kept, where it does not say. */
+  readonly refundFees?: RefundFees
 }
 
 export interface FeeLine {

@@ -14,6 +14,8 @@ import { refused } from '../answers.ts'
 import { publicId } from '../ids.ts'
 import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
 import { securityCompanion } from '../security/log.ts'
+import { refundFeesOf } from '../refunds/fees.ts'
+import type { RefundFees } from '../refunds/policy.ts'
 import type { FeeSchedule } from './fees.ts'
 
 export interface NewMerchant {
@@ -31,6 +33,7 @@ export interface NewFeeSchedule {
   readonly fixed: bigint
   readonly taxPercent: string
   readonly currency: Currency
+  readonly refundFees: RefundFees
 }
 
 /** Records the merchant with its alias and its first fee schedule. */
@@ -118,6 +121,7 @@ function scheduleRow(id: Uuid, merchant: Uuid, fees: NewFeeSchedule, validFrom: 
   return {
     ...{ id, merchant_id: merchant, percent: fees.percent, fixed: fees.fixed.toString() },
     ...{ tax_percent: fees.taxPercent, currency: fees.currency, valid_from: validFrom },
+    refund_fees: fees.refundFees,
   }
 }
 
@@ -127,6 +131,7 @@ const scheduleOut = (schedule: FeeSchedule) => ({
   fixed: schedule.fixed.toString(),
   tax_percent: schedule.taxPercent,
   currency: schedule.currency,
+  refund_fees: refundFeesOf(schedule),
 })
 
 /** The schedule that prices the merchant's payments in `currency` at `at`: the newest valid one. */
@@ -158,11 +163,13 @@ interface ScheduleRow {
   readonly fixed: bigint
   readonly tax_percent: string
   readonly currency: Currency
+  readonly refund_fees: RefundFees
 }
 
 const scheduleFrom = (row: ScheduleRow): FeeSchedule => ({
   ...{ id: row.id, percent: shortest(row.percent), fixed: row.fixed },
   ...{ taxPercent: shortest(row.tax_percent), currency: row.currency },
+  refundFees: row.refund_fees,
 })
 
 /** '1.40' as people write it: '1.4'. */

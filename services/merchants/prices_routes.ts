@@ -5,6 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
+import { REFUND_FEES } from '../refunds/policy.ts'
 import { createFeeSchedule, type NewFeeSchedule, refusePast, refuseUnknown } from './merchants.ts'
 
 const Percent = z
@@ -14,11 +15,16 @@ const Percent = z
 
 const MinorUnits = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
 
+const RefundFees = z
+  .enum(REFUND_FEES)
+  .describe('What becomes of the fee of what is refunded; pro_rata keeps the fixed part')
+
 export const FeeScheduleIn = z.strictObject({
   percent: Percent,
   fixed: MinorUnits.describe('Minor units, for each payment'),
   tax_percent: Percent.default('0'),
   currency: CurrencyCode,
+  refund_fees: RefundFees.default('keep'),
 })
 
 export const FeeScheduleOut = z.strictObject({
@@ -27,13 +33,14 @@ export const FeeScheduleOut = z.strictObject({
   fixed: z.string(),
   tax_percent: z.string(),
   currency: CurrencyCode,
+  refund_fees: RefundFees,
 })
 
 /** @throws {ServiceError} `currency_unknown` */
 export function newScheduleOf(fees: z.output<typeof FeeScheduleIn>): NewFeeSchedule {
-  const { percent, fixed, tax_percent: taxPercent, currency } = fees
+  const { percent, fixed, tax_percent: taxPercent, currency, refund_fees: refundFees } = fees
   if (!isCurrency(currency)) throw new ServiceError('currency_unknown')
-  return { percent, fixed: BigInt(fixed), taxPercent, currency }
+  return { percent, fixed: BigInt(fixed), taxPercent, currency, refundFees }
 }
 
 const DatedSchedule = FeeScheduleIn.extend({

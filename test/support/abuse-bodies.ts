@@ -10,7 +10,7 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  ...{ incoming_money: 'inc', reconciliation_items: 'rci' },
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci', refunds: 'rfd' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -37,6 +37,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/fx_rates': [OPERATOR, newRate('EUR', 'MAD', '10.8')],
   'POST /v1/fx_quotes': [ada, { sell: 'EUR', buy: 'MAD', amount: '100', side: 'sell' }],
   'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
+  'POST /v1/payments/:id/refunds': [shop, { amount: '100', reason: 'A test' }],
   'POST /v1/payments/:id/capture': [shop, { amount: '100', final: true }],
   'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
   'POST /v1/banks/:bank/own_accounts': [OPERATOR, { number: 'OWN-0001', holder: 'Florin' }],

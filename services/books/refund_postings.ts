@@ -1,0 +1,52 @@
+/** Which accounts refunds, reserves and disputes debit and credit. Pure. */
+import type { AccountId, Currency, NewTransfer, Uuid } from '../../ledger/index.ts'
+import { type Leg, movement, type Occasion } from './postings.ts'
+
+/** What is taken of each of a merchant's reserves, by its id. */
+export interface Drawn {
+  readonly reserve: Uuid
+  readonly amount: bigint
+}
+
+const some = (occasion: Occasion, currency: Currency, legs: readonly Leg[]): NewTransfer[] =>
+  legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
+
+/** Reserves become the merchant's own again; each movement is for its reserve. */
+export const reservesReleased = (
+  { merchant, reserve }: { readonly merchant: AccountId; readonly reserve: AccountId | undefined },
+  currency: Currency,
+  drawn: readonly Drawn[],
+): NewTransfer[] =>
+  drawn.map(({ reserve: reference, amount }) => {
+    if (reserve === undefined) throw new Error(`reserve ${reference} is in no account`)
+    const leg: Leg = ['reserve_released', reserve, merchant, amount]
+    return movement({ reference }, currency, 'single', leg)
+  })
+
+/**
+ * A merchant gives money back: first it gets what is returned of fee and tax, then what is taken of
+ * its reserves, and then it pays. In this order its account is never lower than at the end.
+ */
+export function refunded(
+  occasion: Occasion,
+  accounts: Readonly<Record<'payer' | 'merchant' | 'fees' | 'tax', AccountId>> & {
+    readonly reserve: AccountId | undefined
+  },
+  currency: Currency,
+  paid: {
+    readonly amount: bigint
+    readonly fee: bigint
+    readonly tax: bigint
+    readonly drawn: readonly Drawn[]
+  },
+): NewTransfer[] {
+  const { payer, merchant, fees, tax } = accounts
+  return [
+    ...some(occasion, currency, [
+      ['fee_returned', fees, merchant, paid.fee],
+      ['tax_returned', tax, merchant, paid.tax],
+    ]),
+    ...reservesReleased(accounts, currency, paid.drawn),
+    ...some(occasion, currency, [['refund', merchant, payer, paid.amount]]),
+  ]
+}
