@@ -8,6 +8,7 @@ import { merchant, OPERATOR, payment, person, walletBalance } from './support/pe
 import { together } from './support/proposals.ts'
 import { paid, refund, sale } from './support/refunds.ts'
 
+const GIVE_BACK = { refund_fees: 'give_back' }
 const CHAT = { sub: 'chat', scope: 'chat' }
 const stateOf = async (who: Parameters<typeof call>[0], id: string) => {
   const { body } = await call(who, 'GET', `/v1/payments/${id}`)
@@ -69,7 +70,7 @@ describe('a refund', () => {
     ])
   })
 
-  it('is shown to payer, payee, operators and chat, and how it was paid for only to some', async () => {
+  it('is shown to both sides, operators and chat, and what paid for it only to some', async () => {
     const { payer, shop, id } = await sale('5000', { refund_fees: 'give_back' })
     const { body } = await refund(shop, id, { amount: '100' })
     const [stranger, rival] = await Promise.all([person(), merchant()])
@@ -109,10 +110,7 @@ describe('a refund', () => {
   })
 
   it('is of what was captured, also while the rest is still held', async () => {
-    const [payer, shop] = [
-      await person(6_000n),
-      await merchant({ refund_fees: 'give_back' } as object),
-    ]
+    const [payer, shop] = await Promise.all([person(6_000n), merchant(GIVE_BACK)])
     const { id } = await authorize(payer, shop, '6000')
     expectProblem(await refund(shop, id), 409, 'payment_not_completed')
     await capture(shop, id, { amount: '2000' })

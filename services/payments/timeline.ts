@@ -16,7 +16,11 @@ interface Lived extends Taken {
 }
 
 /** A payment is created and, at once or later, ends; what goes back afterwards is told of too. */
-function timelineOf(payment: Payment, captures: readonly Capture[], refunds: readonly Refund[]) {
+export function timelineOf(
+  payment: Lived,
+  captures: readonly Capture[],
+  refunds: readonly Refund[],
+) {
   const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
   const { bankAccount, reviewDueAt, releasedAt } = payment
   const steps: { readonly state: string; readonly at: string }[] = []
