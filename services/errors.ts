@@ -87,6 +87,7 @@ export type ServiceErrorCode =
   | 'recall_not_possible'
   | 'refund_exceeds_capture'
   | 'request_timeout'
+  | 'reserve_rule_exists'
   | 'saturated'
   | 'second_person_required'
   | 'step_up_required'

@@ -25,6 +25,7 @@ import { overseen } from './proposals/overseen.ts'
 import { proposalEndpoints } from './proposals/routes.ts'
 import { reconciliationEndpoints } from './reconciliation/routes.ts'
 import { refundEndpoints } from './refunds/routes.ts'
+import { reserveEndpoints } from './reserves/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
@@ -53,6 +54,7 @@ const actions = [
   ...deviceEndpoints,
   ...eventEndpoints,
   ...refundEndpoints,
+  ...reserveEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

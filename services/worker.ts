@@ -19,6 +19,8 @@ import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
+import { releaseReserves } from './reserves/release.ts'
+import { reserveAll } from './reserves/reserve.ts'
 import { openSealing } from './seals/sealing.ts'
 
 const PROBES: readonly string[] = ['/healthz', '/readyz', '/metrics']
@@ -46,6 +48,8 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'files', every_ms: config.FILES_EVERY_MS, work: () => collectFiles(context) },
     { what: 'hold expiry', every_ms: often, work: () => expireHolds(context) },
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
+    { what: 'reserves', every_ms: MINUTE_MS, work: () => reserveAll(context) },
+    { what: 'released reserves', every_ms: MINUTE_MS, work: () => releaseReserves(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },

@@ -60,6 +60,14 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
     body: { percent: '2', fixed: '0', currency: 'EUR' },
   }),
+  'POST /v1/merchants/:id/refund_limit': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/refund_limit`,
+    body: { amount: '1', currency: 'EUR', ...WHY },
+  }),
+  'POST /v1/merchants/:id/reserve_rules': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/reserve_rules`,
+    body: { currency: 'EUR', kind: 'fixed', amount: '5000' },
+  }),
   'POST /v1/banks/:bank/own_accounts': async () => ({
     path: '/v1/banks/north/own_accounts',
     body: { number: `OWN-${newKey().slice(-12).toUpperCase()}`, holder: 'Florin' },

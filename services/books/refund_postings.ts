@@ -11,6 +11,16 @@ export interface Drawn {
 const some = (occasion: Occasion, currency: Currency, legs: readonly Leg[]): NewTransfer[] =>
   legs.filter((leg) => leg[3] > 0n).map((leg) => movement(occasion, currency, 'single', leg))
 
+/** A part of what a merchant was paid is kept back; each movement is for its reserve. */
+export const reserved = (
+  { merchant, reserve }: Readonly<Record<'merchant' | 'reserve', AccountId>>,
+  currency: Currency,
+  kept: readonly Drawn[],
+): NewTransfer[] =>
+  kept.map(({ reserve: reference, amount }) =>
+    movement({ reference }, currency, 'single', ['reserve', merchant, reserve, amount]),
+  )
+
 /** Reserves become the merchant's own again; each movement is for its reserve. */
 export const reservesReleased = (
   { merchant, reserve }: { readonly merchant: AccountId; readonly reserve: AccountId | undefined },

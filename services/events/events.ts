@@ -20,6 +20,8 @@ export const EVENT_TYPES = [
   'payment.expired',
   'payment.reversed',
   'refund.completed',
+  'reserve.held',
+  'reserve.released',
   'settlement.processing',
   'settlement.settled',
   'settlement.failed',

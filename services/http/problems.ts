@@ -116,6 +116,7 @@ export const PROBLEMS = {
   recall_not_possible: [422, 'The bank does not recall money'],
   refund_exceeds_capture: [422, 'More than what is left of the payment'],
   request_timeout: [408, 'The request took too long to arrive'],
+  reserve_rule_exists: [409, 'There is a rule of this kind from that moment already'],
   same_account: [422, 'Payer and payee are the same'],
   saturated: [503, 'Too much at once'],
   second_person_required: [403, 'Another operator than the one who proposed it must agree'],

@@ -106,8 +106,8 @@ async function refundInside(
 /** What was charged for what was captured so far. */
 async function chargedFor(trx: Knex.Transaction, payment: Payment): Promise<Charged> {
   const { id, captured, amount, fee, tax } = payment
-  const where = { payment_id: id, kind: 'fixed' }
-  const [sum] = await trx('fee_lines').where(where).sum({ fixed: 'amount' })
+  const lines = trx('fee_lines').where({ payment_id: id }).whereIn('kind', ['fixed', 'floor'])
+  const [sum] = await lines.sum({ fixed: 'amount' })
   return { captured: captured ?? amount, fee, tax, fixed: BigInt(sum?.['fixed'] ?? 0) }
 }
 

@@ -1,13 +1,15 @@
 /** Refunds over HTTP. */
 import { z } from 'zod'
-import type { Uuid } from '../../ledger/index.ts'
+import { isCurrency, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { Amount, CurrencyCode, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
+import { refuseUnknown } from '../merchants/merchants.ts'
 import { findPayment } from '../payments/payment.ts'
+import { setRefundLimit } from './limit.ts'
 import { refund } from './refunds.ts'
 import { findRefund, type Refund, refundOut, refundsOf } from './rows.ts'
 
@@ -19,7 +21,7 @@ const PaidFrom = z.strictObject({
   limit: z.string().describe('What the merchant owes for it'),
 })
 
-export const RefundOut = z
+const RefundOut = z
   .strictObject({
     id: idOut('rfd'),
     payment: idOut('pay'),
@@ -53,9 +55,37 @@ async function visible({ db }: Context, payment: Uuid, caller: Reader): Promise<
   if (found === undefined) throw new ServiceError('not_found')
 }
 
+const limitEndpoint = endpoint({
+  ...{ method: 'POST', path: '/v1/merchants/:id/refund_limit', tag: TAG, scopes: ['operator'] },
+  summary: 'How much a merchant may owe for refunds and disputes, beyond balance and reserve',
+  ...{ idempotency: 'required', secondPerson: true },
+  params: z.strictObject({ id: idIn('mer') }),
+  body: z.strictObject({
+    currency: CurrencyCode,
+    amount: z.string().regex(/^(0|[1-9][0-9]{0,14})$/),
+    reason: text(140),
+  }),
+  answers: {
+    200: z.strictObject({
+      merchant: idOut('mer'),
+      currency: CurrencyCode,
+      amount: z.string(),
+      reason: z.string(),
+    }),
+  },
+  refusals: ['not_found', 'currency_unknown', 'account_closed', 'insufficient_funds'],
+  check: ({ db }, { params }) => refuseUnknown(db, params.id),
+  handle: (context, { params: { id: merchant }, body: { currency, amount, reason }, claim }) => {
+    if (!isCurrency(currency)) throw new ServiceError('currency_unknown')
+    const limit = { merchant, currency, amount: BigInt(amount), reason }
+    return setRefundLimit(context, limit, claimed(claim))
+  },
+})
+
 const READERS = ['merchant', 'person', 'operator', 'chat'] as const
 
 export const refundEndpoints = [
+  limitEndpoint,
   endpoint({
     ...{ method: 'POST', path: '/v1/payments/:id/refunds', tag: TAG, scopes: ['merchant'] },
     summary: 'Give back what was paid, in full or part, as often as something is left',

@@ -14,6 +14,7 @@ import {
 import { merchantOwner } from '../books/chart.ts'
 import type { Drawn } from '../books/refund_postings.ts'
 import { type Sources, sourcesOf } from '../refunds/policy.ts'
+import { openReserves } from './rows.ts'
 
 /** Whose money, and the account that it is in. */
 export interface Paying {
@@ -53,7 +54,9 @@ export async function lockMeans(
   const { merchant, currency, account } = paying
   await takeTurn(trx, paying)
   const key = { owner: merchantOwner(merchant), type: 'reserve', currency } as const
-  const [[found], reserves] = [await findAccounts(trx, key), await openReserves(trx, paying)]
+  const [found] = await findAccounts(trx, key)
+  const open = await openReserves(trx, paying, DRAWN_MAX)
+  const reserves = open.map(({ id, remaining }) => ({ reserve: id, amount: remaining }))
   const reserve = found?.id
   const all = [account, ...(reserve === undefined ? [] : [reserve]), ...others]
   const available = await lockAvailable(trx, all)
@@ -65,19 +68,6 @@ export async function lockMeans(
       return { sources, drawn: drawnOf(reserves, sources.reserve) }
     },
   }
-}
-
-/** What is left of each, in the order in which they would be released. */
-async function openReserves(
-  trx: Knex.Transaction,
-  { merchant, currency }: Paying,
-): Promise<Drawn[]> {
-  return trx('reserves')
-    .where({ merchant_id: merchant, currency })
-    .where('remaining', '>', 0)
-    .orderByRaw('release_at NULLS LAST, id')
-    .limit(DRAWN_MAX)
-    .select({ reserve: 'id', amount: 'remaining' })
 }
 
 /** The first ones whole, and of the last as much as is needed. Pure. */

@@ -72,6 +72,11 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
+  'POST /v1/merchants/:id/refund_limit': [OPERATOR, { amount: '1', currency: 'EUR', ...WHY }],
+  'POST /v1/merchants/:id/reserve_rules': [
+    OPERATOR,
+    { currency: 'EUR', kind: 'rolling', percent: '5', days: 90 },
+  ],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
