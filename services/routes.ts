@@ -4,6 +4,7 @@ import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
 import { bankEndpoints } from './banks/routes.ts'
 import { deskEndpoints } from './banking/desk_routes.ts'
 import { bookEndpoints } from './books/routes.ts'
+import { disputeEndpoints } from './disputes/routes.ts'
 import { eventEndpoints } from './events/routes.ts'
 import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
@@ -55,6 +56,7 @@ const actions = [
   ...eventEndpoints,
   ...refundEndpoints,
   ...reserveEndpoints,
+  ...disputeEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

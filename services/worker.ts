@@ -8,6 +8,7 @@ import { sweep } from './banking/sweep.ts'
 import { suspenseOf } from './books/chart.ts'
 import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
+import { expireDisputes } from './disputes/expire.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
@@ -50,6 +51,7 @@ function repeatedOf(context: Context): readonly Repeated[] {
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'reserves', every_ms: MINUTE_MS, work: () => reserveAll(context) },
     { what: 'released reserves', every_ms: MINUTE_MS, work: () => releaseReserves(context) },
+    { what: 'dispute expiry', every_ms: MINUTE_MS, work: () => expireDisputes(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'used proofs', every_ms: often, work: () => sweepProofs(context) },

@@ -110,7 +110,7 @@ CREATE TABLE disputes (
     reason          text NOT NULL,
     state           text NOT NULL CHECK (state IN
                       ('needs_evidence', 'under_review', 'won', 'lost', 'reversed')),
-    opened_by       text NOT NULL,                       -- the payer's id, or an operator's name
+    opened_by       text NOT NULL,                       -- 'payer', or an operator's name
     evidence_due_at timestamptz NOT NULL,
     from_balance    bigint NOT NULL CHECK (from_balance >= 0),
     from_reserve    bigint NOT NULL CHECK (from_reserve >= 0),

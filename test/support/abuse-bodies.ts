@@ -11,6 +11,7 @@ const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', refunds: 'rfd' },
+  'v1/disputes': 'dsp',
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -77,6 +78,16 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
     OPERATOR,
     { currency: 'EUR', kind: 'rolling', percent: '5', days: 90 },
   ],
+  'POST /v1/merchants/:id/dispute_terms': [
+    OPERATOR,
+    { currency: 'EUR', fee: '1500', evidence_days: 10 },
+  ],
+  'POST /v1/payments/:id/disputes': [ada, { amount: '100', reason: 'other' }],
+  'POST /v1/disputes/:id/evidence': [
+    shop,
+    { text: 'It was delivered', file: { name: 'slip.pdf', sha256: 'a'.repeat(64) } },
+  ],
+  'POST /v1/disputes/:id/resolve': [OPERATOR, { outcome: 'won', note: 'A test' }],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],
