@@ -17,7 +17,7 @@ const stateOf = async (who: Parameters<typeof call>[0], id: string) => {
 }
 
 describe('a refund', () => {
-  it('gives all of it back to the payer’s wallet, and the fee where the price says so', async () => {
+  it('gives all back to the payer’s wallet, and the fee where the price says so', async () => {
     const fees = { tax_percent: '20', refund_fees: 'give_back' }
     const { payer, shop, id } = await sale('5000', fees)
     const done = await refund(shop, id, { reason: 'Broken' })

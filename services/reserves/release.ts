@@ -75,8 +75,8 @@ async function releaseFor(context: Context, merchant: Uuid, currency: Currency):
   })
 }
 
-/** Rolling reserves whose time has come, and what fixed ones hold beyond what is asked for. Pure. */
-export function dueOf(
+/** Rolling reserves whose time has come, and what fixed ones hold beyond their rule. Pure. */
+function dueOf(
   open: readonly Reserve[],
   rules: readonly ReserveRule[],
   at: Date,

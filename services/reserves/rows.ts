@@ -125,8 +125,8 @@ export async function findReserves(
 }
 
 /**
- * Of a merchant in a currency those of which something is left: the fixed ones, which fill up again,
- * then those that would be released first.
+ * Of a merchant in a currency those of which something is left: the fixed ones, which fill up
+ * again, then those that would be released first.
  */
 export async function openReserves(
   trx: Knex,
