@@ -2,7 +2,9 @@
 import { BankError } from './adapter.ts'
 
 /** No connection was made, so no request was sent. Of nothing else is that certain. */
-const NEVER_SENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'])
+const NEVER_SENT: ReadonlySet<unknown> = new Set([
+  ...(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'] as const),
+])
 
 /** What went wrong between us and the bank, or in reading its answer, as the contract has it. */
 export function bankError(error: unknown): BankError {

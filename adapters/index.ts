@@ -3,6 +3,7 @@ import { isCurrency } from '../ledger/money.ts'
 import type { BankAdapter } from './adapter.ts'
 import { exampleAdapter, type ExampleConfig } from './example/adapter.ts'
 import { iso20022Adapter } from './iso20022/adapter.ts'
+import { type Fetch, openFetch } from './fetch.ts'
 import type { Iso20022Config } from './iso20022/config.ts'
 import { sandboxAdapter, type SandboxConfig } from './sandbox/adapter.ts'
 
@@ -23,12 +24,16 @@ export type BankConfig =
     })
 
 export interface BankOptions {
+  /** Until a connection is made. */
+  connect_ms?: number
   /** For one call, from the first byte out to the last byte in. */
   timeout_ms?: number
+  /** For a call that only asks, where that is less. */
+  enquiryTimeout_ms?: number
   clock?: () => Date
 }
 
-type Options = Required<BankOptions>
+type Options = Required<Omit<BankOptions, 'connect_ms'>> & { readonly fetch: Fetch }
 
 const PROTOCOLS: {
   readonly [P in BankConfig['protocol']]: (
@@ -47,7 +52,9 @@ const open = <P extends BankConfig['protocol']>(
   options: Options,
 ) => PROTOCOLS[protocol](config, options)
 
+const CONNECT_MS = 2_000
 const TIMEOUT_MS = 15_000
+const ENQUIRY_TIMEOUT_MS = 10_000
 
 /**
  * The adapters by the bank's name. Opens no connection.
@@ -57,7 +64,11 @@ export function openBanks(
   configs: readonly BankConfig[],
   options: BankOptions = {},
 ): ReadonlyMap<string, BankAdapter> {
-  const defaults = { timeout_ms: TIMEOUT_MS, clock: () => new Date(), ...options }
+  const { connect_ms = CONNECT_MS, ...given } = options
+  const defaults = {
+    ...{ timeout_ms: TIMEOUT_MS, enquiryTimeout_ms: ENQUIRY_TIMEOUT_MS, clock: () => new Date() },
+    ...{ fetch: openFetch(connect_ms), ...given },
+  }
   const banks = new Map<string, BankAdapter>()
   for (const config of configs) {
     if (banks.has(config.name)) throw new Error(`two banks are called ${config.name}`)

@@ -1,7 +1,15 @@
 /**
  * The answers that commit with the money: the object as the API shows it, or why it was refused.
  */
-import { type Conclusion, LedgerError, type Refusal } from '../ledger/index.ts'
+import type { Knex } from 'knex'
+import {
+  answerOnce,
+  type Claim,
+  type Conclusion,
+  LedgerError,
+  type Outcome,
+  type Refusal,
+} from '../ledger/index.ts'
 import { ServiceError } from './errors.ts'
 
 /**
@@ -24,4 +32,14 @@ export async function answerOf(work: () => Promise<unknown>): Promise<string> {
     if (error instanceof LedgerError) return finalRefusal(error.code).answer
     throw error
   }
+}
+
+/** Does `work` in a transaction of its own: once for the claim, where there is one. */
+export async function answerFor(
+  db: Knex,
+  claim: Claim | undefined,
+  work: (trx: Knex.Transaction) => Promise<string>,
+): Promise<Outcome> {
+  if (claim !== undefined) return answerOnce(db, claim, work)
+  return { answer: await db.transaction(work), replayed: false }
 }

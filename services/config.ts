@@ -11,6 +11,7 @@ import { integer, postgresUrl } from './config/kinds.ts'
 import { INBOX_SETTINGS } from './config/inbox.ts'
 import { LIMIT_SETTINGS } from './config/limits.ts'
 import { NETTING_SETTINGS } from './config/netting.ts'
+import { ORDER_SETTINGS } from './config/orders.ts'
 import { OVERSIGHT_SETTINGS } from './config/oversight.ts'
 import { PIN_SETTINGS } from './config/pins.ts'
 import { PROCESS_SETTINGS } from './config/processes.ts'
@@ -21,6 +22,7 @@ import { SEAL_SETTINGS } from './config/seals.ts'
 import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
+import { TrialFile } from './config/trial.ts'
 import type { VaultKeys } from './vault/vault.ts'
 
 /** Every setting of the API and the worker, by topic: what they read, and what the docs list. */
@@ -35,6 +37,7 @@ export const TOPICS = {
   'Approvals, devices, quotes': APPROVAL_SETTINGS,
   Limits: LIMIT_SETTINGS,
   'Rules, risk, sanctions': { ...RULE_SETTINGS, ...RISK_SETTINGS },
+  'Orders and their QR codes': ORDER_SETTINGS,
   Disputes: DISPUTE_SETTINGS,
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
@@ -157,8 +160,27 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return Object.freeze(config)
 }
 
+/**
+ * The file of `florin bank certify --config`.
+ * @throws {ConfigError}
+ */
+export function readTrial(text: string): TrialFile {
+  try {
+    return checked(TrialFile, JSON.parse(text))
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new ConfigError(`configuration: ${error.message}`, { cause: error })
+  }
+}
+
 function parseAll<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv): T {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  return checked(
+    schema,
+    Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')),
+  )
+}
+
+function checked<T>(schema: z.ZodType<T>, given: unknown): T {
   const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
@@ -185,6 +207,7 @@ function productionFaults(config: Config): string[] {
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
     config.SANCTIONS_URL?.startsWith('http:') === true &&
       'SANCTIONS_URL: must be https in production',
+    config.MERCHANT_REVIEW === 'off' && 'MERCHANT_REVIEW: off is refused in production',
     config.ENQUIRY_FIRST_S < 60 && 'ENQUIRY_FIRST_S: below 60 s is refused in production',
   ]
   return faults.filter((fault) => fault !== false)

@@ -98,7 +98,12 @@ export interface ContextOptions {
 export function openContext(options: ContextOptions): Context {
   const { config, role, log, metrics, now = () => new Date() } = options
   const database = { ...databaseOf(config), role, applicationName: role }
-  const banks = openBanks(config.BANKS, { timeout_ms: config.BANK_TIMEOUT_MS, clock: now })
+  const banks = openBanks(config.BANKS, {
+    connect_ms: config.BANK_CONNECT_TIMEOUT_MS,
+    timeout_ms: config.BANK_TIMEOUT_MS,
+    enquiryTimeout_ms: config.BANK_ENQUIRY_TIMEOUT_MS,
+    clock: now,
+  })
   const db = connect({ ...database, connectionsMax: config.DATABASE_CONNECTIONS_MAX })
   const group = openGroup({
     ...{ ...database, companions: COMPANIONS, refusals: CONSTRAINT_CODES },

@@ -9,9 +9,12 @@ export const CONSTRAINT_CODES = [
   'bank_account_exists',
   'fee_schedule_exists',
   'fx_rate_exists',
+  'merchant_not_active',
   'merchant_subject_exists',
   'order_already_paid',
+  'order_canceled',
   'order_reference_exists',
+  'order_total_mismatch',
   'payment_already_settled',
   'payment_changed',
   'quote_already_used',
@@ -58,6 +61,9 @@ export type ServiceErrorCode =
   | 'item_not_correctable'
   | 'item_resolved'
   | 'last_factor'
+  | 'merchant_move_not_allowed'
+  | 'merchant_not_draft'
+  | 'merchant_profile_incomplete'
   | 'method_not_allowed'
   | 'name_mismatch'
   | 'netting_window_not_closed'
@@ -69,6 +75,7 @@ export type ServiceErrorCode =
   | 'nothing_to_settle'
   | 'order_expired'
   | 'order_mismatch'
+  | 'order_move_not_allowed'
   | 'order_required'
   | 'partial_capture_not_allowed'
   | 'payee_not_found'
@@ -80,6 +87,7 @@ export type ServiceErrorCode =
   | 'payment_refunded'
   | 'payment_refused'
   | 'payment_settled'
+  | 'payment_way_not_available'
   | 'pin_already_set'
   | 'pin_locked'
   | 'pin_not_set'

@@ -17,8 +17,11 @@ import { peopleEndpoints } from './identity/people_routes.ts'
 import { identityEndpoints } from './identity/routes.ts'
 import { limitEndpoints } from './limits/routes.ts'
 import { sessionEndpoints } from './identity/sessions_routes.ts'
+import { onboardingEndpoints } from './merchants/onboarding_routes.ts'
 import { merchantEndpoints } from './merchants/routes.ts'
 import { nettingEndpoints } from './netting/routes.ts'
+import { orderEndpoints } from './orders/routes.ts'
+import { wayEndpoints } from './orders/ways_routes.ts'
 import { reviewEndpoints } from './payments/review_routes.ts'
 import { paymentEndpoints } from './payments/routes.ts'
 import { privacyEndpoints } from './privacy/routes.ts'
@@ -43,6 +46,9 @@ const actions = [
   ...bookEndpoints,
   ...sealEndpoints,
   ...merchantEndpoints,
+  ...onboardingEndpoints,
+  ...orderEndpoints,
+  ...wayEndpoints,
   ...nettingEndpoints,
   ...limitEndpoints,
   ...exchangeEndpoints,

@@ -14,7 +14,7 @@ const EXCHANGE_TERMS = [
  * The tables whose rows commit in the group with the money, in writing order, and their columns.
  */
 export const COMPANIONS = {
-  merchants: ['id', 'subject', 'name', 'created_at'],
+  merchants: ['id', 'subject', 'name', 'state', 'state_at', 'created_at'],
   merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [
@@ -28,6 +28,11 @@ export const COMPANIONS = {
   orders: [
     ...['id', 'merchant_id', 'reference', 'description', 'amount', 'currency'],
     ...['created_at', 'expires_at', 'capture', 'capture_within_s', 'partial_captures'],
+    ...['reusable', 'subtotal', 'discount', 'shipping', 'tax', 'status'],
+  ],
+  order_lines: [
+    ...['order_id', 'line', 'product', 'name', 'quantity', 'unit_amount', 'amount'],
+    ...['tax_percent', 'tax'],
   ],
   payments: [
     ...['id', 'kind', 'state', 'payer_id', 'payee_id', 'order_id', 'bank_account_id'],
@@ -35,6 +40,7 @@ export const COMPANIONS = {
     ...APPROVAL,
     ...['failure', 'created_at', 'changed_at'],
     ...['captured', 'hold_id', 'authorized_at', 'capture_before', 'quotas', 'review_due_at'],
+    'order_reusable',
   ],
   fee_lines: ['payment_id', 'line', 'kind', 'amount', 'description'],
   settlements: [

@@ -84,9 +84,21 @@ const PLAYS: Readonly<Record<string, Play>> = {
   },
 }
 
-/** Where the instruction ends, and what the bank has booked for it: in units of its amount. */
-const EXPECTED: Readonly<Record<BehaviourName, readonly [state: string, booked: bigint[]]>> = {
+/**
+ * Where the instruction ends, what the bank has booked for it, in units of its amount, and what it
+ * may be to us instead: money that is back before we hear that it came never came.
+ */
+type Expected = readonly [state: string, booked: bigint[], instead?: 'rejected']
+const EXPECTED: Readonly<Record<BehaviourName, Expected>> = {
   normal: ['settled', [1n]],
+  at_once: ['settled', [1n]],
+  burst: ['settled', [1n]],
+  bad_signature: ['settled', [1n]],
+  reordered: ['returned', [1n, -1n], 'rejected'],
+  found_late: ['settled', [1n]],
+  duplicate: ['settled', [1n]],
+  days_later: ['settled', [1n]],
+  recall_refused: ['settled', [1n]],
   late: ['settled', [1n]],
   rejected: ['rejected', []],
   silent: ['settled', [1n]],
@@ -116,10 +128,20 @@ async function expectBooked(played: Played, units: readonly bigint[]): Promise<v
   expect((await bookedAt(BANK)).get(reference) ?? []).to.deep.equal(expected)
 }
 
-describe('a bank that misbehaves', () => {
+describe('a bank that misbehaves', function () {
+  this.timeout(120_000)
   const played = new Map<string, Promise<Played>>()
 
   before(quiet)
+  // A bank that failed so often is left alone for a while: others want to use it after us.
+  after(async () => {
+    await quiet()
+    const ada = await person()
+    await until(async () => {
+      const { data } = (await call(ada, 'GET', '/v1/banks')).body
+      return data.find(({ name }: { name: string }) => name === BANK).works === true
+    })
+  })
   before(async () => {
     // What depends on a callback being heard before an enquiry is not played in a crowd.
     for (const names of [['wrong_amount', 'returned'], BEHAVIOUR_NAMES] as BehaviourName[][]) {
@@ -134,16 +156,18 @@ describe('a bank that misbehaves', () => {
   })
 
   for (const name of BEHAVIOUR_NAMES) {
-    const [state, booked] = EXPECTED[name]
+    const [state, booked, ...instead] = EXPECTED[name]
     for (const what of Object.keys(PLAYS)) {
       it(`executes once, and the books end as it says: ${what}, ${name}`, async () => {
         const one = await played.get(`${name} ${what}`)
         if (one === undefined) throw new Error('nothing was played')
         await until(async () => (await instructionState(one)) === state)
         const shown = await call(one.who, 'GET', one.path)
-        expect(shown.body.state).to.equal(SHOWN[state]?.[what === 'a settlement' ? 1 : 0])
+        const wordOf = (seen = state) => SHOWN[seen]?.[what === 'a settlement' ? 1 : 0]
+        const shownAs = [state, ...instead].find((seen) => wordOf(seen) === shown.body.state)
+        expect(shownAs, shown.body.state).not.to.equal(undefined)
         if (state !== 'manual') {
-          const left = one.left[state as keyof Played['left']]
+          const left = one.left[shownAs as keyof Played['left']]
           expect(await one.balance()).to.equal(left)
         }
         await expectBooked(one, booked)

@@ -1,9 +1,13 @@
 /** The kit for adapters: ours pass, and one that breaks a promise is found by the row about it. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { type BankAdapter, BankError, type BankEvent } from '../adapters/adapter.ts'
 import { OURS } from '../adapters/conformance/banks.ts'
 import { type BankUnderTest, certify, tableOf } from '../adapters/conformance/kit.ts'
 import { ROWS } from '../adapters/conformance/rows.ts'
+import { certifyBank } from '../services/cli/certify.ts'
+import { ADA, SECRET, startBank, startReceiver, temporaryFolder } from './support/sandbox-bank.ts'
 
 const failedOf = async (bank: BankUnderTest, names?: readonly string[]) => {
   const rows = names === undefined ? ROWS : ROWS.filter(({ name }) => names.includes(name))
@@ -178,5 +182,54 @@ describe('the kit for adapters', function () {
     const { readFile } = await import('node:fs/promises')
     const file = new URL('../adapters/example/adapter.ts', import.meta.url)
     expect((await readFile(file, 'utf8')).split('\n').length).to.be.lessThan(150)
+  })
+})
+
+describe('the kit and somebody’s own bank', function () {
+  this.timeout(60_000)
+
+  const run = async (file: object | string) => {
+    const path = join(await temporaryFolder(), 'bank.json')
+    await writeFile(path, typeof file === 'string' ? file : JSON.stringify(file))
+    const said: string[] = []
+    const quiet = { complain: () => {}, progress: () => {}, done: () => {} }
+    const code = await certifyBank.run(['--config', path], {
+      ...quiet,
+      say: (line) => void said.push(line),
+    })
+    return { code, text: said.join('\n') }
+  }
+
+  it('tries the bank that a file describes', async () => {
+    const probe = await startReceiver()
+    const port = Number(new URL(probe.url).port)
+    await probe.stop()
+    const bank = await startBank({
+      callbackUrl: `http://127.0.0.1:${port}/v1/banks/mine/callbacks`,
+    })
+    const named = { protocol: 'sandbox', name: 'mine', currencies: ['EUR'] }
+    const trial = {
+      ...{ currency: 'EUR', account: { number: ADA.number, holder: ADA.holder } },
+      ...{ nobody: { number: 'NL99NOBODY', holder: 'Nobody' }, listen: { port } },
+      names: { similar: 'Ada Lovelase', other: 'Charles Babbage' },
+      amounts: { settled: '1250', rejected: '1291', returned: '1298' },
+    }
+    const { code, text } = await run({ bank: { ...named, url: bank.url, secret: SECRET }, trial })
+    await bank.stop()
+    expect(text).to.match(/says why it rejects +passed/)
+    expect(text).to.match(/does not know the outcome when nobody answers +not offered +silent/)
+    expect(text).to.match(/\n19 passed, 0 failed, 11 not offered$/)
+    expect(code).to.equal(0)
+  })
+
+  it('says what is wrong with a file that makes no sense', async () => {
+    for (const [file, said] of [
+      ['{', /configuration: .*JSON/],
+      ['{}', /bank: /],
+      [{ bank: { protocol: 'none' }, trial: {} }, /bank.protocol: [^]*trial.currency: /],
+    ] as const) {
+      const error = await run(file).catch((thrown: unknown) => thrown)
+      expect((error as Error).message).to.match(said)
+    }
   })
 })

@@ -89,7 +89,10 @@ const NUMBERS: Readonly<
     DATABASE_CONNECTIONS_MAX: [10, '21'],
   },
   'a database that may forget': { DATABASE_DURABILITY: ['required', 'off'] },
-  'a second person': { PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+  'a second person': {
+    ...{ PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
+    MERCHANT_REVIEW: ['required', 'none'],
+  },
   'reviews and lists': { REVIEW_HOURS: [24, '0', '721'], SANCTIONS_TIMEOUT_MS: [1_000, '10001'] },
   disputes: { DISPUTE_DAYS: [120, '0', '731'], DISPUTE_EVIDENCE_DAYS: [14, '0', '121'] },
   'rules in memory, and people': { RULES_AGE_MS: [1_000, '60001'], PERSON_MEMORY_S: [30, '301'] },
@@ -97,6 +100,7 @@ const NUMBERS: Readonly<
     ...{ SECURITY_LOG_PER_ADDRESS: [20, '0'], SECURITY_LOG_PER_MINUTE: [300, '0'] },
   },
   'calls of a bank': {
+    ...{ BANK_CONNECT_TIMEOUT_MS: [2_000, '9'], BANK_ENQUIRY_TIMEOUT_MS: [10_000, '99'] },
     ...{ BANK_TIMEOUT_MS: [15_000, '60001'], ENQUIRY_FIRST_S: [90, '0'], ENQUIRIES_MAX: [3, '11'] },
     ...{ ENQUIRY_SPACING_S: [1_800, '0'], BANK_CUT_OFF_S: [86_400, '0'] },
     ...{ MANUAL_AFTER_S: [86_400, '0'], BREAKER_CALLS: [20, '1'] },
@@ -111,7 +115,7 @@ const OTHERS = [
   ...['NODE_ENV', 'LOG_LEVEL', 'HOST', 'PORT', 'WORKER_PORT', 'REDIS_URL', 'SANDBOX', 'PUBLIC_URL'],
   ...['FILES_EVERY_MS', 'BATCH_SIZE_MAX', 'BATCH_AFTER_MS'],
   ...['WORKER_CONCURRENCY', 'SWEEP_EVERY_MS', 'TOTP_ISSUER', 'DEVICES_MAX', 'FX_QUOTE_S'],
-  ...['NETTING_METHOD', 'NETTING_WINDOW_S'],
+  ...['NETTING_METHOD', 'NETTING_WINDOW_S', 'ORDER_LINK_BASE', 'EMVCO_GUID'],
   ...['LIMITS_TIME_ZONE', 'SANCTIONS_FILE', 'SANCTIONS_URL', 'SANCTIONS_BYTES_MAX'],
   ...['SANCTIONS_NAMES_MAX', 'SEAL_EVERY_MS', 'SEAL_ORIGIN', 'SEAL_PREVIOUS_KEYS'],
   ...['RECONCILIATION_TIMES', 'RECONCILIATION_LATE_DAYS', 'STATEMENT_LINES_MAX'],

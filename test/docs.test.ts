@@ -19,7 +19,12 @@ describe('what is written from the source', () => {
   let expected: ReadonlyMap<string, string>
   before(async () => (expected = await documents()))
 
-  for (const path of ['docs/settings.md', 'docs/security.md', '.env.example']) {
+  for (const path of [
+    'docs/settings.md',
+    'docs/security.md',
+    'docs/sandbox-bank.md',
+    '.env.example',
+  ]) {
     it(`is up to date, or npm run docs was forgotten: ${path}`, () => {
       expect(textOf(path)).to.equal(expected.get(path))
     })

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
 import { publicId } from '../services/ids.ts'
 import { expectProblem } from './support/abuse.ts'
-import { call, newSubject } from './support/api.ts'
+import { call, newSubject, type Who } from './support/api.ts'
 import { merchant, OPERATOR } from './support/people.ts'
 import { endRule, together } from './support/proposals.ts'
 import { knownAs, newRule, rule, tiered } from './support/risk.ts'
@@ -59,10 +59,14 @@ describe('operators', () => {
         call(who, 'GET', '/v1/risk_rules'),
         call(who, 'POST', `/v1/risk_rules/${made.id}/end`),
         call(who, 'PUT', `/v1/people/${publicId('per', ada.id)}`, { body: { tier: 'vip' } }),
-        call(who, 'PUT', `/v1/merchants/${shop.id}`, { body: { country: 'DE' } }),
       ])
       for (const answer of answers) expectProblem(answer, 403, 'forbidden')
     }
+    const where = (who: Who) =>
+      call(who, 'PUT', `/v1/merchants/${shop.id}`, { body: { country: 'DE' } })
+    expectProblem(await where(ada), 403, 'forbidden')
+    // A merchant says so itself, but only as long as nobody has looked at it.
+    expectProblem(await where(shop), 409, 'merchant_not_draft')
     const nobody = `/v1/people/${publicId('per', newId())}`
     const body = { tier: 'vip', reason: 'A test' }
     expectProblem(await together(nobody, { method: 'PUT', body }), 404, 'not_found')

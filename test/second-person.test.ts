@@ -82,6 +82,11 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const { body } = await dispute(payer, id)
     return { path: `/v1/disputes/${body.id}/resolve`, body: { outcome: 'won', note: 'A test' } }
   },
+  'POST /v1/merchants/:id/activate': async () => {
+    const { id } = await merchant()
+    await call(OPERATOR, 'POST', `/v1/merchants/${id}/suspend`, { body: WHY })
+    return { path: `/v1/merchants/${id}/activate`, body: WHY }
+  },
   'POST /v1/banks/:bank/own_accounts': async () => ({
     path: '/v1/banks/north/own_accounts',
     body: { number: `OWN-${newKey().slice(-12).toUpperCase()}`, holder: 'Florin' },

@@ -17,7 +17,10 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: /^adapters\//,
-    whom: /^(?!adapters\/|node:|ledger\/money\.ts$|(?:saxes|fast-xml-builder|structured-headers)$)/,
+    whom: new RegExp(
+      '^(?!adapters/|node:|ledger/money\\.ts$|' +
+        '(?:saxes|fast-xml-builder|structured-headers|undici)$)',
+    ),
     ...{ because: 'an adapter only translates and signs', like: ['adapters/a.ts', 'pg'] },
   },
   {

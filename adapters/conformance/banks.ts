@@ -10,6 +10,7 @@ import { buffer } from 'node:stream/consumers'
 import { type BankAdapter, BankError, type BankEvent } from '../adapter.ts'
 import { exampleAdapter } from '../example/adapter.ts'
 import { startExampleBank } from '../example/bank.ts'
+import { openFetch } from '../fetch.ts'
 import { iso20022Adapter } from '../iso20022/adapter.ts'
 import { startFileBank } from '../iso20022/sandbox/bank.ts'
 import type { MessageKey } from '../message-signatures.ts'
@@ -26,16 +27,19 @@ const TIMEOUT_MS = 1_500
 const RICH = 100_000_000n
 const WHOSE = { holder: 'Ada Lovelace', currency: 'EUR' } as const
 const NAMES = { similar: 'Ada Lovelase', other: 'Charles Babbage' }
-const options = { timeout_ms: TIMEOUT_MS, clock: () => new Date() }
+const options = {
+  ...{ timeout_ms: TIMEOUT_MS, enquiryTimeout_ms: TIMEOUT_MS, fetch: openFetch(TIMEOUT_MS) },
+  clock: () => new Date(),
+}
 
 /** By the last two digits, as the sandbox banks have them. */
 const AMOUNTS = {
   ...{ settled: 1_250n, rejected: 1_291n, silent: 1_292n, error: 1_295n, garbage: 1_296n },
-  returned: 1_298n,
+  ...{ returned: 1_298n, recall_returned: 1_250n, recall_refused: 1_287n },
 }
 
 /** Keeps every callback, and hears what the adapter makes of it. */
-async function startListener() {
+export async function startListener(at = { host: '127.0.0.1', port: 0 }) {
   const callbacks: Callback[] = []
   const server = createServer((request, response) => {
     buffer(request).then(
@@ -46,7 +50,7 @@ async function startListener() {
       () => response.destroy(),
     )
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(at.port, at.host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
@@ -60,14 +64,14 @@ async function startListener() {
 }
 
 /** An address at which somebody listened a moment ago. */
-async function nowhere(): Promise<string> {
+export async function nowhere(): Promise<string> {
   const listener = await startListener()
   await listener.stop()
   return listener.url
 }
 
 /** What was called back and can be believed; what cannot is not an event. */
-const eventsIn = (adapter: BankAdapter, callbacks: readonly Callback[]) =>
+export const eventsIn = (adapter: BankAdapter, callbacks: readonly Callback[]) =>
   callbacks.flatMap(({ headers, body }): BankEvent[] => {
     try {
       return [adapter.readCallback(headers, body, new Date())]
@@ -156,7 +160,7 @@ async function openFiles(): Promise<Opened> {
   const events: BankEvent[] = []
   const bank: BankUnderTest = {
     ...{ adapter, currency: 'EUR', rail: 'internal', account, names: NAMES },
-    amounts: { ...AMOUNTS, recall_returned: 1_250n },
+    amounts: AMOUNTS,
     nobody: { number: 'GB82WEST12345698765432', holder: 'Nobody' },
     async heard() {
       for await (const file of adapter.collect()) {

@@ -15,6 +15,7 @@ import {
   UNSUPPORTED,
 } from '../adapter.ts'
 import { bankError } from '../failures.ts'
+import type { HttpOptions } from '../fetch.ts'
 
 export interface ExampleConfig {
   readonly name: string
@@ -26,13 +27,10 @@ export interface ExampleConfig {
 
 export function exampleAdapter(
   { name, url, token, publicKey }: ExampleConfig,
-  { timeout_ms }: { readonly timeout_ms: number },
+  { timeout_ms, fetch }: HttpOptions,
 ): BankAdapter {
-  const key = createPublicKey({
-    key: Buffer.from(publicKey, 'base64'),
-    format: 'der',
-    type: 'spki',
-  })
+  const spki = Buffer.from(publicKey, 'base64')
+  const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
   const headers = { authorization: `Bearer ${token}` }
   const ask = async (path: string, form?: Readonly<Record<string, string>>) => {
     const signal = AbortSignal.timeout(timeout_ms)

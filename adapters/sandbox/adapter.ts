@@ -4,9 +4,14 @@ import {
   BankError,
   type BankAdapter,
   type BankAnswer,
+  type BankEvent,
   type BankReport,
+  type IncomingMoney,
   type Instruction,
   type NameCheck,
+  type Recall,
+  type RecallAnswer,
+  type RecallRefusal,
   type StatementLine,
 } from '../adapter.ts'
 import { type MessageKey, verifyMessage } from '../message-signatures.ts'
@@ -26,11 +31,16 @@ export interface SandboxConfig {
   readonly callbackKeys?: readonly MessageKey[] | undefined
 }
 
+const CAPABILITIES: BankAdapter['capabilities'] = new Set([
+  ...(['debit', 'credit', 'enquiry', 'callback', 'return', 'recall'] as const),
+  ...(['statement', 'name_check'] as const),
+])
+
 const CALLBACK_BYTES_MAX = 64 * 1024
 
 export function sandboxAdapter(
   config: SandboxConfig,
-  options: { readonly timeout_ms: number; readonly clock: () => Date },
+  options: Pick<Endpoint, 'timeout_ms' | 'enquiryTimeout_ms' | 'fetch' | 'clock'>,
 ): BankAdapter {
   if (!URL.canParse(config.url)) throw new Error(`${config.name}: ${config.url} is not a URL`)
   const endpoint: Endpoint = { url: config.url, secret: config.secret, ...options }
@@ -41,9 +51,7 @@ export function sandboxAdapter(
   return {
     ...UNSUPPORTED,
     name: config.name,
-    capabilities: new Set([
-      ...(['debit', 'credit', 'enquiry', 'callback', 'return', 'statement', 'name_check'] as const),
-    ]),
+    capabilities: CAPABILITIES,
 
     async submit(instruction) {
       const answer = await call(endpoint, 'POST', '/instructions', written(instruction))
@@ -56,11 +64,16 @@ export function sandboxAdapter(
       return understood(() => enquiryAnswer(answer, reference))
     },
 
+    async recall(recall) {
+      const answer = await call(endpoint, 'POST', '/recalls', writtenRecall(recall))
+      return understood(() => recallAnswer(answer, recall.reference))
+    },
+
     readCallback(headers, body, now) {
       const message = { method: 'POST', path: callbackPath(config.name), headers, body }
       if (config.callbackKeys === undefined) verifySignature(secrets, headers, body, now)
       else verifyMessage(message, config.callbackKeys, now)
-      return callbackReport(body)
+      return eventIn(body)
     },
 
     fetchStatement: () => statement(endpoint),
@@ -89,6 +102,12 @@ function written({ reference, direction, money, account }: Instruction): string 
   })
 }
 
+function writtenRecall({ reference, original, reason }: Recall): string {
+  const { amount, currency } = original.money
+  const asked = { reference, original: original.reference, reason }
+  return JSON.stringify({ ...asked, amount: amount.toString(), currency })
+}
+
 /** An answer that cannot be understood proves nothing about the money, whatever its status. */
 function understood<T>(read: () => T): T {
   try {
@@ -100,12 +119,15 @@ function understood<T>(read: () => T): T {
 
 /**
  * 409 says that the reference is known, not what became of it: not success, not failure, enquire.
- * 422 is the bank's refusal, if it says so in full.
+ * 422 is the bank's refusal and 200 its settlement, if it says so in full.
  */
 function submitAnswer({ status, body }: Answer, reference: string): BankAnswer {
-  if (status !== 202 && status !== 422) throw new Error(`the bank answered ${status}`)
+  if (![200, 202, 422].includes(status)) throw new Error(`the bank answered ${status}`)
   const fields = parse.parseFields(body)
   expectReference(fields, reference)
+  if (status === 200) {
+    return { state: 'final', report: reportOf(fields, parse.oneOf(fields, 'state', ['settled'])) }
+  }
   if (status === 202) return { state: parse.oneOf(fields, 'state', ['accepted']) }
   const outcome = parse.oneOf(fields, 'state', ['rejected'])
   const reason = parse.textOf(fields, 'reason', parse.LINE_OF_TEXT)
@@ -129,18 +151,44 @@ function nameAnswer({ status, body }: Answer): NameCheck {
   return parse.oneOf(parse.parseFields(body), 'result', results)
 }
 
-function callbackReport(body: Buffer): BankReport {
+function recallAnswer({ status, body }: Answer, reference: string): RecallAnswer {
+  if (status !== 202) throw new Error(`the bank answered ${status}`)
+  const fields = parse.parseFields(body)
+  expectReference(fields, reference)
+  return { state: parse.oneOf(fields, 'state', ['accepted']) }
+}
+
+const OUTCOMES = ['settled', 'rejected', 'returned', 'received', 'recall_refused'] as const
+
+function eventIn(body: Buffer): BankEvent {
   try {
     if (body.length > CALLBACK_BYTES_MAX) throw new Error('the callback is too long')
     const fields = parse.parseFields(body)
-    return reportOf(fields, parse.oneOf(fields, 'outcome', ['settled', 'rejected', 'returned']))
+    const outcome = parse.oneOf(fields, 'outcome', OUTCOMES)
+    if (outcome === 'received') return incomingOf(fields)
+    return reportOf(fields, outcome)
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause)
     throw new BankError('bad_callback', { cause, detail: `bad_callback: ${detail}` })
   }
 }
 
-function reportOf(fields: parse.Fields, outcome: BankReport['outcome']): BankReport {
+function incomingOf(fields: parse.Fields): IncomingMoney {
+  return {
+    eventId: parse.textOf(fields, 'event_id', parse.EVENT_ID),
+    outcome: 'received',
+    reference: parse.textOf(fields, 'reference', parse.REFERENCE),
+    money: parse.moneyOf(fields),
+    occurredAt: parse.timeOf(fields, 'occurred_at'),
+    remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
+    sender: parse.textOf(fields, 'sender', parse.LINE_OF_TEXT),
+  }
+}
+
+function reportOf<const O extends (BankReport | RecallRefusal)['outcome']>(
+  fields: parse.Fields,
+  outcome: O,
+) {
   const explained = outcome !== 'settled' && fields['reason'] !== undefined
   return {
     eventId: parse.textOf(fields, 'event_id', parse.EVENT_ID),

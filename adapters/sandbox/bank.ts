@@ -7,7 +7,6 @@
  * may go negative: a credit line, so that a payout never fails for want of money at the bank.
  * Money is only ever moved, so the sum of all balances of a currency never changes.
  */
-import { behaviourOf } from './behaviours.ts'
 
 export type Direction = 'debit' | 'credit'
 export type Outcome = 'settled' | 'rejected' | 'returned'
@@ -37,6 +36,27 @@ export type Entry =
       readonly at: string
     }
   | { readonly kind: 'delivered'; readonly reference: string; readonly outcome: Outcome }
+  /** The partner wants the money of `original` back. */
+  | { readonly kind: 'recalled'; readonly reference: string; readonly original: string }
+  /** And does not get it. */
+  | {
+      readonly kind: 'kept'
+      readonly reference: string
+      readonly original: string
+      readonly reason: string
+      readonly at: string
+    }
+  /** A customer pays the partner without being asked. */
+  | {
+      readonly kind: 'received'
+      readonly reference: string
+      readonly number: string
+      readonly amount: string
+      readonly currency: string
+      readonly remittance: string
+      readonly at: string
+    }
+  | { readonly kind: 'told'; readonly id: string }
 
 export interface Account {
   readonly number: string
@@ -64,6 +84,20 @@ export interface BankEvent {
   delivered: boolean
 }
 
+/** What the partner is told that is about no instruction, or does not change one. */
+export interface Notice {
+  readonly id: string
+  readonly outcome: 'received' | 'recall_refused'
+  readonly reference: string
+  readonly amount: bigint
+  readonly currency: string
+  readonly at: string
+  readonly reason?: string
+  readonly remittance?: string
+  readonly sender?: string
+  delivered: boolean
+}
+
 /** A line of the partner's statement; the amount is positive when the partner gains. */
 export interface Line {
   readonly line: number
@@ -76,6 +110,9 @@ export interface Line {
 export interface Books {
   readonly accounts: Map<string, Account>
   readonly instructions: Map<string, Instruction>
+  /** The instructions whose money was recalled, by the recall's reference. */
+  readonly recalls: Map<string, string>
+  readonly notices: Map<string, Notice>
   readonly statement: Line[]
   /** The partner's balances by currency. */
   readonly partner: Map<string, bigint>
@@ -84,6 +121,8 @@ export interface Books {
 export const emptyBooks = (): Books => ({
   accounts: new Map(),
   instructions: new Map(),
+  recalls: new Map(),
+  notices: new Map(),
   statement: [],
   partner: new Map(),
 })
@@ -107,6 +146,10 @@ const KINDS: Readonly<Record<Entry['kind'], true>> = {
   accepted: true,
   executed: true,
   delivered: true,
+  recalled: true,
+  kept: true,
+  received: true,
+  told: true,
 }
 
 /** The lines of the journal are our own: the kind tells enough, `record` refuses the rest. */
@@ -122,53 +165,44 @@ export const isEntry = (value: unknown): value is Entry =>
  *   somebody has edited.
  */
 export function record(books: Books, entry: Entry): void {
-  if (entry.kind === 'opened') return open(books, entry)
-  if (entry.kind === 'accepted') return accept(books, entry)
-  if (entry.kind === 'executed') return execute(books, entry)
-  const event = find(books, entry.reference).events.find((one) => one.outcome === entry.outcome)
-  if (event === undefined) throw new Error(`${entry.reference} has no event to deliver`)
-  event.delivered = true
+  const apply = RECORD[entry.kind] as (books: Books, entry: Entry) => void
+  apply(books, entry)
 }
+
+const RECORD: { readonly [K in Entry['kind']]: (books: Books, entry: EntryOf<K>) => void } = {
+  opened: open,
+  accepted: accept,
+  executed: execute,
+  delivered: deliver,
+  recalled: recall,
+  kept: keep,
+  received: receive,
+  told: tell,
+}
+
+type EntryOf<K extends Entry['kind']> = Extract<Entry, { kind: K }>
 
 export const stateOf = (instruction: Instruction): Outcome | 'accepted' =>
   instruction.events.at(-1)?.outcome ?? 'accepted'
 
-const accountOf = (books: Books, number: string, currency: string) =>
+export const accountOf = (books: Books, number: string, currency: string) =>
   books.accounts.get(`${currency} ${number}`)
 
-/** Why an instruction is refused at once, if it is: AM03, a currency the bank does not hold. */
-export const refusalOf = (books: Books, currency: string): string | undefined =>
-  books.partner.has(currency) ? undefined : 'AM03'
-
-/** What becomes of an accepted instruction, by the books as they are when it is executed. */
-export function verdictOn(
-  books: Books,
-  { direction, amount, currency, number }: Instruction,
-): { readonly outcome: 'settled' | 'rejected'; readonly reason?: string } {
-  const account = accountOf(books, number, currency)
-  const { refusal } = behaviourOf(amount)
-  if (refusal !== undefined) return { outcome: 'rejected', reason: refusal }
-  if (account === undefined) return { outcome: 'rejected', reason: 'AC01' }
-  if (direction === 'debit' && account.balance < amount)
-    return { outcome: 'rejected', reason: 'AM04' }
-  return { outcome: 'settled' }
-}
-
-function open(books: Books, entry: Extract<Entry, { kind: 'opened' }>): void {
+function open(books: Books, entry: EntryOf<'opened'>): void {
   const { number, holder, currency, balance } = entry
   const account = { number, holder, currency, balance: BigInt(balance) }
   books.accounts.set(`${currency} ${number}`, account)
   if (!books.partner.has(currency)) books.partner.set(currency, 0n)
 }
 
-function accept(books: Books, entry: Extract<Entry, { kind: 'accepted' }>): void {
+function accept(books: Books, entry: EntryOf<'accepted'>): void {
   const { reference, direction, amount, currency, number } = entry
   if (books.instructions.has(reference)) throw new Error(`${reference} was accepted twice`)
   const instruction = { reference, direction, amount: BigInt(amount), currency, number, events: [] }
   books.instructions.set(reference, instruction)
 }
 
-function execute(books: Books, entry: Extract<Entry, { kind: 'executed' }>): void {
+function execute(books: Books, entry: EntryOf<'executed'>): void {
   const { reference, outcome, reason, at } = entry
   const instruction = find(books, reference)
   const state = stateOf(instruction)
@@ -176,6 +210,43 @@ function execute(books: Books, entry: Extract<Entry, { kind: 'executed' }>): voi
   move(books, instruction, outcome, at)
   const event = { id: `evt_${reference}_${outcome}`, outcome, at, delivered: false }
   instruction.events.push(reason === undefined ? event : { ...event, reason })
+}
+
+function deliver(books: Books, { reference, outcome }: EntryOf<'delivered'>): void {
+  const event = find(books, reference).events.find((one) => one.outcome === outcome)
+  if (event === undefined) throw new Error(`${reference} has no event to deliver`)
+  event.delivered = true
+}
+
+function recall(books: Books, { reference, original }: EntryOf<'recalled'>): void {
+  if (books.recalls.has(reference)) throw new Error(`${reference} recalls twice`)
+  find(books, original)
+  books.recalls.set(reference, original)
+}
+
+function keep(books: Books, { reference, original, reason, at }: EntryOf<'kept'>): void {
+  const { amount, currency } = find(books, original)
+  const id = `evt_${reference}_kept`
+  const told = { reference: original, amount, currency, reason, at, delivered: false }
+  books.notices.set(id, { id, outcome: 'recall_refused', ...told })
+}
+
+function receive(books: Books, entry: EntryOf<'received'>): void {
+  const { reference, number, currency, remittance, at } = entry
+  const amount = BigInt(entry.amount)
+  const account = accountOf(books, number, currency)
+  if (account === undefined) throw new Error(`${reference} is paid by nobody`)
+  account.balance -= amount
+  book(books, { reference, currency, amount, booked_at: at })
+  const id = `evt_${reference}_received`
+  const told = { reference, amount, currency, remittance, sender: account.holder, at }
+  books.notices.set(id, { id, outcome: 'received', ...told, delivered: false })
+}
+
+function tell(books: Books, { id }: EntryOf<'told'>): void {
+  const notice = books.notices.get(id)
+  if (notice === undefined) throw new Error(`${id} is not in the journal`)
+  notice.delivered = true
 }
 
 /** A return is the bank's own decision: it takes the money back even from an empty account. */
@@ -186,14 +257,14 @@ function move(books: Books, instruction: Instruction, outcome: Outcome, at: stri
   const account = accountOf(books, number, currency)
   if (account === undefined) throw new Error(`${reference} moves money of nobody`)
   account.balance -= amount
+  book(books, { reference, currency, amount, booked_at: at })
+}
+
+/** The partner's side of a movement. */
+function book(books: Books, booked: Omit<Line, 'line'>): void {
+  const { currency, amount } = booked
   books.partner.set(currency, (books.partner.get(currency) ?? 0n) + amount)
-  books.statement.push({
-    line: books.statement.length + 1,
-    reference,
-    currency,
-    amount,
-    booked_at: at,
-  })
+  books.statement.push({ line: books.statement.length + 1, ...booked })
 }
 
 function find(books: Books, reference: string): Instruction {

@@ -4,6 +4,14 @@
  */
 export const BEHAVIOUR_NAMES = [
   'normal',
+  'at_once',
+  'burst',
+  'bad_signature',
+  'reordered',
+  'found_late',
+  'duplicate',
+  'days_later',
+  'recall_refused',
   'late',
   'rejected',
   'silent',
@@ -22,34 +30,102 @@ export interface Behaviour {
   readonly digits: bigint | undefined
   readonly sentence: string
   /** What the caller sees once the instruction is in the journal. */
-  readonly answer: 'accepted' | 'hang_up' | 'error' | 'garbage'
-  /** Whether the first request is dropped before anything is written. */
-  readonly dropsFirst: boolean
+  readonly answer: 'accepted' | 'final' | 'hang_up' | 'error' | 'garbage' | 'duplicate'
+  /** How many requests are dropped before anything is written, and how the caller sees that. */
+  readonly drops: number
+  readonly dropsBy: 'hang_up' | 'unavailable'
+  /** Enquiries do not find it until it is executed. */
+  readonly isHidden: boolean
   /** Added to the bank's usual time before it executes. */
   readonly delay_ms: number
   /** Refuse, and why: a code of ISO 20022, as are all reasons here. */
   readonly refusal: string | undefined
   readonly callbacks: number
+  /** The first callback of each event carries a signature that nobody can check. */
+  readonly isForgedFirst: boolean
+  /** What happened later is told first. */
+  readonly isReordered: boolean
   /** What the callback claims beyond what the bank moved, in minor units. */
   readonly callbackError: bigint
   /** After settling, send the money back: when, and why. */
   readonly comesBack: { readonly after_ms: number; readonly reason: string } | undefined
+  /** Why a recall is refused; where undefined, the money comes back if the account still has it. */
+  readonly recallRefusal: string | undefined
 }
 
 const NORMAL: Behaviour = {
   digits: undefined,
   sentence: 'Any other amount: accepted, settled if the money is there, called back once.',
   answer: 'accepted',
-  dropsFirst: false,
+  drops: 0,
+  dropsBy: 'hang_up',
+  isHidden: false,
   delay_ms: 0,
   refusal: undefined,
   callbacks: 1,
+  isForgedFirst: false,
+  isReordered: false,
   callbackError: 0n,
   comesBack: undefined,
+  recallRefusal: undefined,
 }
+
+const DAY_MS = 86_400_000
 
 export const BEHAVIOURS: Readonly<Record<BehaviourName, Behaviour>> = {
   normal: NORMAL,
+  at_once: {
+    ...NORMAL,
+    digits: 80n,
+    sentence: 'Settled before the request is answered, and the answer says so; called back too.',
+    answer: 'final',
+  },
+  burst: {
+    ...NORMAL,
+    digits: 81n,
+    sentence: 'The first two requests are answered with 503, and nothing is written down.',
+    drops: 2,
+    dropsBy: 'unavailable',
+  },
+  bad_signature: {
+    ...NORMAL,
+    digits: 82n,
+    sentence: 'Calls back with a signature that nobody can check, then with the right one.',
+    isForgedFirst: true,
+  },
+  reordered: {
+    ...NORMAL,
+    digits: 83n,
+    sentence: 'Settles and returns the money (AC06) at once, and tells of the return first.',
+    comesBack: { after_ms: 0, reason: 'AC06' },
+    isReordered: true,
+  },
+  found_late: {
+    ...NORMAL,
+    digits: 84n,
+    sentence: 'Cuts the request off, is not found when asked about, and settles two seconds later.',
+    answer: 'hang_up',
+    isHidden: true,
+    delay_ms: 2000,
+  },
+  duplicate: {
+    ...NORMAL,
+    digits: 85n,
+    sentence: 'Accepted, but answered with 409, as if the reference had been used before.',
+    answer: 'duplicate',
+  },
+  days_later: {
+    ...NORMAL,
+    digits: 86n,
+    sentence: 'Settles, and returns the money three days later with AC06: see the clock.',
+    comesBack: { after_ms: 3 * DAY_MS, reason: 'AC06' },
+  },
+  recall_refused: {
+    ...NORMAL,
+    digits: 87n,
+    sentence: 'Settles; when it is recalled the money is kept, with CUST.',
+    recallRefusal: 'CUST',
+  },
   late: {
     ...NORMAL,
     digits: 90n,
@@ -79,7 +155,7 @@ export const BEHAVIOURS: Readonly<Record<BehaviourName, Behaviour>> = {
     ...NORMAL,
     digits: 94n,
     sentence: 'The first request is cut off before the bank has written anything down.',
-    dropsFirst: true,
+    drops: 1,
   },
   error: {
     ...NORMAL,
@@ -117,3 +193,42 @@ export function behaviourOf(amount: bigint): Behaviour {
   if (amount < MAGIC_AMOUNT_MIN) return BEHAVIOURS.normal
   return BY_DIGITS.get(amount % 100n) ?? BEHAVIOURS.normal
 }
+
+/** What the bank says of an account that only exists to be refused, or to be asked about. */
+export interface MagicAccount {
+  /** What the number ends in. */
+  readonly suffix: string
+  readonly sentence: string
+  readonly refusal: string | undefined
+  readonly nameCheck: 'match' | 'close_match' | 'no_match' | 'not_possible'
+}
+
+const refusing = (suffix: string, why: string): MagicAccount => ({
+  ...{ suffix, sentence: `Rejects with ${suffix}: ${why}.`, refusal: suffix, nameCheck: 'match' },
+})
+
+const named = (suffix: string, nameCheck: MagicAccount['nameCheck'], sentence: string) => ({
+  ...{ suffix, sentence, refusal: undefined, nameCheck },
+})
+
+/** Any number that ends in a hyphen and one of these, such as `TEST-AC06`. */
+export const MAGIC_ACCOUNTS: readonly MagicAccount[] = [
+  refusing('AC01', 'the account number is wrong'),
+  refusing('AC04', 'the account is closed'),
+  refusing('AC06', 'the account is blocked'),
+  refusing('AG01', 'this kind of payment is forbidden on the account'),
+  refusing('AM02', 'the amount is not allowed'),
+  refusing('AM04', 'there is not enough money'),
+  refusing('BE04', 'the address of the creditor is missing'),
+  refusing('MD01', 'there is no mandate'),
+  refusing('MS03', 'no reason is given'),
+  refusing('RR04', 'for a regulatory reason'),
+  named('CLOSE', 'close_match', 'Whatever the name, it nearly matches.'),
+  named('OTHER', 'no_match', 'Whatever the name, it is another.'),
+  named('UNKNOWN', 'not_possible', 'The bank cannot check the name.'),
+]
+
+const BY_SUFFIX = new Map(MAGIC_ACCOUNTS.map((one) => [one.suffix, one]))
+
+export const magicAccountOf = (number: string): MagicAccount | undefined =>
+  BY_SUFFIX.get(/-([A-Z0-9]+)$/.exec(number)?.[1] ?? '')

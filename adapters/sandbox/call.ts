@@ -1,12 +1,16 @@
 /** One signed HTTP call to the bank, and what its failure proves. */
 import { randomUUID } from 'node:crypto'
 import { bankError } from '../failures.ts'
+import type { Fetch, Response } from '../fetch.ts'
 import { signedHeaders } from '../signature.ts'
 
 export interface Endpoint {
   readonly url: string
   readonly secret: string
   readonly timeout_ms: number
+  /** For a call that only asks. */
+  readonly enquiryTimeout_ms: number
+  readonly fetch: Fetch
   readonly clock: () => Date
 }
 
@@ -25,14 +29,11 @@ export async function call(
   path: string,
   body = '',
 ): Promise<Answer> {
+  const { timeout_ms, enquiryTimeout_ms } = endpoint
+  const patience_ms = method === 'GET' ? Math.min(timeout_ms, enquiryTimeout_ms) : timeout_ms
   try {
-    const response = await send(
-      endpoint,
-      method,
-      path,
-      body,
-      AbortSignal.timeout(endpoint.timeout_ms),
-    )
+    const signal = AbortSignal.timeout(patience_ms)
+    const response = await send(endpoint, method, path, body, signal)
     return { status: response.status, body: await bodyOf(response) }
   } catch (error) {
     throw bankError(error)
@@ -76,7 +77,7 @@ export async function* readLines(endpoint: Endpoint, path: string): AsyncGenerat
 
 /** Redirects are errors: the bank's address is configured, and a stranger gets no signature. */
 function send(
-  { url, secret, clock }: Endpoint,
+  { url, secret, clock, fetch }: Endpoint,
   method: 'GET' | 'POST',
   path: string,
   body: string,

@@ -4,19 +4,20 @@ import { signedHeaders } from '../signature.ts'
 import {
   record,
   stateOf,
-  verdictOn,
   type BankEvent,
   type Books,
   type Entry,
   type Instruction,
+  type Notice,
 } from './bank.ts'
 import { behaviourOf } from './behaviours.ts'
 import type { Faults } from './faults.ts'
 import type { Journal } from './journal.ts'
-import type { Gate, Sleep } from './waiting.ts'
+import { refusalOfRecall, verdictOn } from './verdicts.ts'
+import type { Gate, Timer } from './waiting.ts'
 
 /** A bank that is open for business. */
-export interface Bank {
+export interface Bank extends Timer {
   readonly name: string
   readonly secret: string
   readonly messageKey: MessageKey | undefined
@@ -25,12 +26,11 @@ export interface Bank {
   readonly clock: () => Date
   readonly books: Books
   readonly journal: Journal
-  /** References whose first request was dropped on purpose. */
-  readonly dropped: Set<string>
+  /** How many requests were dropped on purpose, by their reference. */
+  readonly dropped: Map<string, number>
   readonly running: Set<Promise<void>>
   readonly stopping: AbortSignal
   readonly callbackSlot: Gate
-  readonly sleep: Sleep
   readonly faults: Faults
   /** The fault that ended the processing, if one did: such a bank is not to be believed. */
   failure?: unknown
@@ -56,7 +56,21 @@ export function write(bank: Bank, entry: Entry): void {
 
 /** Does whatever is still to be done for the instruction, in the background. */
 export function start(bank: Bank, instruction: Instruction): void {
-  const work = finish(bank, instruction).catch((error: unknown) => {
+  inBackground(bank, finish(bank, instruction))
+}
+
+/** The same for what is told beside the instructions. */
+export function startNotice(bank: Bank, notice: Notice): void {
+  inBackground(bank, tellNotice(bank, notice))
+}
+
+/** Decides about a recall: when the bank gets to it. */
+export function startRecall(bank: Bank, reference: string, original: Instruction): void {
+  inBackground(bank, decideRecall(bank, reference, original))
+}
+
+function inBackground(bank: Bank, working: Promise<void>): void {
+  const work = working.catch((error: unknown) => {
     if (!bank.stopping.aborted) bank.failure ??= error
   })
   const done = work.finally(() => bank.running.delete(done))
@@ -64,11 +78,12 @@ export function start(bank: Bank, instruction: Instruction): void {
 }
 
 async function finish(bank: Bank, instruction: Instruction): Promise<void> {
-  const { delay_ms } = behaviourOf(instruction.amount)
+  const { delay_ms, isReordered } = behaviourOf(instruction.amount)
   if (stateOf(instruction) === 'accepted') {
     await bank.sleep(bank.callbackDelay_ms + delay_ms)
     execute(bank, instruction, verdictOn(bank.books, instruction))
   }
+  if (isReordered) return tellReordered(bank, instruction)
   const events = [...instruction.events]
   await Promise.all([
     ...events.map((event) => callBack(bank, instruction, event)),
@@ -76,13 +91,57 @@ async function finish(bank: Bank, instruction: Instruction): Promise<void> {
   ])
 }
 
+/** What has just been executed is executed before anybody is told of what it was asked by. */
+export function executeNow(bank: Bank, instruction: Instruction): void {
+  execute(bank, instruction, verdictOn(bank.books, instruction))
+}
+
+async function tellReordered(bank: Bank, instruction: Instruction): Promise<void> {
+  const { comesBack } = behaviourOf(instruction.amount)
+  if (comesBack !== undefined && stateOf(instruction) === 'settled') {
+    execute(bank, instruction, { outcome: 'returned', reason: comesBack.reason })
+  }
+  for (const event of instruction.events.toReversed()) await callBack(bank, instruction, event)
+}
+
 async function sendBack(bank: Bank, instruction: Instruction): Promise<void> {
   const { comesBack } = behaviourOf(instruction.amount)
-  if (comesBack === undefined || stateOf(instruction) !== 'settled') return
-  await bank.sleep(comesBack.after_ms)
-  const { reason } = comesBack
+  const settled = instruction.events.at(-1)
+  if (comesBack === undefined || settled?.outcome !== 'settled') return
+  // What is days away is not begun anew because the bank was started again.
+  const waited_ms = bank.clock().getTime() - Date.parse(settled.at)
+  await bank.sleep(Math.max(0, comesBack.after_ms - waited_ms))
+  await returnMoney(bank, instruction, comesBack.reason)
+}
+
+async function returnMoney(bank: Bank, instruction: Instruction, reason: string): Promise<void> {
+  if (stateOf(instruction) !== 'settled') return
   const event = execute(bank, instruction, { outcome: 'returned', reason })
   await callBack(bank, instruction, event)
+}
+
+/** Paid back on request of whoever sent it. */
+const RECALLED = 'FOCR'
+
+async function decideRecall(bank: Bank, reference: string, original: Instruction): Promise<void> {
+  const id = `evt_${reference}_kept`
+  const known = bank.books.notices.get(id)
+  if (known !== undefined) return tellNotice(bank, known)
+  await bank.sleep(bank.callbackDelay_ms)
+  const refusal = refusalOfRecall(bank.books, original)
+  if (refusal === undefined) return returnMoney(bank, original, RECALLED)
+  const told = { reference, original: original.reference, reason: refusal }
+  write(bank, { kind: 'kept', ...told, at: bank.clock().toISOString() })
+  const notice = bank.books.notices.get(id)
+  if (notice !== undefined) await tellNotice(bank, notice)
+}
+
+async function tellNotice(bank: Bank, notice: Notice): Promise<void> {
+  if (notice.delivered) return
+  await bank.journal.synced()
+  const { at, amount, delivered: _, id, ...told } = notice
+  const body = { event_id: id, ...told, amount: amount.toString(), occurred_at: at }
+  if (await deliver(bank, id, JSON.stringify(body))) write(bank, { kind: 'told', id })
 }
 
 function execute(
@@ -98,12 +157,12 @@ function execute(
 
 /** Until it is received, or for about seven minutes; the next start of the bank tries again. */
 async function callBack(bank: Bank, instruction: Instruction, event: BankEvent): Promise<void> {
-  const { callbacks: wanted } = behaviourOf(instruction.amount)
+  const { callbacks: wanted, isForgedFirst } = behaviourOf(instruction.amount)
   const fault = bank.faults.forCallback()
   if (event.delivered || wanted === 0 || fault === 'callback_lost') return
   await bank.journal.synced()
   if (fault === 'callback_late') await bank.sleep(CALLBACK_LATE_MS)
-  if (fault === 'callback_forged') {
+  if (fault === 'callback_forged' || isForgedFirst) {
     await post(
       { ...bank, secret: FORGED, messageKey: undefined },
       event.id,

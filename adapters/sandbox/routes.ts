@@ -2,12 +2,19 @@
 import type { IncomingMessage } from 'node:http'
 import { BankError } from '../adapter.ts'
 import { verifySignature } from '../signature.ts'
-import { refusalOf, stateOf, type Books, type Instruction, type Line } from './bank.ts'
-import { BEHAVIOURS, behaviourOf, type Behaviour } from './behaviours.ts'
+import { accountOf, stateOf, type Books, type Instruction, type Line } from './bank.ts'
+import {
+  BEHAVIOURS,
+  behaviourOf,
+  type Behaviour,
+  MAGIC_ACCOUNTS,
+  magicAccountOf,
+} from './behaviours.ts'
 import { problem, type Reply } from './http.ts'
 import { compareNames } from './names.ts'
 import * as parse from './parse.ts'
-import { start, write, type Bank } from './processing.ts'
+import { refusalOf } from './verdicts.ts'
+import { executeNow, start, startNotice, startRecall, write, type Bank } from './processing.ts'
 
 interface Asked {
   readonly url: URL
@@ -29,7 +36,10 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: /^\/instructions\/([^/]+)$/, handle: enquire },
   { method: 'GET', path: /^\/statement()$/, handle: showStatement },
   { method: 'GET', path: /^\/accounts\/([^/]+)$/, handle: checkName },
+  { method: 'POST', path: /^\/recalls()$/, handle: recall },
   { method: 'GET', path: /^\/books()$/, open: true, handle: showBooks },
+  { method: 'POST', path: /^\/clock()$/, open: true, handle: advanceClock },
+  { method: 'POST', path: /^\/incoming()$/, open: true, handle: payPartner },
 ]
 
 const NUMBER = /^[^\p{Cc}\p{Cs}]{1,64}$/u
@@ -51,19 +61,28 @@ function submit(bank: Bank, { body }: Asked): Reply {
   const { reference, amount, currency } = asked
   if (bank.books.instructions.has(reference)) return problem(409, 'duplicate_reference')
   const behaviour = behaviourOf(amount)
-  if (behaviour.dropsFirst && !bank.dropped.delete(reference)) {
-    bank.dropped.add(reference)
-    return { hangUp: true }
+  const dropped = bank.dropped.get(reference) ?? 0
+  if (dropped < behaviour.drops) {
+    bank.dropped.set(reference, dropped + 1)
+    return behaviour.dropsBy === 'hang_up' ? { hangUp: true } : problem(503, 'try_later')
   }
+  bank.dropped.delete(reference)
   write(bank, { kind: 'accepted', ...asked, amount: amount.toString() })
   const refusal = refusalOf(bank.books, currency)
   if (refusal !== undefined) return refuse(bank, reference, refusal)
-  start(bank, held(bank.books, reference))
-  return ANSWERS[behaviour.answer](reference)
+  const instruction = held(bank.books, reference)
+  if (behaviour.answer === 'final') executeNow(bank, instruction)
+  start(bank, instruction)
+  return ANSWERS[behaviour.answer](instruction)
 }
 
-const ANSWERS: Readonly<Record<Behaviour['answer'], (reference: string) => Reply>> = {
-  accepted: (reference) => ({ status: 202, json: { reference, state: 'accepted' } }),
+const ANSWERS: Readonly<Record<Behaviour['answer'], (instruction: Instruction) => Reply>> = {
+  accepted: ({ reference }) => ({ status: 202, json: { reference, state: 'accepted' } }),
+  final: (instruction) => ({
+    status: stateOf(instruction) === 'rejected' ? 422 : 200,
+    json: view(instruction),
+  }),
+  duplicate: () => problem(409, 'duplicate_reference'),
   hang_up: () => ({ hangUp: true }),
   error: () => problem(500, 'internal_error'),
   garbage: () => ({ status: 200, html: '<html><body>Welcome to your bank!</body></html>' }),
@@ -79,7 +98,8 @@ function refuse(bank: Bank, reference: string, reason: string): Reply {
 
 function enquire(bank: Bank, { key }: Asked): Reply {
   const instruction = bank.books.instructions.get(key)
-  if (instruction !== undefined) return { status: 200, json: view(instruction) }
+  const isHidden = instruction?.events.length === 0 && behaviourOf(instruction.amount).isHidden
+  if (instruction !== undefined && !isHidden) return { status: 200, json: view(instruction) }
   return { status: 404, json: { error: 'not_found', reference: key } }
 }
 
@@ -93,8 +113,61 @@ function checkName({ books }: Bank, { url, key }: Asked): Reply {
   const holder = url.searchParams.get('holder')
   if (holder === null || !parse.LINE_OF_TEXT.test(holder)) return problem(400, 'bad_holder')
   const account = [...books.accounts.values()].find((one) => one.number === key)
-  const result = account === undefined ? 'not_possible' : compareNames(account.holder, holder)
+  const known = account && compareNames(account.holder, holder)
+  const result = known ?? magicAccountOf(key)?.nameCheck ?? 'not_possible'
   return { status: 200, json: { result } }
+}
+
+/** A copy of a recall is answered like the first. */
+function recall(bank: Bank, { body }: Asked): Reply {
+  const asked = recallIn(body)
+  if (asked === undefined) return problem(400, 'bad_request')
+  const { reference, original, amount, currency } = asked
+  const known = bank.books.instructions.get(original)
+  if (known === undefined) return { status: 404, json: { error: 'not_found', reference: original } }
+  if (known.amount !== amount || known.currency !== currency) return problem(400, 'bad_request')
+  const before = bank.books.recalls.get(reference)
+  if (before !== undefined && before !== original) return problem(409, 'duplicate_reference')
+  if (before === undefined) {
+    write(bank, { kind: 'recalled', reference, original })
+    startRecall(bank, reference, known)
+  }
+  return { status: 202, json: { reference, state: 'accepted' } }
+}
+
+const DAYS_MAX = 400
+
+/** Lets time pass: what waits for it happens, and its stamps stay those of the real clock. */
+function advanceClock(bank: Bank, { body }: Asked): Reply {
+  const by_s = read(body, (fields) =>
+    Number(parse.textOf(fields, 'advance_s', /^[1-9][0-9]{0,7}$/)),
+  )
+  if (by_s === undefined || by_s > DAYS_MAX * 86_400) return problem(400, 'bad_request')
+  bank.advance(by_s * 1000)
+  return { status: 200, json: { advanced_s: by_s.toString() } }
+}
+
+/** A customer pays the partner, who did not ask. */
+function payPartner(bank: Bank, { body }: Asked): Reply {
+  const asked = read(body, (fields) => ({
+    reference: parse.textOf(fields, 'reference', parse.REFERENCE),
+    number: parse.textOf(fields, 'number', NUMBER),
+    remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
+    ...parse.moneyOf(fields),
+  }))
+  if (asked === undefined) return problem(400, 'bad_request')
+  const { reference, number, currency, amount } = asked
+  const account = accountOf(bank.books, number, currency)
+  if (account === undefined) return problem(404, 'no_such_account')
+  if (account.balance < amount) return problem(422, 'insufficient_funds')
+  const id = `evt_${reference}_received`
+  const isKnown = bank.books.notices.has(id) || bank.books.instructions.has(reference)
+  if (isKnown) return problem(409, 'duplicate_reference')
+  const at = bank.clock().toISOString()
+  write(bank, { kind: 'received', ...asked, amount: amount.toString(), at })
+  const notice = bank.books.notices.get(id)
+  if (notice !== undefined) startNotice(bank, notice)
+  return { status: 201, json: { reference, event_id: id } }
 }
 
 function showBooks({ name, books }: Bank): Reply {
@@ -111,12 +184,15 @@ function showBooks({ name, books }: Bank): Reply {
     sentence,
   }))
   const counts = { instructions: books.instructions.size, statement_lines: books.statement.length }
-  return { status: 200, json: { name, partner, accounts, ...counts, magic_amounts: magic } }
+  const magic_accounts = MAGIC_ACCOUNTS.map(({ suffix, sentence }) => ({ suffix, sentence }))
+  return {
+    status: 200,
+    json: { name, partner, accounts, ...counts, magic_amounts: magic, magic_accounts },
+  }
 }
 
-function instructionIn(body: Buffer) {
-  try {
-    const fields = parse.parseFields(body)
+const instructionIn = (body: Buffer) =>
+  read(body, (fields) => {
     const account = parse.asFields(fields['account'])
     parse.textOf(account, 'holder', parse.LINE_OF_TEXT)
     return {
@@ -125,6 +201,20 @@ function instructionIn(body: Buffer) {
       ...parse.moneyOf(fields),
       number: parse.textOf(account, 'number', NUMBER),
     }
+  })
+
+const recallIn = (body: Buffer) =>
+  read(body, (fields) => ({
+    reference: parse.textOf(fields, 'reference', parse.REFERENCE),
+    original: parse.textOf(fields, 'original', parse.REFERENCE),
+    reason: parse.textOf(fields, 'reason', /^[A-Z0-9]{4}$/),
+    ...parse.moneyOf(fields),
+  }))
+
+/** What was asked, or undefined where it cannot be meant. */
+function read<T>(body: Buffer, as: (fields: parse.Fields) => T): T | undefined {
+  try {
+    return as(parse.parseFields(body))
   } catch {
     return undefined
   }

@@ -5,14 +5,14 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { isCurrency } from '../../ledger/money.ts'
-import { emptyBooks, isEntry, record } from './bank.ts'
+import { emptyBooks, isEntry, record, stateOf } from './bank.ts'
 import { type FaultOptions, type Faults, openFaults, type RequestFault } from './faults.ts'
 import { problem, readBody, send, type Reply } from './http.ts'
 import { openJournal, type Journal } from './journal.ts'
 import type { MessageKey } from '../message-signatures.ts'
-import { start, write, type Bank } from './processing.ts'
+import { start, startNotice, startRecall, write, type Bank } from './processing.ts'
 import { answer } from './routes.ts'
-import { gate, sleeps } from './waiting.ts'
+import { gate, openTimer } from './waiting.ts'
 
 export interface SandboxBankOptions {
   name: string
@@ -68,7 +68,7 @@ export async function startSandboxBank(options: SandboxBankOptions): Promise<San
     const { host = '127.0.0.1', port } = options
     const server = serve(bank)
     await once(server.listen(port, host), 'listening')
-    for (const instruction of bank.books.instructions.values()) start(bank, instruction)
+    takeUp(bank)
     const stop = async () => {
       stopping.abort()
       await closed(server)
@@ -83,6 +83,20 @@ export async function startSandboxBank(options: SandboxBankOptions): Promise<San
   }
 }
 
+/** Everything that is not finished. */
+function takeUp(bank: Bank): void {
+  const { instructions, recalls, notices } = bank.books
+  for (const instruction of instructions.values()) start(bank, instruction)
+  for (const notice of notices.values()) startNotice(bank, notice)
+  for (const [reference, original] of recalls) {
+    const recalled = instructions.get(original)
+    const isOpen = recalled !== undefined && stateOf(recalled) !== 'returned'
+    if (isOpen && !notices.has(`evt_${reference}_kept`)) {
+      startRecall(bank, reference, recalled)
+    }
+  }
+}
+
 function openBank(options: SandboxBankOptions, journal: Journal, stopping: AbortSignal): Bank {
   return {
     name: options.name,
@@ -93,11 +107,11 @@ function openBank(options: SandboxBankOptions, journal: Journal, stopping: Abort
     clock: options.clock ?? (() => new Date()),
     books: emptyBooks(),
     journal,
-    dropped: new Set(),
+    dropped: new Map(),
     running: new Set(),
     stopping,
     callbackSlot: gate(CALLBACKS_AT_ONCE_MAX),
-    sleep: sleeps(stopping),
+    ...openTimer(stopping),
     faults: openFaults(options.faults),
   }
 }

@@ -19,23 +19,41 @@ export function gate(width: number): Gate {
   }
 }
 
-export type Sleep = (delay_ms: number) => Promise<void>
+export interface Timer {
+  /** Throws when the bank stops. */
+  readonly sleep: (delay_ms: number) => Promise<void>
+  /** Lets so much time pass at once: whoever waited for less wakes up. */
+  readonly advance: (by_ms: number) => void
+}
 
-/** Sleeps that throw when `stopping` does. One listener serves them all: there may be thousands. */
-export function sleeps(stopping: AbortSignal): Sleep {
-  const wakes = new Set<() => void>()
+/** One listener serves all who sleep: there may be thousands. */
+export function openTimer(stopping: AbortSignal): Timer {
+  const sleepers = new Set<{ readonly wake: () => void; readonly hurry: () => void }>()
+  let ahead_ms = 0
   stopping.addEventListener('abort', () => {
-    for (const wake of wakes) wake()
+    for (const { wake } of sleepers) wake()
   })
-  return (delay_ms) =>
-    new Promise((resolve, reject) => {
+  const sleep = (delay_ms: number) =>
+    new Promise<void>((resolve, reject) => {
+      const due_ms = performance.now() + ahead_ms + delay_ms
+      const left = () => (stopping.aborted ? 0 : due_ms - ahead_ms - performance.now())
       const wake = () => {
         clearTimeout(timer)
-        wakes.delete(wake)
+        sleepers.delete(sleeper)
         if (stopping.aborted) reject(new Error('the bank is stopping'))
         else resolve()
       }
-      const timer = setTimeout(wake, stopping.aborted ? 0 : delay_ms)
-      wakes.add(wake)
+      let timer = setTimeout(wake, left())
+      const hurry = () => {
+        clearTimeout(timer)
+        timer = setTimeout(wake, left())
+      }
+      const sleeper = { wake, hurry }
+      sleepers.add(sleeper)
     })
+  const advance = (by_ms: number) => {
+    ahead_ms += by_ms
+    for (const { hurry } of sleepers) hurry()
+  }
+  return { sleep, advance }
 }

@@ -53,7 +53,8 @@ const Example = z.strictObject({
   publicKey: z.base64(),
 })
 
-const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022, Example])
+/** One of our partners. */
+export const Bank = z.discriminatedUnion('protocol', [Sandbox, Iso20022, Example])
 
 export const BANK_SETTINGS = {
   BANKS: jsonOrFile
@@ -71,6 +72,12 @@ export const BANK_SETTINGS = {
     'Requests that are made again, at most, for those made for the first time',
   ),
   BANK_TIMEOUT_MS: integer(15_000, 100, 60_000).describe('How long one call to a bank may take'),
+  BANK_CONNECT_TIMEOUT_MS: integer(2_000, 10, 60_000).describe(
+    'Until a connection to a bank is made; after that nothing was sent',
+  ),
+  BANK_ENQUIRY_TIMEOUT_MS: integer(10_000, 100, 60_000).describe(
+    'How long a call that only asks may take',
+  ),
   ENQUIRY_FIRST_S: integer(90, 1, 3_600).describe(
     'After so long a bank that was silent is asked; production refuses less than 60',
   ),

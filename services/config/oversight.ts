@@ -1,7 +1,12 @@
 /** How people watch over each other: the second person, and the security log. */
+import { z } from 'zod'
 import { integer, key } from './kinds.ts'
 
 export const OVERSIGHT_SETTINGS = {
+  MERCHANT_REVIEW: z
+    .enum(['required', 'off'])
+    .default('required')
+    .describe('Whether two operators look at a merchant before it is paid; production refuses off'),
   PROPOSALS_PENDING_MAX: integer(1_000, 1, 100_000).describe(
     'How many proposals may wait to be decided',
   ),

@@ -21,6 +21,10 @@ export async function render(
     ctx.status = reply.status
     if (reply.body === undefined) return
     ctx.type = reply.contentType ?? 'application/json'
+    if (Buffer.isBuffer(reply.body)) {
+      ctx.body = reply.body
+      return
+    }
     const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
     ctx.body = shown === undefined ? text : await shown(context, text)
     return

@@ -1,4 +1,4 @@
-/** What operators know of people and merchants: how well, and from where. */
+/** What operators know of people: how well, and from where. */
 import { z } from 'zod'
 import { answerOnce, type Claim, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
@@ -25,10 +25,6 @@ const Tier = z
 const PersonOut = z
   .strictObject({ id: idOut('per'), tier: z.string(), country: Country.nullable() })
   .meta({ id: 'Person' })
-
-const MerchantCountryOut = z
-  .strictObject({ id: idOut('mer'), country: Country.nullable() })
-  .meta({ id: 'MerchantCountry' })
 
 const changes = {
   tier: Tier.optional(),
@@ -62,16 +58,6 @@ async function changePerson(
   })
 }
 
-async function changeMerchant(context: Context, id: Uuid, country: string | null) {
-  await context.db.transaction(async (trx) => {
-    const changed = await trx('merchants').where({ id }).update({ country })
-    if (changed === 0) throw new ServiceError('not_found')
-    const entry = { subject: publicId('mer', id), detail: { action: 'merchant.country' } }
-    await recordSecurity({ ...context, db: trx }, { kind: 'manual_action', ...entry })
-  })
-  return { id: publicId('mer', id), country }
-}
-
 export const peopleEndpoints = [
   endpoint({
     ...{ method: 'PUT', path: '/v1/people/:id', tag: TAG, scopes: ['operator'] },
@@ -89,17 +75,5 @@ export const peopleEndpoints = [
     check: ({ db }, { params }) => refuseErased(db, params.id),
     handle: (context, { params, body, claim }) =>
       changePerson(context, params.id, body, claimed(claim)),
-  }),
-  endpoint({
-    ...{ method: 'PUT', path: '/v1/merchants/:id', tag: TAG, scopes: ['operator'] },
-    summary: 'Say from which country a merchant is',
-    params: z.strictObject({ id: idIn('mer') }),
-    body: z.strictObject({ country: Country.nullable().describe('Null: not known') }),
-    answers: { 200: MerchantCountryOut },
-    refusals: ['not_found'],
-    handle: async (context, { params, body: { country } }) => ({
-      status: 200,
-      body: await changeMerchant(context, params.id, country),
-    }),
   }),
 ]

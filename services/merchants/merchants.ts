@@ -26,6 +26,7 @@ export interface NewMerchant {
   /** The operator who takes it on. */
   readonly by: string
   readonly fees: NewFeeSchedule
+  readonly state: 'draft' | 'active'
 }
 
 export interface NewFeeSchedule {
@@ -44,7 +45,7 @@ export async function createMerchant(
 ): Promise<Outcome> {
   const now = context.now()
   const id = newId()
-  const { name, alias, staff, by, fees } = merchant
+  const { name, alias, staff, by, fees, state } = merchant
   const { issuer, subject } = staff
   await refuseTakenSubject(context, staff)
   const schedule = scheduleRow(newId(), id, fees, now)
@@ -53,7 +54,7 @@ export async function createMerchant(
     detail: { action: 'merchant.created' },
   }
   const body = {
-    ...{ id: publicId('mer', id), name, alias, subject },
+    ...{ id: publicId('mer', id), name, alias, subject, state },
     fee_schedule: scheduleOut({ ...fees, id: schedule.id }),
     created_at: now.toISOString(),
   }
@@ -62,7 +63,7 @@ export async function createMerchant(
     conclude: (verdict) => {
       if (!verdict.accepted) return refused(verdict)
       const rows = {
-        merchants: [{ id, subject, name, created_at: now }],
+        merchants: [{ id, subject, name, state, state_at: now, created_at: now }],
         merchant_staff: [{ merchant_id: id, issuer, subject, created_by: by, created_at: now }],
         aliases: [{ alias, merchant_id: id }],
         fee_schedules: [schedule],

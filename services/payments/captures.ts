@@ -4,7 +4,7 @@ import { formatMoney, LedgerError, type Money, type UnitId, type Uuid } from '..
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { type FeeLine, type FeeSchedule, type Price, priceOf } from '../merchants/fees.ts'
-import type { PartialCaptures } from '../merchants/orders.ts'
+import type { PartialCaptures } from '../orders/orders.ts'
 
 export interface Capture extends Omit<Price, 'lines'> {
   readonly id: Uuid

@@ -89,6 +89,7 @@ function newPayment(
   const { lines: _none, ...price } = noPrice(amount)
   return {
     ...{ id: newId(), kind, state: 'processing', payer: person.id, payee: null, order: null },
+    orderReusable: false,
     ...{
       bankAccount: source,
       quotas: quotasOf(uses),

@@ -234,7 +234,7 @@ function newPayment(
   { purpose, payer, source, money, note, clearance }: Agreed,
   state: 'completed' | 'processing',
 ): Payment {
-  const { kind, payee, order, feeSchedule, price, manual } = purpose
+  const { kind, payee, order, orderReusable, feeSchedule, price, manual } = purpose
   const [id, now] = [newId(), context.now()]
   const isReviewed = clearance.review !== null
   const reviewDueAt = isReviewed ? later(now, context.config.REVIEW_HOURS * 3_600) : null
@@ -246,6 +246,7 @@ function newPayment(
     payer: payer.id,
     payee: payee.id,
     order,
+    orderReusable,
     bankAccount: source?.id ?? null,
     feeSchedule,
     transfer: newUnitId(),

@@ -25,6 +25,8 @@ export interface Payment {
   /** Null where a person moves money of their own to or from their bank. */
   readonly payee: Uuid | null
   readonly order: Uuid | null
+  /** Whether others may pay its order too. */
+  readonly orderReusable: boolean
   readonly bankAccount: Uuid | null
   readonly feeSchedule: Uuid | null
   /** The first transfer of the unit that made it. */
@@ -115,6 +117,7 @@ export function paymentRow(payment: Payment, approval: Approval): CompanionRow {
     capture_before: payment.captureBefore,
     quotas: payment.quotas.length === 0 ? null : `{${payment.quotas.join()}}`,
     review_due_at: payment.reviewDueAt,
+    order_reusable: payment.orderReusable,
   }
 }
 
@@ -125,6 +128,7 @@ interface Row {
   readonly payer_id: Uuid
   readonly payee_id: Uuid | null
   readonly order_id: Uuid | null
+  readonly order_reusable: boolean
   readonly bank_account_id: Uuid | null
   readonly fee_schedule_id: Uuid | null
   readonly transfer_id: Uuid
@@ -156,6 +160,7 @@ const fromRow = (row: Row): Payment => ({
   payer: row.payer_id,
   payee: row.payee_id,
   order: row.order_id,
+  orderReusable: row.order_reusable,
   bankAccount: row.bank_account_id,
   feeSchedule: row.fee_schedule_id,
   transfer: row.transfer_id,

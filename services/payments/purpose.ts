@@ -7,7 +7,8 @@ import type { ApprovalBody } from '../identity/approvals.ts'
 import { findPayee, type Payee, payeeByAlias, payeeById, type Person } from '../identity/parties.ts'
 import { priceOf, type Price } from '../merchants/fees.ts'
 import { scheduleAt } from '../merchants/merchants.ts'
-import { findOrder, type ManualCapture } from '../merchants/orders.ts'
+import { findOrder, type ManualCapture } from '../orders/orders.ts'
+import { refuseUnpayable } from '../orders/payable.ts'
 import { noPrice } from './payment.ts'
 
 export interface PaymentRequest {
@@ -28,6 +29,8 @@ export interface Purpose {
   readonly price: Price
   readonly feeSchedule: Uuid | null
   readonly order: Uuid | null
+  /** Whether others may pay it too. */
+  readonly orderReusable: boolean
   /** Undefined where paying is all there is. */
   readonly manual: ManualCapture | undefined
 }
@@ -48,8 +51,10 @@ async function payPerson(
   if (payee.kind === 'merchant') throw new ServiceError('order_required')
   if (payee.id === payer.id) throw new LedgerError('same_account')
   const price = noPrice(request.money.amount)
-  return { kind: 'person', payee, price, feeSchedule: null, order: null, manual: undefined }
+  return { kind: 'person', payee, price, feeSchedule: null, ...NO_ORDER }
 }
+
+const NO_ORDER = { order: null, orderReusable: false, manual: undefined }
 
 async function findNamedPayee(context: Context, name: string | undefined) {
   if (name === undefined) return undefined
@@ -65,15 +70,16 @@ async function payOrder(context: Context, id: Uuid, request: PaymentRequest): Pr
   const { money } = request
   const payee = await payeeById(context, 'merchant', order.merchant)
   const named = request.payee === undefined ? payee : await findNamedPayee(context, request.payee)
-  const isSame = money.amount === order.money.amount && money.currency === order.money.currency
+  const isAsked = order.amount === null || money.amount === order.amount
+  const isSame = isAsked && money.currency === order.currency
   if (!isSame || named?.id !== payee.id) throw new ServiceError('order_mismatch')
-  if (order.payment !== undefined) throw new ServiceError('order_already_paid')
-  if (order.expiresAt <= context.now()) throw new ServiceError('order_expired')
+  refuseUnpayable(order, context.now())
   const schedule = await scheduleAt(context.db, order.merchant, money.currency, context.now())
   if (schedule === undefined) throw new ServiceError('fee_schedule_not_found')
-  const { manual } = order
+  const { manual, reusable: orderReusable } = order
   const full = priceOf(schedule, money)
   // Nothing is charged before it is captured, and then by this schedule.
   const price = manual === undefined ? full : noPrice(0n)
-  return { kind: 'order', payee, price, feeSchedule: schedule.id, order: order.id, manual }
+  const bought = { order: order.id, orderReusable, manual }
+  return { kind: 'order', payee, price, feeSchedule: schedule.id, ...bought }
 }

@@ -207,6 +207,7 @@ export const paymentEndpoints = [
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),
+      ...(['merchant_not_active', 'order_canceled'] as const),
       ...(['order_mismatch', 'order_required', 'payee_not_found', 'same_account'] as const),
       ...(['not_found', 'total_too_large'] as const),
     ],

@@ -44,7 +44,7 @@ export async function layOut(
     jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
   }
   const shared = {
-    NODE_ENV: 'development',
+    ...{ NODE_ENV: 'development', MERCHANT_REVIEW: 'off' },
     TOKEN_ISSUERS: JSON.stringify([issuer]),
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },

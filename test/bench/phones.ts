@@ -2,8 +2,10 @@
 import {
   createHash,
   createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   type JsonWebKey,
+  type KeyObject,
   sign,
 } from 'node:crypto'
 import type { Knex } from 'knex'
@@ -20,13 +22,26 @@ export interface Phone {
 
 /** Binds a phone to the person, as if they had done it with their PIN. */
 export async function bindPhone(db: Knex, person: string): Promise<Phone> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { kty, crv, x, y } = publicKey.export({ format: 'jwk' })
+  const privateKey = newPrivateKey()
+  const { kty, crv, x, y } = createPublicKey(privateKey).export({ format: 'jwk' })
   const jwk = DeviceJwk.parse({ kty, crv, x, y })
   const row = { id: newId(), person_id: person, name: 'phone', jwk: JSON.stringify(jwk) }
   const how = { thumbprint: await thumbprintOf(jwk), alg: 'ES256', bound_by: 'pin' }
   await db('devices').insert({ ...row, ...how, created_at: new Date() })
   return { device: publicId('dev', row.id), jwk: privateKey.export({ format: 'jwk' }) }
+}
+
+/**
+ * Read from its text: a key that Node 20 has just made must not be exported as a JWK, because a
+ * garbage collection meanwhile waits for ever for the lock that the export holds.
+ */
+function newPrivateKey(): KeyObject {
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  })
+  return createPrivateKey({ key: privateKey, format: 'der', type: 'pkcs8' })
 }
 
 const base64url = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')

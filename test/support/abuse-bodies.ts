@@ -10,7 +10,7 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  ...{ incoming_money: 'inc', reconciliation_items: 'rci', refunds: 'rfd' },
+  ...{ incoming_money: 'inc', reconciliation_items: 'rci', refunds: 'rfd', orders: 'ord' },
   'v1/disputes': 'dsp',
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
@@ -72,6 +72,10 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/reviews/:id/refuse': [OPERATOR, WHY],
   'PUT /v1/people/:id': [OPERATOR, { tier: 'basic', country: 'DE', ...WHY }],
   'PUT /v1/merchants/:id': [OPERATOR, { country: 'DE' }],
+  'POST /v1/merchants/:id/activate': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/return': [OPERATOR, WHY],
+  'POST /v1/merchants/:id/suspend': [OPERATOR, WHY],
+  'POST /v1/orders/:id/status': [shop, { status: 'shipped', description: 'On its way' }],
   'POST /v1/merchants/:id/fee_schedules': [OPERATOR, newMerchant().fees],
   'POST /v1/merchants/:id/refund_limit': [OPERATOR, { amount: '1', currency: 'EUR', ...WHY }],
   'POST /v1/merchants/:id/reserve_rules': [

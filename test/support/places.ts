@@ -73,6 +73,9 @@ export const PLACES: readonly Place[] = [
     what: 'money as a number',
     thing: /\b(?:Number|parseInt|Math\.\w+)\([^()\n]*(?:amount|money|balance|fee|tax|net|gross)\b/i,
     ...{ like: 'Number(row.amount)', instead: 'bigint, and ledger/money.ts' },
+    homes: {
+      'services/orders/messages.ts': 'chats take JSON numbers; ours have 15 digits at most',
+    },
   },
   {
     ...{ what: 'a guess at a number', thing: /\bparseFloat\(|\.toNumber\(/, like: 'parseFloat(a)' },

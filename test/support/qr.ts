@@ -1,5 +1,6 @@
 /** A camera, and a reader of QR codes that shares no code with what writes them. */
 import jsqr from 'jsqr'
+import { PNG } from 'pngjs'
 
 /** Reads the QR code in an SVG made of squares, as a camera would see it. */
 export function readQr(svg: string): string | undefined {
@@ -28,4 +29,10 @@ function squaresOf(path: string): [x: number, y: number][] {
       return [x, y]
     },
   )
+}
+
+/** Reads the QR code in a PNG, whoever has written it. */
+export function readQrPng(bytes: Buffer): string | undefined {
+  const { data, width, height } = PNG.sync.read(bytes)
+  return jsqr.default(new Uint8ClampedArray(data), width, height)?.data
 }

@@ -153,6 +153,8 @@ function environmentOf(told: {
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
     // The tests' Postgres is made to be quick and thrown away.
     DATABASE_DURABILITY: 'any',
+    // Most tests are about something else than how a merchant comes to be.
+    MERCHANT_REVIEW: 'off',
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
     ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000' },
     ...GENEROUS_RATES,

@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { emptyBooks, isEntry, record } from '../../sandbox/bank.ts'
 import { openJournal } from '../../sandbox/journal.ts'
-import { sleeps } from '../../sandbox/waiting.ts'
+import { openTimer } from '../../sandbox/waiting.ts'
 import { closeDay, payIn, sendDay, type PayIn } from './days.ts'
 import { desk } from './desk.ts'
 import { remember, round } from './processing.ts'
@@ -55,7 +55,7 @@ export async function startFileBank(options: FileBankOptions): Promise<FileBank>
 /** One thing after another, so that a day never ends in the middle of a file. */
 function open(bank: Bank): FileBank {
   const stopping = new AbortController()
-  const sleep = sleeps(stopping.signal)
+  const { sleep } = openTimer(stopping.signal)
   let turn: Promise<void> = Promise.resolve()
   const inTurn = (act: () => Promise<void>) => {
     const done = turn.then(act)

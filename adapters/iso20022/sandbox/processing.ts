@@ -1,6 +1,7 @@
 /** The life of an order at the file bank: accepted, executed, told, perhaps returned. */
-import { stateOf, verdictOn, type Instruction } from '../../sandbox/bank.ts'
+import { stateOf, type Instruction } from '../../sandbox/bank.ts'
 import { behaviourOf } from '../../sandbox/behaviours.ts'
+import { verdictOn } from '../../sandbox/verdicts.ts'
 import { BadFile } from '../xml.ts'
 import { readPartnerFile, type PartnerFile, type Recall } from './reading.ts'
 import { bookedBy, head, ibanOf, isReturnLine, now, send, write, type Bank } from './work.ts'
@@ -63,6 +64,8 @@ function recallRefusal(
 ): string | undefined {
   if (instruction?.direction !== 'credit' || instruction.amount !== amount) return 'NOOR'
   if (stateOf(instruction) === 'returned') return 'ARDT'
+  const { recallRefusal: refusal } = behaviourOf(amount)
+  if (refusal !== undefined) return refusal
   if (stateOf(instruction) !== 'settled') return 'NOOR'
   const account = books.accounts.get(`${instruction.currency} ${instruction.number}`)
   return account === undefined || account.balance < amount ? 'AM04' : undefined
