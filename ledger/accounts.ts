@@ -71,6 +71,8 @@ interface Row extends AccountRow {
   closed_at: Date | null
   closed_through: Date | null
   metadata: Metadata
+  /** The lowest that `floor` ever was, where it was changed. */
+  floor_lowest: bigint | null
 }
 
 const toBalances = (row: Row): AccountBalances => ({
@@ -100,13 +102,17 @@ export async function lockAccount(trx: Knex.Transaction, id: AccountId): Promise
 }
 
 /** Like `lockAccount`, and closed accounts stay as they are: `account_closed`. */
-async function lockOpenAccount(trx: Knex.Transaction, id: AccountId): Promise<Row> {
+export async function lockOpenAccount(trx: Knex.Transaction, id: AccountId): Promise<Row> {
   const row = await lockAccount(trx, id)
   if (row.closed_at !== null) throw new LedgerError('account_closed')
   return row
 }
 
-async function change(trx: Knex.Transaction, row: Row, to: Partial<Row>): Promise<AccountBalances> {
+export async function change(
+  trx: Knex.Transaction,
+  row: Row,
+  to: Partial<Row>,
+): Promise<AccountBalances> {
   await trx('accounts').where({ id: row.id }).update(to)
   return toBalances({ ...row, ...to })
 }

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { APPROVAL_SETTINGS } from './config/approvals.ts'
 import { BANK_SETTINGS } from './config/banks.ts'
 import { DATABASE_SETTINGS } from './config/database.ts'
+import { DISPUTE_SETTINGS } from './config/disputes.ts'
 import { EDGE_SETTINGS } from './config/edge.ts'
 import { integer, postgresUrl } from './config/kinds.ts'
 import { INBOX_SETTINGS } from './config/inbox.ts'
@@ -39,6 +40,7 @@ export const TOPICS = {
   Limits: LIMIT_SETTINGS,
   'Rules, risk, sanctions': { ...RULE_SETTINGS, ...RISK_SETTINGS },
   'Orders and their QR codes': ORDER_SETTINGS,
+  Disputes: DISPUTE_SETTINGS,
   'The second person, the security log': OVERSIGHT_SETTINGS,
   'What is sealed at rest': VAULT_SETTINGS,
   'The banks': BANK_SETTINGS,

@@ -4,6 +4,7 @@ import { bankingEndpoints, callbackEndpoint } from './banking/routes.ts'
 import { bankEndpoints } from './banks/routes.ts'
 import { deskEndpoints } from './banking/desk_routes.ts'
 import { bookEndpoints } from './books/routes.ts'
+import { disputeEndpoints } from './disputes/routes.ts'
 import { eventEndpoints } from './events/routes.ts'
 import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
@@ -29,6 +30,8 @@ import { privacyEndpoints } from './privacy/routes.ts'
 import { overseen } from './proposals/overseen.ts'
 import { proposalEndpoints } from './proposals/routes.ts'
 import { reconciliationEndpoints } from './reconciliation/routes.ts'
+import { refundEndpoints } from './refunds/routes.ts'
+import { reserveEndpoints } from './reserves/routes.ts'
 import { reversalEndpoints } from './reversals/routes.ts'
 import { riskEndpoints } from './risk/routes.ts'
 import { keysEndpoint, sealEndpoints } from './seals/routes.ts'
@@ -73,6 +76,9 @@ const actions = [
   ...eventTypeEndpoints,
   ...webhookEndpoints,
   ...deliveryEndpoints,
+  ...refundEndpoints,
+  ...reserveEndpoints,
+  ...disputeEndpoints,
   ...reversalEndpoints,
   ...privacyEndpoints,
   ...reconciliationEndpoints,

@@ -8,6 +8,7 @@ import { sweep } from './banking/sweep.ts'
 import { suspenseOf } from './books/chart.ts'
 import type { Context } from './context.ts'
 import { purgeClaims } from '../ledger/index.ts'
+import { expireDisputes } from './disputes/expire.ts'
 import { openHandlers } from './handlers.ts'
 import { openServer } from './http/server.ts'
 import { operationEndpoints } from './http/operations.ts'
@@ -20,6 +21,8 @@ import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
 import { watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
+import { releaseReserves } from './reserves/release.ts'
+import { reserveAll } from './reserves/reserve.ts'
 import { openSealing } from './seals/sealing.ts'
 import { openSettlements } from './settlements/run.ts'
 import { type Dispatcher, openDispatcher, purgeDeliveries } from './webhooks/dispatch.ts'
@@ -54,6 +57,9 @@ function repeatedOf(context: Context, webhooks: Dispatcher): readonly Repeated[]
     { what: 'review expiry', every_ms: often, work: () => expireReviews(context) },
     { what: 'settlements', every_ms: config.SETTLEMENTS_EVERY_MS, work: openSettlements(context) },
     { what: 'fee invoices', every_ms: 10 * MINUTE_MS, work: () => issueInvoices(context) },
+    { what: 'reserves', every_ms: MINUTE_MS, work: () => reserveAll(context) },
+    { what: 'released reserves', every_ms: MINUTE_MS, work: () => releaseReserves(context) },
+    { what: 'dispute expiry', every_ms: MINUTE_MS, work: () => expireDisputes(context) },
     { what: 'netting', every_ms: often, work: () => advanceWindows(context) },
     { what: 'seal', every_ms: config.SEAL_EVERY_MS, work: sealing.run },
     { what: 'webhooks', every_ms: config.WEBHOOK_EVERY_MS, work: webhooks.run },

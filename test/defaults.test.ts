@@ -94,6 +94,7 @@ const NUMBERS: Readonly<
     MERCHANT_REVIEW: ['required', 'none'],
   },
   'reviews and lists': { REVIEW_HOURS: [24, '0', '721'], SANCTIONS_TIMEOUT_MS: [1_000, '10001'] },
+  disputes: { DISPUTE_DAYS: [120, '0', '731'], DISPUTE_EVIDENCE_DAYS: [14, '0', '121'] },
   'rules in memory, and people': { RULES_AGE_MS: [1_000, '60001'], PERSON_MEMORY_S: [30, '301'] },
   'the security log': {
     ...{ SECURITY_LOG_PER_ADDRESS: [20, '0'], SECURITY_LOG_PER_MINUTE: [300, '0'] },

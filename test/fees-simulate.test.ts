@@ -72,14 +72,23 @@ const FILL = `
                  AS at
             FROM generate_series((:from)::int, (:to)::int) n) AS made`
 
+interface PaidRow {
+  readonly payee_id: string
+  readonly amount: bigint
+  readonly fee: bigint
+  readonly fee_at: Date
+  readonly fee_country: string | null
+}
+
 /** The same in another way: all rows at once, and the model. */
 async function expectedOf(db: Knex) {
   const rows = await db.transaction(async (trx) => {
     await trx.raw('SET LOCAL transaction_timeout = 0; SET LOCAL statement_timeout = 0')
-    return trx('payments')
+    const found: PaidRow[] = await trx('payments')
       .where({ kind: 'order' })
       .whereRaw("fee_at >= '2026-10-01Z' AND fee_at < '2026-11-01Z'")
       .select('payee_id', 'amount', 'fee', 'fee_at', 'fee_country')
+    return found
   })
   const paidOn = new Map<string, bigint>()
   const dayOf = (at: Date) => at.toISOString().slice(0, 10)

@@ -18,6 +18,7 @@ import {
   SECOND_OPERATOR,
 } from './support/people.ts'
 import { approve, together } from './support/proposals.ts'
+import { dispute, funded } from './support/disputes.ts'
 import { suspect, waiting } from './support/reviews.ts'
 import { rule } from './support/risk.ts'
 import { unknownLine } from './support/reconciliation.ts'
@@ -64,6 +65,27 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     path: `/v1/merchants/${(await merchant()).id}/fee_schedules`,
     body: { percent: '2', fixed: '0', currency: 'EUR' },
   }),
+  'POST /v1/merchants/:id/refund_limit': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/refund_limit`,
+    body: { amount: '1', currency: 'EUR', ...WHY },
+  }),
+  'POST /v1/merchants/:id/reserve_rules': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/reserve_rules`,
+    body: { currency: 'EUR', kind: 'fixed', amount: '5000' },
+  }),
+  'POST /v1/merchants/:id/dispute_terms': async () => ({
+    path: `/v1/merchants/${(await merchant()).id}/dispute_terms`,
+    body: { currency: 'EUR', fee: '1500', evidence_days: 10 },
+  }),
+  'POST /v1/payments/:id/disputes': async () => ({
+    path: `/v1/payments/${(await funded('6000')).id}/disputes`,
+    body: { amount: '100', reason: 'other' },
+  }),
+  'POST /v1/disputes/:id/resolve': async () => {
+    const { payer, id } = await funded('6000')
+    const { body } = await dispute(payer, id)
+    return { path: `/v1/disputes/${body.id}/resolve`, body: { outcome: 'won', note: 'A test' } }
+  },
   'POST /v1/merchants/:id/activate': async () => {
     const { id } = await merchant()
     await call(OPERATOR, 'POST', `/v1/merchants/${id}/suspend`, { body: WHY })

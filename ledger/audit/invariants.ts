@@ -59,7 +59,7 @@ const CHAINS = proves(
     running_balances_chain: `
       coalesce(left_over, 0) IS DISTINCT FROM
          ${stateOf('a.last_entry', BALANCE)} # ${stateOf('0', '0::bigint')}`,
-    never_was_below_floor: 'e.lowest < a.floor',
+    never_was_below_floor: 'e.lowest < least(a.floor, a.floor_lowest)',
   },
   `accounts a FULL JOIN (
     SELECT id, count(*) AS entries, bit_xor(

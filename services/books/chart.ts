@@ -73,6 +73,10 @@ const nameOf = ({ owner, type, currency }: AccountKey) => `account ${owner} ${ty
 export const merchantAccountOf = (context: Context, merchant: Uuid, currency: Currency) =>
   accountOf(context, { owner: merchantOwner(merchant), type: 'merchant', currency })
 
+/** What is kept back from a merchant. */
+export const merchantReserveOf = (context: Context, merchant: Uuid, currency: Currency) =>
+  accountOf(context, { owner: merchantOwner(merchant), type: 'reserve', currency })
+
 /** Our own accounts that a payment to a merchant touches. */
 export async function feeAccounts(context: Context, currency: Currency) {
   const [fees, tax] = await Promise.all([

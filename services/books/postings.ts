@@ -10,9 +10,9 @@ export interface Occasion {
   readonly effectiveAt?: Date
 }
 
-type Leg = readonly [code: string, debit: AccountId, credit: AccountId, amount: bigint]
+export type Leg = readonly [code: string, debit: AccountId, credit: AccountId, amount: bigint]
 
-const movement = (
+export const movement = (
   occasion: Occasion,
   currency: string,
   kind: 'single' | 'pending',

@@ -9,6 +9,9 @@ const OWNERS = [
   'instructions',
   'exchanges',
   'netting_obligations',
+  'refunds',
+  'reserves',
+  'disputes',
 ] as const
 
 /** Whether a payment, settlement, instruction or exchange is what the units were made for. */

@@ -113,6 +113,38 @@ export const CATALOGUE = {
     version: 1,
     summary: 'The merchant does not ask to be paid any more',
   },
+  'refund.completed': {
+    object: 'Refund',
+    version: 1,
+    summary: 'The payer has money of a payment back',
+  },
+  'reserve.held': {
+    object: 'Reserve',
+    version: 1,
+    summary: 'A part of what a merchant was paid is kept back for a while',
+  },
+  'reserve.released': {
+    object: 'Reserve',
+    version: 1,
+    summary: 'What was kept back is the merchant’s again',
+  },
+  'dispute.opened': {
+    object: 'Dispute',
+    version: 1,
+    summary: 'A payer says that a payment was not right; its money is held',
+  },
+  'dispute.evidence_submitted': {
+    object: 'Dispute',
+    version: 1,
+    summary: 'The merchant has said why it was right',
+  },
+  'dispute.won': { object: 'Dispute', version: 1, summary: 'The merchant has the money back' },
+  'dispute.lost': { object: 'Dispute', version: 1, summary: 'The payer has the money' },
+  'dispute.reversed': {
+    object: 'Dispute',
+    version: 1,
+    summary: 'A lost dispute was decided anew: the merchant has the money back',
+  },
   'settlement.processing': {
     object: 'Settlement',
     version: 1,

@@ -222,6 +222,8 @@ function newPayment(
     authorizedAt: null,
     captureBefore: null,
     reversedAt: null,
+    refunded: 0n,
+    disputed: 0n,
     releasedAt: null,
     quotas: quotasOf(clearance.uses),
     reviewDueAt,

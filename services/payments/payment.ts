@@ -6,7 +6,9 @@ import type { Priced } from '../fees/terms.ts'
 import { publicId } from '../ids.ts'
 import { type Approval, approvalColumns } from '../identity/approvals.ts'
 import { storedNote } from '../privacy/shown.ts'
+import { type Refund, refundsOf } from '../refunds/rows.ts'
 import { type Capture, captureOut, capturesOf } from './captures.ts'
+import { shownState } from './given_back.ts'
 import { timelineOf } from './timeline.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
@@ -54,6 +56,9 @@ export interface Payment {
   readonly authorizedAt: Date | null
   readonly captureBefore: Date | null
   readonly reversedAt: Date | null
+  /** How much the merchant has given back, and how much is in disputes that are open or lost. */
+  readonly refunded: bigint
+  readonly disputed: bigint
   /** What it used up of what the payer may spend: given back where it comes to nothing. */
   readonly quotas: readonly Uuid[]
   /** It waited for a review, until then at most; null where nobody had to look at it. */
@@ -65,6 +70,7 @@ export interface Payment {
 /** Paying is all there is: nothing is held first. */
 export const NOT_HELD = {
   ...{ captured: null, hold: null, authorizedAt: null, captureBefore: null, reversedAt: null },
+  ...{ refunded: 0n, disputed: 0n },
   ...{ reviewDueAt: null, releasedAt: null },
 }
 
@@ -155,6 +161,8 @@ interface Row {
   readonly authorized_at: Date | null
   readonly capture_before: Date | null
   readonly reversed_at: Date | null
+  readonly refunded: bigint
+  readonly disputed: bigint
   readonly quotas: readonly Uuid[] | null
   readonly review_due_at: Date | null
   readonly released_at: Date | null
@@ -192,6 +200,8 @@ const fromRow = (row: Row): Payment => ({
   authorizedAt: row.authorized_at,
   captureBefore: row.capture_before,
   reversedAt: row.reversed_at,
+  refunded: row.refunded,
+  disputed: row.disputed,
   quotas: row.quotas ?? [],
   reviewDueAt: row.review_due_at,
   releasedAt: row.released_at,
@@ -247,16 +257,17 @@ async function feeLinesOf(db: Knex, payments: readonly Uuid[]) {
 export interface Shown {
   readonly feeLines: readonly FeeLine[]
   readonly captures?: readonly Capture[]
+  readonly refunds?: readonly Refund[]
 }
 
 /**
  * The payment as it is stored in answers and in the log: parties by their ids, the note sealed.
  * `showPeople` makes of it what the API shows.
  */
-export const paymentOut = (payment: Payment, { feeLines, captures = [] }: Shown) => ({
+export const paymentOut = (payment: Payment, { feeLines, captures = [], refunds = [] }: Shown) => ({
   id: publicId('pay', payment.id),
   kind: payment.kind,
-  state: payment.state,
+  state: shownState(payment),
   amount: payment.amount.toString(),
   currency: payment.currency,
   payer: { id: publicId('per', payment.payer) },
@@ -275,23 +286,27 @@ export const paymentOut = (payment: Payment, { feeLines, captures = [] }: Shown)
   captured: payment.captured?.toString() ?? null,
   capture_before: payment.captureBefore?.toISOString() ?? null,
   captures: captures.map(captureOut),
+  refunded: payment.refunded.toString(),
+  disputed: payment.disputed.toString(),
   failure: payment.failure,
-  timeline: timelineOf(payment, captures),
+  timeline: timelineOf(payment, captures, refunds),
   created_at: payment.createdAt.toISOString(),
 })
 
 const payeeOf = ({ kind, payee }: Payment) =>
   payee === null ? null : { id: publicId(kind === 'order' ? 'mer' : 'per', payee) }
 
-/** The payments as `paymentOut` says, with their fee lines and captures. */
+/** The payments as `paymentOut` says, with their fee lines, captures and refunds. */
 export async function findStored(db: Knex, payments: readonly Payment[]) {
   const idsOf = (some: readonly Payment[]) => some.map((payment) => payment.id)
   const lines = await feeLinesOf(db, idsOf(payments))
   const captures = await capturesOf(db, idsOf(payments.filter(({ captured }) => captured !== null)))
+  const refunds = await refundsOf(db, idsOf(payments.filter(({ refunded }) => refunded > 0n)))
   return payments.map((payment) =>
     paymentOut(payment, {
       feeLines: lines.get(payment.id) ?? [],
       captures: captures.get(payment.id) ?? [],
+      refunds: refunds.get(payment.id) ?? [],
     }),
   )
 }

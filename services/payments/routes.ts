@@ -77,7 +77,7 @@ export const PaymentOut = z
   .strictObject({
     id: idOut('pay'),
     kind: z.enum(['person', 'order', 'top_up', 'withdrawal']),
-    state: z.enum(PAYMENT_STATES),
+    state: z.enum([...PAYMENT_STATES, 'partially_refunded', 'refunded']),
     amount: Amount,
     currency: CurrencyCode,
     payer: Party,
@@ -96,6 +96,8 @@ export const PaymentOut = z
     captured: z.string().nullable().describe('Of what is held first: so much is taken'),
     capture_before: Timestamp.nullable().describe('Until when the money is held'),
     captures: z.array(CaptureOut),
+    refunded: z.string().describe('What the merchant has given back'),
+    disputed: z.string().describe('What is in disputes that are open or lost'),
     failure: z.string().nullable(),
     timeline: z.array(z.strictObject({ state: z.string(), at: Timestamp })),
     created_at: Timestamp,

@@ -1,10 +1,11 @@
 /** What happened to a payment, in the order in which it happened. Pure. */
 import type { Uuid } from '../../ledger/index.ts'
+import type { Refund } from '../refunds/rows.ts'
 import type { Capture } from './captures.ts'
+import { type Taken, takenOf } from './given_back.ts'
 
 /** What of a payment says when it was what. */
-interface Lived {
-  readonly state: string
+interface Lived extends Taken {
   readonly bankAccount: Uuid | null
   readonly createdAt: Date
   readonly authorizedAt: Date | null
@@ -14,8 +15,12 @@ interface Lived {
   readonly releasedAt: Date | null
 }
 
-/** A payment is created and, at once or later, ends; it never goes back. */
-export function timelineOf(payment: Lived, captures: readonly Capture[]) {
+/** A payment is created and, at once or later, ends; what goes back afterwards is told of too. */
+export function timelineOf(
+  payment: Lived,
+  captures: readonly Capture[],
+  refunds: readonly Refund[],
+) {
   const { state, createdAt, authorizedAt, changedAt, reversedAt } = payment
   const { bankAccount, reviewDueAt, releasedAt } = payment
   const steps: { readonly state: string; readonly at: string }[] = []
@@ -29,7 +34,17 @@ export function timelineOf(payment: Lived, captures: readonly Capture[]) {
   for (const capture of captures) add('captured', capture.createdAt)
   if (!IN_BETWEEN.has(state)) add(state === 'reversed' ? 'completed' : state, changedAt)
   add('reversed', reversedAt)
+  for (const [state, at] of refundSteps(payment, refunds)) add(state, at)
   return steps
+}
+
+/** What each refund made of the payment. */
+function refundSteps(payment: Lived, refunds: readonly Refund[]) {
+  let left = takenOf(payment)
+  return refunds.map(({ amount, createdAt }) => {
+    left -= amount
+    return [left === 0n ? 'refunded' : 'partially_refunded', createdAt] as const
+  })
 }
 
 /** States in which a payment waits for something. */

@@ -82,6 +82,7 @@ async function reversePayment(
   const payment = await lockPayment(trx, { id })
   if (payment?.state === 'reversed') throw new LedgerError('already_reversed')
   if (payment?.state !== 'completed') throw new ServiceError('payment_not_completed')
+  if (payment.refunded + payment.disputed > 0n) throw new ServiceError('payment_refunded')
   const originals = await unitsOf(trx, payment)
   await refuseSettled(trx, originals)
   const reversal = newReversal(context, originals, id)

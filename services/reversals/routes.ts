@@ -40,6 +40,7 @@ export const reversalEndpoints = [
     answers: { 201: ReversalOut },
     refusals: [
       ...(['not_found', 'payment_not_completed', 'payment_settled', 'already_reversed'] as const),
+      'payment_refunded',
       ...(['not_reversible', 'account_closed', 'account_frozen', 'insufficient_funds'] as const),
     ],
     check: (context, { body }) => checkReversal(context, subjectIn(body)),

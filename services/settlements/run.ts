@@ -8,6 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import { findNewestBankAccounts, type BankAccount } from '../banking/bank_accounts.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
+import { reserveOf } from '../reserves/reserve.ts'
 import { type Due, type Dues, dueBatches, type Schedule } from './due.ts'
 import { batchOf, type Draft, draftBatches, hasLines, makeBatch } from './settle.ts'
 import { findSchedules, loadCalendars } from './schedules.ts'
@@ -101,6 +102,10 @@ async function settleTurns(
   tally: Tally,
 ): Promise<void> {
   const works = await worksOf(context, turns, now)
+  await reserveOf(
+    context,
+    turns.map(({ merchant }) => merchant),
+  )
   const owners = turns.map(({ merchant }) => merchantOwner(merchant))
   const accounts = await findNewestBankAccounts(context.db, owners)
   // A merchant that was left alone for days has several: the first of all, then the second of all.

@@ -27,6 +27,7 @@ import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
+import { reserveDue } from '../reserves/reserve.ts'
 import { type Settlement, settlementOut, type Stand, standsOf, toRow } from './batch.ts'
 import { summed } from './sums.ts'
 
@@ -47,6 +48,7 @@ export async function settle(
   claim: Claim,
 ): Promise<Outcome> {
   const account = await payoutAccount(context.db, merchant, bankAccount)
+  await reserveDue(context, merchant, currency)
   const [draft] = await draftBatches(context, [{ merchant, currency }])
   if (draft === undefined) throw new ServiceError('nothing_to_settle')
   const batch = batchOf(draft, { minimum: 1n, cutOff: null, bankAccount: account.id }, context)

@@ -10,8 +10,8 @@ import { newRule } from './risk.ts'
 const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
-  webhook_endpoints: 'whe',
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
+  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -43,6 +43,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/fx_rates': [OPERATOR, newRate('EUR', 'MAD', '10.8')],
   'POST /v1/fx_quotes': [ada, { sell: 'EUR', buy: 'MAD', amount: '100', side: 'sell' }],
   'POST /v1/exchanges': [ada, { quote: `fxq_0${'1'.repeat(25)}`, approval: { pin: PIN } }],
+  'POST /v1/payments/:id/refunds': [shop, { amount: '100', reason: 'A test' }],
   'POST /v1/payments/:id/capture': [shop, { amount: '100', final: true }],
   'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
   'POST /v1/banks/:bank/own_accounts': [OPERATOR, { number: 'OWN-0001', holder: 'Florin' }],
@@ -86,6 +87,21 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/fee_schedules': [OPERATOR, { ...newMerchant().fees, merchant: shop.id }],
   'POST /v1/fee_schedules/:id/activate': [OPERATOR, { valid_from: LATER }],
   'POST /v1/fee_quotes': [shop, { amount: '1000', currency: 'EUR' }],
+  'POST /v1/merchants/:id/refund_limit': [OPERATOR, { amount: '1', currency: 'EUR', ...WHY }],
+  'POST /v1/merchants/:id/reserve_rules': [
+    OPERATOR,
+    { currency: 'EUR', kind: 'rolling', percent: '5', days: 90 },
+  ],
+  'POST /v1/merchants/:id/dispute_terms': [
+    OPERATOR,
+    { currency: 'EUR', fee: '1500', evidence_days: 10 },
+  ],
+  'POST /v1/payments/:id/disputes': [ada, { amount: '100', reason: 'other' }],
+  'POST /v1/disputes/:id/evidence': [
+    shop,
+    { text: 'It was delivered', file: { name: 'slip.pdf', sha256: 'a'.repeat(64) } },
+  ],
+  'POST /v1/disputes/:id/resolve': [OPERATOR, { outcome: 'won', note: 'A test' }],
   'POST /v1/proposals/:id/refuse': [OPERATOR, WHY],
   'POST /v1/staff': [OPERATOR, { merchant: shop.id, subject: 'abuse.staff' }],
   'POST /v1/api_keys': [OPERATOR, { merchant: shop.id, name: 'Till', scopes: ['merchant'] }],

@@ -13,9 +13,12 @@ import { world } from './world.ts'
  */
 const WATCHED = {
   accounts: `concat_ws('|', id, debits_posted, credits_posted, debits_pending, credits_pending,
-               debits_frozen, credits_frozen, closed_at, closed_through, metadata)`,
+               debits_frozen, credits_frozen, closed_at, closed_through, metadata, floor)`,
   transfers: "concat_ws('|', id, amount)",
-  payments: "concat_ws('|', id, amount, state, captured)",
+  payments: "concat_ws('|', id, amount, state, captured, refunded, disputed)",
+  refunds: "concat_ws('|', id, amount)",
+  reserves: "concat_ws('|', id, remaining)",
+  disputes: "concat_ws('|', id, state)",
   payment_captures: "concat_ws('|', id, amount)",
   // What was refused used nothing up of anybody's limits.
   quotas: "concat_ws('|', id, day, day_amount, day_count, month, month_amount, month_count)",

@@ -59,7 +59,7 @@ export interface Merchant extends Who {
 
 /** A merchant that pays `percent` + `fixed`, and `tax_percent` of that. */
 export async function merchant(
-  fees: { percent?: string; fixed?: string; tax_percent?: string } = {},
+  fees: { percent?: string; fixed?: string; tax_percent?: string; refund_fees?: string } = {},
 ): Promise<Merchant> {
   const sub = newSubject('m')
   const all = { percent: '1.4', fixed: '25', tax_percent: '0', currency: 'EUR', ...fees }

@@ -1,0 +1,43 @@
+/** How low accounts may fall, and how much they have, for those who decide by it under the lock. */
+import type { Knex } from 'knex'
+import { type AccountBalances, lockOpenAccount, change } from './accounts.ts'
+import { availableBalance } from './balances.ts'
+import type { Connection } from './database.ts'
+import { LedgerError } from './errors.ts'
+import type { AccountId } from './ids.ts'
+import { fromRow, lockAccounts } from './locks.ts'
+
+/**
+ * Lets the account fall to `floor`, in minor units: below zero, it may owe so much.
+ * @throws {LedgerError} `account_not_found`, `account_closed`, and `insufficient_funds` where it is
+ *   lower already.
+ */
+export async function setFloor(
+  trx: Knex.Transaction,
+  id: AccountId,
+  floor: bigint,
+): Promise<AccountBalances> {
+  const row = await lockOpenAccount(trx, id)
+  if (availableBalance(fromRow(row)) < floor) throw new LedgerError('insufficient_funds')
+  const known = [row.floor, row.floor_lowest, floor].filter((one) => one !== null)
+  const lowest = known.reduce((least, one) => (one < least ? one : least), floor)
+  return change(trx, row, { floor, floor_lowest: lowest })
+}
+
+/**
+ * What the accounts have available, in minor units. They stay locked until `trx` ends, so what is
+ * decided from it stays true. Name every account that the transaction will move, and name them all
+ * at once: they are locked in id order, as everybody locks them, so that nobody can deadlock.
+ */
+export async function lockAvailable(
+  trx: Knex.Transaction,
+  ids: readonly AccountId[],
+): Promise<(id: AccountId) => bigint> {
+  const connection = (await trx.client.acquireConnection()) as Connection
+  const { accounts } = await lockAccounts(connection, [...new Set(ids)])
+  return (id) => {
+    const account = accounts.get(id)
+    if (account === undefined) throw new Error(`account ${id} was not locked`)
+    return availableBalance(account)
+  }
+}

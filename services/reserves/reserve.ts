@@ -1,0 +1,154 @@
+/**
+ * Keeps back what the rules ask for. Nobody who pays waits for it: a worker looks at the entries of
+ * a merchant's account that it has not looked at yet, and a settlement does before it pays out.
+ */
+import type { Knex } from 'knex'
+import {
+  createTransfers,
+  creditedByDay,
+  type Currency,
+  findAccounts,
+  lockAvailable,
+  newId,
+  newUnitId,
+  type Uuid,
+} from '../../ledger/index.ts'
+import { merchantAccountOf, merchantReserveOf } from '../books/chart.ts'
+import { reserved } from '../books/refund_postings.ts'
+import type { Context } from '../context.ts'
+import { eventRow } from '../events/events.ts'
+import { takeTurn } from './draw.ts'
+import { type Reserve, reserveOut, reserveRow, rulesOf } from './rows.ts'
+import { keptOf, type ReserveRule } from './rules.ts'
+
+/** One unit has room for 256 transfers. */
+const PER_UNIT_MAX = 200
+
+/** So many merchants are looked up at once. */
+const BATCH = 500
+
+/** All merchants that have rules: as much as is due, one short transaction for each. */
+export async function reserveAll(context: Context): Promise<void> {
+  const { db, log } = context
+  let last: Marked | undefined
+  for (;;) {
+    const marked = await marksAfter(db, last)
+    for (const { merchant, currency } of marked) {
+      try {
+        await reserveDue(context, merchant, currency)
+      } catch (error) {
+        log.error({ err: error, merchant, currency }, 'nothing could be kept; it is tried again')
+      }
+    }
+    last = marked.at(-1)
+    if (marked.length < BATCH) return
+  }
+}
+
+/** Those of these merchants who have rules, as many as a run settles at a time. */
+export async function reserveOf(context: Context, merchants: readonly Uuid[]): Promise<void> {
+  const marked: Marked[] = await context
+    .db('reserve_marks')
+    .whereIn('merchant_id', merchants)
+    .select({ merchant: 'merchant_id', currency: 'currency' })
+  for (const { merchant, currency } of marked) await reserveDue(context, merchant, currency)
+}
+
+interface Marked {
+  readonly merchant: Uuid
+  readonly currency: Currency
+}
+
+function marksAfter(db: Knex, last: Marked | undefined): Promise<Marked[]> {
+  const query = db('reserve_marks').orderBy(['merchant_id', 'currency']).limit(BATCH)
+  if (last !== undefined) {
+    void query.whereRaw('(merchant_id, currency) > (?::uuid, ?)', [last.merchant, last.currency])
+  }
+  return query.select({ merchant: 'merchant_id', currency: 'currency' })
+}
+
+/**
+ * Keeps of what the merchant was paid since it was last looked at; at once or never, however many
+ * ask at the same time. What is not available when it is looked at is not kept later either.
+ * @returns how much is kept now, in minor units.
+ */
+export async function reserveDue(
+  context: Context,
+  merchant: Uuid,
+  currency: Currency,
+): Promise<bigint> {
+  const rules = await rulesOf(context.db, merchant, currency)
+  if (rules.length === 0) return 0n
+  const [account, reserve] = await Promise.all([
+    merchantAccountOf(context, merchant, currency),
+    merchantReserveOf(context, merchant, currency),
+  ])
+  return context.db.transaction((trx) =>
+    reserveInside(context, trx, { merchant, currency, account, reserve, rules }),
+  )
+}
+
+interface Due {
+  readonly merchant: Uuid
+  readonly currency: Currency
+  readonly account: Uuid
+  readonly reserve: Uuid
+  readonly rules: readonly ReserveRule[]
+}
+
+async function reserveInside(
+  context: Context,
+  trx: Knex.Transaction,
+  { merchant, currency, account, reserve, rules }: Due,
+): Promise<bigint> {
+  await takeTurn(trx, { merchant, currency })
+  const where = { merchant_id: merchant, currency }
+  const mark = await trx('reserve_marks').where(where).first('last_entry')
+  const [now] = await findAccounts(trx, { id: account })
+  const [beyond, last] = [mark?.last_entry ?? 0n, now?.lastEntry ?? 0n]
+  if (last <= beyond) return 0n
+  const daily = await creditedByDay(trx, account, { code: 'payment', beyond, last })
+  const takings = daily.map(({ day, credited: paid }) => ({ day, paid }))
+  const available = await lockAvailable(trx, [account, reserve])
+  const means = { available: available(account), fixed: await fixedOf(trx, where) }
+  const at = context.now()
+  const kept = keptOf(rules, takings, means).map((one) => ({
+    ...{ ...one, id: newId(), merchant, currency, unit: newUnitId(), remaining: one.amount },
+    ...{ beyond, last, createdAt: at },
+  }))
+  for (let first = 0; first < kept.length; first += PER_UNIT_MAX) {
+    const part = kept.slice(first, first + PER_UNIT_MAX)
+    await keep(trx, { merchant: account, reserve }, part, at)
+  }
+  await trx('reserve_marks').where(where).update({ last_entry: last.toString() })
+  return kept.reduce((sum, { amount }) => sum + amount, 0n)
+}
+
+/** What of a fixed reserve is there. */
+async function fixedOf(trx: Knex.Transaction, where: object): Promise<bigint> {
+  const [row] = await trx('reserves')
+    .where({ ...where, kind: 'fixed' })
+    .sum({ held: 'remaining' })
+  return BigInt(row?.['held'] ?? 0)
+}
+
+/** The money, the rows and the events of some reserves, in one unit. */
+async function keep(
+  trx: Knex.Transaction,
+  accounts: Readonly<Record<'merchant' | 'reserve', Uuid>>,
+  some: readonly Reserve[],
+  at: Date,
+): Promise<void> {
+  const [first] = some
+  if (first === undefined) return
+  const kept = some.map(({ id, amount }) => ({ reserve: id, amount }))
+  const transfers = reserved(accounts, first.currency, kept)
+  await createTransfers(trx, { id: first.unit, at, transfers })
+  const made = some.map((one) => ({ ...one, unit: first.unit }))
+  await trx('reserves').insert(made.map(reserveRow))
+  const events = made.map((one) => {
+    const data = reserveOut(one)
+    return eventRow({ type: 'reserve.held', object: data.id, merchant: one.merchant, data, at })
+  })
+  await trx('events').insert(events)
+}
