@@ -20,7 +20,7 @@ describe('florin settlements run', () => {
     await one.move(['payment', 4_200n])
     const env = { ...process.env, ...environment, LOG_LEVEL: 'warn' }
     const args = ['services/cli/florin.mjs', 'settlements', 'run']
-    const child = spawn(process.execPath, args, { env: env as NodeJS.ProcessEnv })
+    const child = spawn(process.execPath, args, { env })
     const [out, err, [code]] = await Promise.all([
       ...([text(child.stdout), text(child.stderr), once(child, 'exit')] as const),
     ])

@@ -6,7 +6,8 @@ import type { EventType } from '../events/catalogue.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { returnsOf } from '../limits/uses.ts'
-import { findStored, isHidden, type Payment, type PaymentState } from './payment.ts'
+import { isHidden, type Payment, type PaymentState } from './payment.ts'
+import { findStored } from './shown.ts'
 
 /** What may change, by column; the rest of a payment is as it was asked for. */
 const COLUMNS = {

@@ -8,7 +8,8 @@ import { splitsOfPayment } from '../fees/split_rows.ts'
 import { publicId } from '../ids.ts'
 import { findOrder } from '../orders/orders.ts'
 import { changePayment } from './changes.ts'
-import { authorized, findPayment, later, type Payment, findStored } from './payment.ts'
+import { authorized, findPayment, later, type Payment } from './payment.ts'
+import { findStored } from './shown.ts'
 import { transfersOf } from './moving.ts'
 
 /** Top-ups and withdrawals: the bank's movement is all there is. */

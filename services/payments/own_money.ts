@@ -20,7 +20,8 @@ import { idFact, moneyFacts } from '../identity/acts.ts'
 import type { ApprovalBody } from '../identity/approvals.ts'
 import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
-import { NOT_HELD, quotasOf, type Payment, paymentOut, paymentRow } from './payment.ts'
+import { NOT_HELD, quotasOf, type Payment, paymentRow } from './payment.ts'
+import { paymentOut } from './shown.ts'
 import { NOT_PRICED, noPrice } from './priced.ts'
 
 export interface OwnMoneyRequest {

@@ -28,15 +28,8 @@ import type { Person } from '../identity/parties.ts'
 import { usedAt } from '../limits/uses.ts'
 import { type Made, type Note, noteOf } from '../privacy/shown.ts'
 import { transfersOf } from './moving.ts'
-import {
-  authorized,
-  isHidden,
-  later,
-  quotasOf,
-  type Payment,
-  paymentOut,
-  paymentRow,
-} from './payment.ts'
+import { authorized, isHidden, later, quotasOf, type Payment, paymentRow } from './payment.ts'
+import { paymentOut } from './shown.ts'
 import { type PaymentRequest, type Purpose, purposeOf } from './purpose.ts'
 import { reviewRow } from './reviews.ts'
 

@@ -22,7 +22,8 @@ import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
-import { findPayment, findPayments, findStored, PAYMENT_STATES } from './payment.ts'
+import { findPayment, findPayments, PAYMENT_STATES } from './payment.ts'
+import { findStored } from './shown.ts'
 
 const PayeeName = z
   .string()

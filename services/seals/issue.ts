@@ -9,7 +9,8 @@ import {
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { findPayment, findStored } from '../payments/payment.ts'
+import { findPayment } from '../payments/payment.ts'
+import { findStored } from '../payments/shown.ts'
 import { showPeople } from '../privacy/shown.ts'
 import { digestOf, type Receipt } from './receipt.ts'
 

@@ -49,7 +49,8 @@ export function modelRefund(merchant: ModelMerchant, sale: ModelSale, amount: bi
   const [before, now] = [backAt(sale, sale.refunded), backAt(sale, after)]
   const [fee, tax] = [now[0] - before[0], now[1] - before[1]]
   let missing = amount - fee - tax
-  let { balance, reserve } = merchant
+  const { reserve } = merchant
+  let { balance } = merchant
   if (missing < 0n) {
     balance -= missing
     missing = 0n
