@@ -108,11 +108,7 @@ export async function lockOpenAccount(trx: Knex.Transaction, id: AccountId): Pro
   return row
 }
 
-export async function change(
-  trx: Knex.Transaction,
-  row: Row,
-  to: Partial<Row>,
-): Promise<AccountBalances> {
+async function change(trx: Knex.Transaction, row: Row, to: Partial<Row>): Promise<AccountBalances> {
   await trx('accounts').where({ id: row.id }).update(to)
   return toBalances({ ...row, ...to })
 }

@@ -1,6 +1,6 @@
 /** How low accounts may fall, and how much they have, for those who decide by it under the lock. */
 import type { Knex } from 'knex'
-import { type AccountBalances, lockOpenAccount, change } from './accounts.ts'
+import { lockOpenAccount } from './accounts.ts'
 import { availableBalance } from './balances.ts'
 import type { Connection } from './database.ts'
 import { LedgerError } from './errors.ts'
@@ -8,20 +8,15 @@ import type { AccountId } from './ids.ts'
 import { fromRow, lockAccounts } from './locks.ts'
 
 /**
- * Lets the account fall to `floor`, in minor units: below zero, it may owe so much.
+ * Lets a merchant's account fall to `floor`, in minor units: below zero, it may owe so much.
+ * Postgres refuses it for any other account, and above zero.
  * @throws {LedgerError} `account_not_found`, `account_closed`, and `insufficient_funds` where it is
  *   lower already.
  */
-export async function setFloor(
-  trx: Knex.Transaction,
-  id: AccountId,
-  floor: bigint,
-): Promise<AccountBalances> {
+export async function setFloor(trx: Knex.Transaction, id: AccountId, floor: bigint): Promise<void> {
   const row = await lockOpenAccount(trx, id)
   if (availableBalance(fromRow(row)) < floor) throw new LedgerError('insufficient_funds')
-  const known = [row.floor, row.floor_lowest, floor].filter((one) => one !== null)
-  const lowest = known.reduce((least, one) => (one < least ? one : least), floor)
-  return change(trx, row, { floor, floor_lowest: lowest })
+  await trx.raw('SELECT set_floor(?, ?)', [id, floor.toString()])
 }
 
 /**

@@ -17,6 +17,7 @@ describe('the books are defended by Postgres itself', () => {
       'DELETE FROM transfers',
       'TRUNCATE transfers',
       'UPDATE accounts SET floor = NULL',
+      'SELECT set_floor(gen_random_uuid(), 1)',
       'DELETE FROM accounts',
       'UPDATE claims SET answer = NULL',
       'DELETE FROM claims',

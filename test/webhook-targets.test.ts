@@ -51,7 +51,7 @@ describe('a webhook', () => {
     expect(Object.values(INTERNAL).flat().length + PUBLIC.length).to.be.greaterThan(60)
   })
 
-  it('may not be registered for a URL that leads inside, however it is written', async () => {
+  it('may not be registered for a URL that leads inside, however written (abuse 41)', async () => {
     const config = await publicConfig()
     for (const url of REFUSED_URLS) {
       expect(() => targetOf(config, url), url)
@@ -68,7 +68,7 @@ describe('a webhook', () => {
     expect(targetOf(config, 'HTTPS://Example.COM:443/a#b')).to.equal('https://example.com/a')
   })
 
-  it('goes nowhere when a name has become one of ours since (rebinding)', async () => {
+  it('goes nowhere when a name has become one of ours since (abuse 41)', async () => {
     const inside = await openInside()
     const answers = [['93.184.216.34'], ['127.0.0.1']]
     const asked: string[] = []

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { Webhook } from 'standardwebhooks'
 import { expectProblem } from './support/abuse.ts'
 import { call } from './support/api.ts'
-import { merchant, type Merchant, order, person, PIN } from './support/people.ts'
+import { merchant, type Merchant, OPERATOR, order, person, PIN } from './support/people.ts'
 import { openReceiver, type Receiver } from './support/receiver.ts'
 import {
   CHAT,
@@ -70,7 +70,7 @@ describe('a webhook', () => {
     await removeEndpoint(CHAT, chat)
   })
 
-  it('that fails comes again with the same id, and the log has every attempt', async () => {
+  it('that fails comes again with its id; the log has every attempt (abuse 32, 42)', async () => {
     const endpoint = await newEndpoint(shop, receiver.url)
     answer = (response) => response.writeHead(500).end('no\u0000 room')
     await happens(shop)
@@ -78,8 +78,10 @@ describe('a webhook', () => {
     const [delivery] = await untilAttempts(endpoint, 1)
     expect(delivery).to.deep.include({ state: 'waiting', event: receiver.got[0]!.id })
     expect(delivery.attempts[0]).to.deep.include({
-      ...{ status: 500, fault: 'refused', excerpt: 'no  room' },
+      ...{ status: 500, fault: 'refused', excerpt: null },
     })
+    const log = await call(OPERATOR, 'GET', `/v1/webhook_endpoints/${endpoint.id}/deliveries`)
+    expect(log.body.data[0].attempts[0].excerpt).to.equal('no  room')
     const after_ms = Date.parse(delivery.next_attempt_at) - Date.parse(delivery.attempts[0].at)
     expect(after_ms).to.be.within(4_500, 6_500)
     answer = (response) => response.writeHead(200).end('ok')
@@ -91,7 +93,7 @@ describe('a webhook', () => {
     await removeEndpoint(shop, endpoint)
   })
 
-  it('is given up after ten attempts, and can be sent again by hand', async () => {
+  it('is given up after ten attempts, and can be sent again by hand (abuse 32)', async () => {
     const endpoint = await newEndpoint(shop, receiver.url)
     answer = (response) => response.writeHead(503).end()
     await happens(shop)

@@ -44,7 +44,7 @@ export function firstIdAt(at: Date): Uuid {
  * without a question, so that nothing is looked up while money waits. What is told of them later
  * counts on from there; of all others the first that is told later is version 1.
  */
-const BORN_IN_GROUP: ReadonlySet<string> = new Set(['pay', 'ord', 'set', 'exc', 'trf'])
+const BORN_IN_GROUP: ReadonlySet<string> = new Set(['pay', 'ord', 'set', 'rsv', 'exc', 'trf'])
 
 const isBornInGroup = (object: string) => BORN_IN_GROUP.has(object.slice(0, object.indexOf('_')))
 

@@ -10,7 +10,7 @@ import {
 import { merchantAccountOf, merchantReserveOf } from '../books/chart.ts'
 import { type Drawn, reservesReleased } from '../books/refund_postings.ts'
 import type { Context } from '../context.ts'
-import { eventRow } from '../events/events.ts'
+import { recordEvent } from '../events/events.ts'
 import { drawnOf, recordDrawn, takeTurn } from './draw.ts'
 import { openReserves, type Reserve, reserveOut, rulesOf } from './rows.ts'
 import type { ReserveRule } from './rules.ts'
@@ -71,7 +71,7 @@ async function releaseFor(context: Context, merchant: Uuid, currency: Currency):
     const transfers = reservesReleased({ merchant: account, reserve }, currency, drawn)
     await createTransfers(trx, { id: newUnitId(), at, transfers })
     await recordDrawn(trx, drawn, at)
-    await trx('events').insert(eventsOf(open, drawn, at))
+    for (const event of eventsOf(open, drawn, at)) await recordEvent(trx, event)
   })
 }
 
@@ -99,5 +99,5 @@ const eventsOf = (open: readonly Reserve[], drawn: readonly Drawn[], at: Date) =
     if (released === undefined) return []
     const data = reserveOut({ ...released, remaining: released.remaining - amount })
     const { merchant } = released
-    return [eventRow({ type: 'reserve.released', object: data.id, merchant, data, at })]
+    return [{ type: 'reserve.released' as const, object: data.id, merchant, data, at }]
   })

@@ -194,19 +194,20 @@ export async function sendAgain(
   await enqueue(trx, [{ endpoint, event: known.event_id }], now, { again: true })
 }
 
-export const deliveryOut = ({
-  row,
-  attempts,
-}: {
-  readonly row: DeliveryRow
-  readonly attempts: readonly AttemptRow[]
-}) => ({
+/**
+ * @param isOurs whether an operator reads it. What a receiver answers is not for whoever named the
+ *   receiver: it could be somebody else's machine.
+ */
+export const deliveryOut = (
+  { row, attempts }: { readonly row: DeliveryRow; readonly attempts: readonly AttemptRow[] },
+  isOurs = false,
+) => ({
   id: publicId('whd', row.id),
   event: publicId('evt', row.event_id),
   ...{ type: row.type, state: row.state },
   next_attempt_at: row.state === 'waiting' ? row.next_at.toISOString() : null,
   attempts: attempts.map(({ at, status, fault, latency_ms, excerpt }) => ({
-    ...{ at: at.toISOString(), status, fault, latency_ms, excerpt },
+    ...{ at: at.toISOString(), status, fault, latency_ms, excerpt: isOurs ? excerpt : null },
   })),
   created_at: row.created_at.toISOString(),
 })

@@ -23,7 +23,10 @@ const DeliveryOut = z
         status: z.int().nullable().describe('Null: there was no answer'),
         fault: z.enum(['timeout', 'blocked', 'unreachable', 'refused']).nullable(),
         latency_ms: z.int(),
-        excerpt: z.string().nullable().describe('How the answer began'),
+        excerpt: z
+          .string()
+          .nullable()
+          .describe('How the answer began; for operators, null for all others'),
       }),
     ),
     created_at: Timestamp,
@@ -45,7 +48,8 @@ export const deliveryEndpoints = [
     handle: async ({ db }, { caller, params, query: { limit, cursor, state } }) => {
       const { id } = await findEndpoint(db, params.id, ownerOf(caller))
       const found = await findDeliveries(db, id, { before: cursor, state, limit })
-      return { status: 200, body: page(found.map(deliveryOut), limit) }
+      const shown = (one: (typeof found)[number]) => deliveryOut(one, caller.scope === 'operator')
+      return { status: 200, body: page(found.map(shown), limit) }
     },
   }),
   endpoint({

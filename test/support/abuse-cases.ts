@@ -20,7 +20,6 @@ const of = (row: number, abuse: string, answer: string, rest: Rest = {}): Case =
   ...rest,
 })
 
-const WEBHOOKS = { missing: 'there are no webhooks yet' }
 const SEARCHED = { books: 'everything that is kept is searched' }
 
 export const CASES: readonly Case[] = [
@@ -71,7 +70,9 @@ export const CASES: readonly Case[] = [
   of(31, '“I did not pay”', 'the evidence proves offline who agreed, to what, and by what', {
     books: 'the evidence is sealed with the transfer, and any change of it shows',
   }),
-  of(32, '“We never got your webhook”', '', WEBHOOKS),
+  of(32, '“We never got your webhook”', 'every attempt is in the log, and it is sent again', {
+    books: 'a webhook moves no money',
+  }),
   of(33, 'Line breaks and escapes to forge lines of the log', '400; a line of the log is one line'),
   of(
     34,
@@ -90,10 +91,12 @@ export const CASES: readonly Case[] = [
   ),
   of(39, 'PINs, codes, tokens, account numbers in logs and in the queue', 'not found', SEARCHED),
   of(40, 'The database is stolen', 'nothing secret is found, nothing can be guessed', SEARCHED),
-  of(41, 'A webhook url that leads into our own network', '', {
-    missing: 'there are no webhooks yet; no other url that we call comes from a request',
+  of(41, 'A webhook url that leads into our own network', '422; at the time of sending: blocked', {
+    books: 'no connection is opened',
   }),
-  of(42, 'Replies of our network, read in the log of deliveries', '', WEBHOOKS),
+  of(42, 'Replies of our network, read in the log of deliveries', 'null but for operators', {
+    books: 'a webhook moves no money',
+  }),
   of(43, 'Ten megabytes, ten thousand levels, a bomb, a thousand headers', '413, 400, 415, 431'),
   of(44, 'Headers or a body that come slowly', '408, and the socket is closed'),
   of(45, 'More PINs to compare than we can', '503; reads are answered meanwhile'),
@@ -103,9 +106,8 @@ export const CASES: readonly Case[] = [
     'A merchant wants to be paid out to somebody else’s account',
     '422, as if there were none',
   ),
-  of(55, 'A payment reversed twice, or one that never was', '409', {
+  of(55, 'Refunded for more than was paid, reversed twice, or never paid', '409', {
     books: 'what was reversed once is where it was',
-    missing: 'refunds, which may be of less than was paid, are not there yet',
   }),
   of(56, 'One person proposes and approves', '403'),
   of(57, 'The session is ended, the token still alive', '401 at once for writes'),

@@ -56,5 +56,5 @@ export async function expireAll(later_s = 0): Promise<void> {
 /** The types of the events about `object`, in their order. */
 export async function eventsOf(object: string): Promise<string[]> {
   const { owner } = await world()
-  return owner('events').where({ object_id: object }).orderBy('id').pluck('type')
+  return owner('events').where({ object_id: object }).orderBy('version').pluck('type')
 }
