@@ -191,6 +191,8 @@ function amountsIn(value: unknown): { name: string; schema: object }[] {
     // Whether debits and credits are frozen is no amount; what is referred to is looked at itself.
     .filter(({ schema }) => !('type' in schema && schema.type === 'boolean'))
     .filter(({ schema }) => !('$ref' in schema))
+    // Messages for another service have amounts as that one wants them: a value and an offset.
+    .filter(({ schema }) => !JSON.stringify(schema).includes('"offset"'))
   return [...ours, ...Object.values(value).flatMap(amountsIn)]
 }
 

@@ -1,7 +1,7 @@
 /** Money that was paid out and is asked back, or comes back. */
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import { BankError, type BankEvent } from '../adapters/adapter.ts'
+import { type BankAdapter, BankError, type BankEvent } from '../adapters/adapter.ts'
 import { runBatches } from '../services/banking/batches.ts'
 import { collectFrom } from '../services/banking/files.ts'
 import { advanceRecall } from '../services/banking/recall_steps.ts'
@@ -132,12 +132,12 @@ describe('money that was paid out', () => {
     expectProblem(await recall(id), 409, 'instruction_not_settled')
     await runBatches(await batching())
     await hearOutcomes()
-    const { owner } = await world()
-    const north = await owner('instructions')
-      .where({ direction: 'credit', state: 'settled' })
-      .whereNot({ bank: 'paper' })
-      .first('id')
-    if (north !== undefined) expectProblem(await recall(north.id), 422, 'recall_not_possible')
+    const { api } = await world()
+    const [banks, { capabilities }] = [api.banks as Map<string, BankAdapter>, bank]
+    const less = new Set([...capabilities].filter((one) => one !== 'recall'))
+    banks.set(bank.name, { ...bank, capabilities: less })
+    expectProblem(await recall(id), 422, 'recall_not_possible')
+    banks.set(bank.name, bank)
     expectProblem(await recall(randomUUID()), 404, 'not_found')
   })
 
