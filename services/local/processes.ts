@@ -30,7 +30,7 @@ export interface ChildOptions {
   readonly restartsMax?: number
 }
 
-const READY_PATIENCE_MS = 30_000
+const READY_PATIENCE_MS = 60_000
 const STOP_STEPS: Steps = [
   ['SIGTERM', 10_000],
   ['SIGKILL', 5000],

@@ -1,7 +1,6 @@
 /** A4 pages with a head, figures, tables and page numbers: what our PDFs are made of. */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import PdfDocument from 'pdfkit'
 
 /** Noto Sans: Latin, Greek, Cyrillic and Devanagari. */
 const FONTS = {
@@ -44,10 +43,11 @@ export interface Sheet {
 
 /** @param made when, for the file's own data: the same statement is the same file. */
 export async function openSheet(title: string, made: Date): Promise<Sheet> {
-  const [regular, bold] = await (fonts ??= Promise.all([
-    fontFile(FONTS.regular),
-    fontFile(FONTS.bold),
-  ]))
+  // Read when the first page is asked for: a process that starts has no need of them.
+  const [{ default: PdfDocument }, [regular, bold]] = await Promise.all([
+    import('pdfkit'),
+    (fonts ??= Promise.all([fontFile(FONTS.regular), fontFile(FONTS.bold)])),
+  ])
   const info = { Title: title, Creator: 'Florin', Producer: 'Florin', CreationDate: made }
   const doc = new PdfDocument({ size: 'A4', margin: 0, bufferPages: true, info, lang: 'en' })
   doc.registerFont('regular', regular).registerFont('bold', bold)
