@@ -41,7 +41,7 @@ async function longAccount(entries: number): Promise<string> {
 }
 
 describe('a long statement', () => {
-  const ENTRIES = Number(process.env['ENTRIES'] ?? 200_000)
+  const ENTRIES = Number(process.env['ENTRIES'] ?? 30_000)
   let long: string
   before(async () => {
     long = await longAccount(ENTRIES)
