@@ -27,6 +27,7 @@ import {
 } from './support/netting.ts'
 import { OPERATOR } from './support/people.ts'
 import { NETTED, world } from './support/world.ts'
+import { findTold } from './support/told.ts'
 
 describe('net settlement between banks', () => {
   before(openNetting)
@@ -115,8 +116,7 @@ describe('net settlement between banks', () => {
     const failed = await settled(first.id)
     expect(failed.payments[0]).to.deep.include({ state: 'carried', reason: 'AC04' })
     expect(await at('alder')).to.equal(before)
-    const { body } = await call(OPERATOR, 'GET', '/v1/events')
-    expect(body.data[0]).to.deep.include({ type: 'netting.carried' })
+    expect(await findTold(({ type }) => type === 'netting.carried')).not.to.equal(undefined)
 
     await ada.topUp('alder', 909n)
     await ada.withdraw('birch', 909n)

@@ -26,6 +26,7 @@ import {
 } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
+import { findTold } from './support/told.ts'
 
 const NOTE = 'Zweiundvierzig Äpfel'
 
@@ -67,9 +68,8 @@ describe('what is kept for ever', () => {
     })
     expect(first.body.payee.alias).to.equal(ben.alias.slice(1))
     expect((await call(ben, 'GET', `/v1/payments/${first.body.id}`)).text).to.equal(first.text)
-    const events = await call(OPERATOR, 'GET', '/v1/events?limit=20')
-    const event = events.body.data.find((one: { object: string }) => one.object === first.body.id)
-    expect(event.data).to.deep.equal(first.body)
+    const event = await findTold(({ object }) => object === first.body.id)
+    expect(event?.data).to.deep.equal(first.body)
     const { owner } = await world()
     const dump = await dumpOf(owner, ['claims', 'events', 'payments', 'people'])
     for (const secret of [NOTE, `"name":"${ada.sub}`, `"alias":"${ada.sub}`]) {
@@ -193,9 +193,8 @@ describe('erasure', () => {
     expect((await verifyReceipt(after, keys)).faults).to.deep.equal([])
     expect(after.payment.payer).to.deep.equal({ id: paid.payer.id, alias: null, name: null })
     expect(after.payment.note).to.equal(null)
-    const events = await call(OPERATOR, 'GET', '/v1/events?limit=100')
-    const told = events.body.data.filter(({ type }: { type: string }) => type === 'person.erased')
-    expect(told[0]).to.deep.include({ object: paid.payer.id })
+    const told = await findTold(({ type }) => type === 'person.erased')
+    expect(told).to.deep.include({ object: paid.payer.id })
     expectProblem(
       await call(OPERATOR, 'GET', `/v1/people/${paid.payer.id}/export`),
       404,

@@ -65,7 +65,7 @@ describe('a receiver that hangs', function () {
     const beside = await latencies(shop, receiver)
     const figures = [alone, beside].map(({ p50, p99 }) => `${p50.toFixed()}/${p99.toFixed()} ms`)
     process.stdout.write(`      p50/p99 alone ${figures[0]}, beside ${HANGING} ${figures[1]}\n`)
-    expect(silent.got.length).to.be.greaterThan(HANGING * 2)
+    expect(silent.got.length).to.be.at.least(HANGING * 2)
     // Far less than one that is waited for.
     expect(beside.p99).to.be.lessThan(alone.p99 + TIMEOUT_MS / 2)
     await removeEndpoint(shop, endpoint)
