@@ -25,7 +25,22 @@ export const CAFE = {
   alias: 'cafe',
   name: 'Café Sol',
   account: { bank: 'meridian', number: 'ME-7001', holder: 'Café Sol' },
-  fees: { percent: '1.4', fixed: '25', tax_percent: '20', currency: 'EUR' },
+  /** What lies beyond ten euros costs less; a refund gives the percentages back. */
+  fees: {
+    currency: 'EUR',
+    components: [
+      {
+        ...{ kind: 'tiers', of: 'payment', mode: 'graduated' },
+        steps: [
+          { up_to: '1000', percent: '1.4' },
+          { up_to: null, percent: '0.9' },
+        ],
+      },
+      { kind: 'fixed', amount: '25' },
+    ],
+    tax_percent: '20',
+    refund_fees: 'pro_rata',
+  },
 } as const
 
 export const OPERATOR = { sub: 'olga' } as const

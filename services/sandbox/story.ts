@@ -15,6 +15,8 @@ export interface Line {
   readonly fee?: string
   readonly state: string
   readonly ms: number
+  /** What there is to say besides, a line each. */
+  readonly notes?: readonly string[]
 }
 
 export type Tell = (line: Line) => void
@@ -60,16 +62,18 @@ export async function play(
       ...{ method: 'POST', path: '/v1/orders', key: 'demo-cafe-order-0001' },
       body: {
         reference: 'T-4711',
-        description: 'Two flat whites',
-        ...EIGHT_SIXTY,
+        description: 'Breakfast for two',
+        lines: ORDERED,
+        ...EIGHTEEN_FIFTY,
         expires_in_s: 86_400,
       },
     }),
   )
-  await payment(client, tell, ALICE, {
+  const paid = await payment(client, tell, ALICE, {
     ...{ what: 'pays the order', key: 'demo-alice-pays-cafe-1' },
-    body: { order: order.body['id'], ...EIGHT_SIXTY },
+    body: { order: order.body['id'], ...EIGHTEEN_FIFTY },
   })
+  await refund(client, tell, String(paid.body['id']))
   await settlement(client, tell)
   await bankMovement(client, tell, BOB, {
     ...{ path: '/v1/withdrawals', what: `withdraws to ${BOB.account.bank}`, amount: '1000' },
@@ -78,7 +82,11 @@ export async function play(
   await proof(client, tell)
 }
 
-const EIGHT_SIXTY = { amount: '860', currency: 'EUR' }
+const EIGHTEEN_FIFTY = { amount: '1850', currency: 'EUR' }
+const ORDERED = [
+  { name: 'Flat white', quantity: 2, unit_amount: '430' },
+  { name: 'Breakfast', quantity: 1, unit_amount: '990' },
+]
 
 /** A step that must succeed, timed and told. */
 async function step(
@@ -136,8 +144,8 @@ async function payment(
   tell: Tell,
   payer: CastPerson,
   { what, key, body }: { what: string; key: string; body: object },
-): Promise<void> {
-  await step(
+): Promise<Answer> {
+  return step(
     tell,
     payer.name,
     what,
@@ -148,8 +156,33 @@ async function payment(
       }),
     (paid) => {
       const fee = BigInt(String(paid['fee'])) + BigInt(String(paid['tax']))
-      return { ...stateOf(paid), ...(fee > 0n && { fee: money(fee, paid['currency']) }) }
+      const lines = paid['fee_lines'] as readonly FeeLine[]
+      const notes = lines.map((line) => `${money(line.amount, line.currency)}: ${line.description}`)
+      return { ...stateOf(paid), ...(fee > 0n && { fee: money(fee, paid['currency']), notes }) }
     },
+  )
+}
+
+interface FeeLine {
+  readonly amount: string
+  readonly currency: string
+  readonly description: string
+}
+
+/** The breakfast never came. */
+async function refund(client: Client, tell: Tell, payment: string): Promise<void> {
+  await step(
+    tell,
+    CAFE.name,
+    'gives the breakfast back',
+    () =>
+      client.call(cafe, {
+        ...{ method: 'POST', path: `/v1/payments/${payment}/refunds`, key: 'demo-cafe-refunds-1' },
+        body: { amount: '990', reason: 'The kitchen was closed' },
+      }),
+    ({ fee_returned: fee, tax_returned: tax, currency }) => ({
+      notes: [`${money(BigInt(String(fee)) + BigInt(String(tax)), currency)} of the fee come back`],
+    }),
   )
 }
 
@@ -193,7 +226,10 @@ async function settlement(client: Client, tell: Tell): Promise<void> {
       if (asked.status >= 400) return asked
       return client.until(cafe, `/v1/settlements/${String(asked.body['id'])}`, hasEnded)
     },
-    (batch) => ({ ...stateOf(batch), amount: money(batch['net'], batch['currency']) }),
+    (batch) => ({
+      ...{ ...stateOf(batch), amount: money(batch['payout'], batch['currency']) },
+      notes: [`GET /v1/settlements/${String(batch['id'])}/statement?format=pdf`],
+    }),
   )
 }
 

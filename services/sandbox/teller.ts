@@ -10,7 +10,7 @@ const STATE = 11
 
 /** One line for each step: who, what, how much, fee, state, milliseconds. */
 export function openTeller(say: (line: string) => void): Tell {
-  return ({ who, what, amount = '', fee, state, ms }: Line) => {
+  return ({ who, what, amount = '', fee, state, ms, notes = [] }: Line) => {
     const columns = [
       who.padEnd(WHO),
       what.padEnd(WHAT),
@@ -20,6 +20,7 @@ export function openTeller(say: (line: string) => void): Tell {
       `${Math.round(ms)} ms`.padStart(8),
     ]
     say(columns.join(' '))
+    for (const note of notes) say(`${' '.repeat(WHO)}   ${note}`)
   }
 }
 
