@@ -90,7 +90,9 @@ function joined(line: Line | undefined, entry: Entry): Line {
     ...{ at: entry.recordedAt, gross: 0n, fee: 0n, tax: 0n, net: 0n },
   }
   return {
-    ...{ entry: entry.entry, code, reference, transfer, at, balance: entry.balance },
+    ...{ entry: entry.entry, reference, transfer, at, balance: entry.balance },
+    // A refund is a refund, whether the fee that comes back with it was booked first or not.
+    code: isFee || isTax ? code : entry.code,
     gross: isFee || isTax ? gross : gross + change,
     fee: isFee ? fee - change : fee,
     tax: isTax ? tax - change : tax,
