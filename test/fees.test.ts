@@ -135,6 +135,9 @@ describe('the fee', () => {
     expect(excessive({ ...twice, components: [...twice.components, more] })).to.equal(true)
     const promotion = { ...more, instead: true }
     expect(excessive({ ...twice, components: [...twice.components, promotion] })).to.equal(false)
+    const dead = { kind: 'percent' as const, percent: '100' }
+    const taxed = { ...PLAIN, components: [dead, promotion], tax_percent: '20' }
+    expect(excessive(taxed), 'what never holds').to.equal(false)
     const property = fc.property(modelTerms, (terms) => {
       if (!excessive(terms)) return
       const always = terms.components.every(({ when }) => when === undefined)

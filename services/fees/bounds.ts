@@ -12,12 +12,14 @@ const MUCH = 10n ** 24n
  */
 export function isExcessive(terms: FeeTerms): boolean {
   if (terms.cap !== null) return false
-  const always = terms.components.filter(({ when }) => when === undefined)
-  const first = always.findLastIndex(({ instead }) => instead === true)
-  const started = first < 0 ? always : always.slice(first)
+  const { components } = terms
+  // What stands above a component that always takes its place never holds.
+  const first = components.findLastIndex(({ when, instead }) => !when && instead === true)
+  const living = components.slice(Math.max(first, 0))
+  const always = living.filter(({ when }) => when === undefined)
   const rates = [
-    started.reduce((sum, component) => sum + lastRate(component), 0n),
-    ...terms.components.flatMap(allRates),
+    always.reduce((sum, component) => sum + lastRate(component), 0n),
+    ...living.flatMap(allRates),
   ]
   return rates.some((rate) => rate + percentOf(rate, terms.taxPercent, 'down') > MUCH)
 }
