@@ -142,7 +142,7 @@ describe('a webhook', () => {
   })
 
   async function untilAttempts(endpoint: { id: string; secret: string }, count: number) {
-    for (let look = 0; look < 200; look += 1) {
+    for (let look = 0; look < 1_000; look += 1) {
       const found = await deliveriesOf(shop, endpoint)
       if (found[0]?.attempts.length === count) return found
       await new Promise((resolve) => setTimeout(resolve, 10))

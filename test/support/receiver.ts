@@ -49,7 +49,7 @@ export async function openReceiver(answer: Answer = accept): Promise<Receiver> {
   const { port } = server.address() as AddressInfo
   return {
     ...{ url: `http://127.0.0.1:${port}/hooks`, got, atOnce: () => most },
-    async until(done, wait_ms = 10_000) {
+    async until(done, wait_ms = 30_000) {
       const deadline = performance.now() + wait_ms
       while (!done(got)) {
         if (performance.now() > deadline) throw new Error(`after ${wait_ms} ms: ${got.length} came`)
