@@ -20,7 +20,7 @@ export interface ModelMerchant {
 }
 
 /** The nearest whole number; exactly between two, the even one. */
-function nearest(over: bigint, under: bigint): bigint {
+export function nearest(over: bigint, under: bigint): bigint {
   const candidates = [over / under, over / under + 1n]
   const distance = (whole: bigint) => {
     const off = whole * under - over
