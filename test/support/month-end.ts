@@ -71,7 +71,7 @@ async function booksOf({ merchant }: MonthShop) {
   const batches: Batch[] = await owner('settlements')
     .where({ merchant_id: uuidOf(merchant.id) })
     .orderBy('number')
-  const entries: Entry[] = rows.map((row: Entry) => ({ ...row, amount: BigInt(row.amount) }))
+  const entries: readonly Entry[] = rows
   return { entries, batches, balance: account?.posted ?? 0n, reserve: reserve?.posted ?? 0n }
 }
 
@@ -79,7 +79,7 @@ async function booksOf({ merchant }: MonthShop) {
 export async function expectBatches(shop: MonthShop): Promise<void> {
   const { model, sold } = shop
   const { entries, batches, balance, reserve } = await booksOf(shop)
-  expect([balance, reserve]).to.deep.equal([model.balance(), model.reserve()])
+  expect([balance, reserve]).to.deep.equal([model.purse.balance, model.drawer.total()])
   expect(entries.reduce((sum, { amount }) => sum + amount, 0n)).to.equal(balance)
   expect(batches.map(shownOf)).to.deep.equal(model.batches.map(expectedOf))
   const covering = new Map<string, number>()
@@ -172,7 +172,7 @@ export async function expectStatements(shop: MonthShop, first: Date): Promise<vo
     expect(opening, month).to.equal(balance)
     balance = closing
   }
-  expect(balance).to.equal(model.balance())
+  expect(balance).to.equal(model.purse.balance)
   const { body } = await call(merchant, 'GET', '/v1/settlements?limit=100')
   expect(body.data).to.have.length(model.batches.length)
   const seen: string[] = []

@@ -12,7 +12,17 @@ import { pay } from '../../services/payments/pay.ts'
 import { refund } from '../../services/refunds/refunds.ts'
 import { reserveDue } from '../../services/reserves/reserve.ts'
 import { runSettlements } from '../../services/settlements/run.ts'
-import { type ModelShop, type MonthSale, openModelShop } from '../model/month.ts'
+import {
+  modelContest,
+  modelGiveBack,
+  modelKeep,
+  modelPay,
+  modelSettle,
+  type ModelShop,
+  modelWin,
+  type MonthSale,
+  openModelShop,
+} from '../model/month.ts'
 import { until } from './abuse.ts'
 import { call, newKey, newSubject } from './api.ts'
 import { disputeTerms } from './disputes.ts'
@@ -106,7 +116,7 @@ export async function buy(shop: MonthShop, payer: Person, amount: bigint, when: 
     pay(context, { id, alias, name: null }, request, { claim, key, standing: undefined }),
   )
   expect(made.state, JSON.stringify(made)).to.equal('completed')
-  const sale = shop.model.pay(amount, when, new Date())
+  const sale = modelPay(shop.model, amount, when, new Date())
   shop.sold.push({ id: uuidOf(made.id), sale, payer })
 }
 
@@ -121,7 +131,7 @@ export async function giveBack(shop: MonthShop, sold: Sold, amount: bigint, when
   const made = await asked((claim) =>
     refund(context, uuidOf(shop.merchant.id), sold.id, { amount, reason: undefined }, claim),
   )
-  const expected = shop.model.refund(sold.sale, amount)
+  const expected = modelGiveBack(shop.model, sold.sale, amount)
   if (typeof expected === 'string') {
     expect(made.refused, JSON.stringify(made)).to.equal(expected)
     return
@@ -141,7 +151,7 @@ export async function contest(shop: MonthShop, sold: Sold, amount: bigint, when:
   const by = { operator: 'olga' }
   const request = { payment: sold.id, amount, reason: 'other', by } as const
   const made = await asked((claim) => openDispute(context, request, claim))
-  if (!shop.model.dispute(sold.sale, amount)) {
+  if (!modelContest(shop.model, sold.sale, amount)) {
     expect(made.refused, JSON.stringify(made)).to.equal('insufficient_funds')
     return
   }
@@ -159,15 +169,13 @@ export async function decideOldest(shop: MonthShop, isWon: boolean, when: Date) 
   const happening = { event: isWon ? 'win' : 'lose', by: 'olga', note: 'A test' } as const
   const made = await asked((claim) => decideDispute(context, dispute, happening, claim))
   expect(made.state, JSON.stringify(made)).to.equal(isWon ? 'won' : 'lost')
-  if (isWon) shop.model.win(oldest.sold.sale, oldest.amount)
+  if (isWon) modelWin(shop.model, oldest.sold.sale, oldest.amount)
 }
 
 export async function keepBack(shop: MonthShop, when: Date) {
   const context = await at(when, 'worker')
-  const before = shop.model.reserve()
   const kept = await reserveDue(context, uuidOf(shop.merchant.id), 'EUR')
-  shop.model.keep()
-  expect(kept, 'kept').to.equal(shop.model.reserve() - before)
+  expect(kept, 'kept').to.equal(modelKeep(shop.model))
 }
 
 /**
@@ -192,7 +200,7 @@ export async function settleAll(shops: readonly MonthShop[], when: Date) {
   await late().update({ next_at: new Date() })
   await sweep(worker)
   const made = shops.flatMap((shop) => {
-    const batch = shop.model.settle(when)
+    const batch = modelSettle(shop.model, when)
     return batch === undefined ? [] : [{ shop, batch, number: shop.model.batches.length }]
   })
   // What comes back is an entry of the next batch: until it is there, nothing else may happen.
