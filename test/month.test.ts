@@ -97,12 +97,13 @@ function deedsOf({ sold }: MonthShop): Deed[] {
 }
 
 async function deal(shop: MonthShop, deeds: readonly Deed[], day: number): Promise<void> {
+  const when = hour(day, isEarly(day) ? 7 : 19)
   for (const { kind, sold, share, isWon } of deeds) {
     const amount = (leftOf(sold) * BigInt(share)) / 100n
-    if (kind === 'decide') await decideOldest(shop, isWon, hour(day, 19))
+    if (kind === 'decide') await decideOldest(shop, isWon, when)
     else if (amount === 0n) continue
-    else if (kind === 'refund') await giveBack(shop, sold, amount, hour(day, 19))
-    else if (!isContested(shop, sold)) await contest(shop, sold, amount, hour(day, 19))
+    else if (kind === 'refund') await giveBack(shop, sold, amount, when)
+    else if (!isContested(shop, sold)) await contest(shop, sold, amount, when)
   }
 }
 
@@ -112,16 +113,30 @@ async function deal(shop: MonthShop, deeds: readonly Deed[], day: number): Promi
  */
 const endOf = (day: number): bigint | undefined => (day % 9 === 4 ? 98n : [91n, 83n][upTo(16)])
 
+/** What shops do about their sales, every other day before anybody pays: then little is there. */
+const isEarly = (day: number) => day % 2 === 1
+
+async function dealAll(day: number, shops: readonly MonthShop[]) {
+  const deeds = shops.map(deedsOf)
+  await Promise.all(shops.map((shop, index) => deal(shop, deeds[index] ?? [], day)))
+}
+
+async function trade(day: number, shops: readonly MonthShop[], payers: readonly Person[]) {
+  await Promise.all(shops.map((shop) => countTurnover(shop, hour(day, 6))))
+  if (isEarly(day)) await dealAll(day, shops)
+  await payAll(wishesOf(day, shops, payers))
+  // Whoever was answered first, so that a SEED repeats what is done about them.
+  for (const { sold } of shops) sold.sort((one, other) => one.when.getTime() - other.when.getTime())
+  if (!isEarly(day)) await dealAll(day, shops)
+}
+
 async function liveThrough(day: number, shops: readonly MonthShop[], payers: readonly Person[]) {
   await releaseReserves(await at(hour(day, 6), 'worker'))
   for (const { model } of shops) modelRelease(model, hour(day, 6))
-  await Promise.all(shops.map((shop) => countTurnover(shop, hour(day, 6))))
-  if (day < DAYS) await payAll(wishesOf(day, shops, payers))
-  const deeds = shops.map((shop) => (day < DAYS ? deedsOf(shop) : []))
+  if (day < DAYS) await trade(day, shops, payers)
   const ends = shops.map(() => endOf(day))
   await Promise.all(
     shops.map(async (shop, index) => {
-      await deal(shop, deeds[index] ?? [], day)
       await keepBack(shop, hour(day, 20))
       if (isDue(shop.model, hour(day, 21))) await steer(shop, ends[index], hour(day, 20))
     }),

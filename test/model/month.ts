@@ -30,7 +30,7 @@ export interface MonthSale extends ModelSale {
   disputed: bigint
 }
 
-/** What the bank makes of a payout is written in its last two digits. */
+/** What the bank makes of a payout is written in its last two digits of three or more. */
 const ENDS = new Map([
   // Whoever hears of the return first has never heard that it was paid.
   [83n, 'failed'],
@@ -203,8 +203,8 @@ export function modelSettle(shop: ModelShop, now: Date): MadeBatch | undefined {
   if (next.payout === 0n && shop.lines === 0) return undefined
   account.made(next)
   shop.purse.balance -= next.payout
-  const ended = ENDS.get(next.payout % 100n) ?? 'settled'
-  const batch = { ...next, state: next.payout === 0n ? 'carried' : ended }
+  const ended = next.payout < 100n ? undefined : ENDS.get(next.payout % 100n)
+  const batch = { ...next, state: next.payout === 0n ? 'carried' : (ended ?? 'settled') }
   shop.batches.push(batch)
   shop.lines = 0
   if (batch.state === 'failed') add(shop, 'payout_rejected', next.payout)

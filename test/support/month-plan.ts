@@ -74,7 +74,7 @@ export function planOf(index: number, first: Date) {
   // Some of it is released within the month, and what is kept later on the next day.
   const days = Math.ceil((first.getTime() - Date.now()) / DAY_MS) + 10
   const rolling = index % 2 === 0 ? { percent: 10n, days } : undefined
-  const fixed = index % 4 >= 2 ? 4_000n : 0n
+  const fixed = index % 4 === 1 ? 0n : 4_000n
   const rules: ModelRules = {
     ...{ versions, minimum, rolling, fixed, credit: 20_000n, disputeFee: 150n },
     settlement: {

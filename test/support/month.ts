@@ -36,7 +36,7 @@ import { world } from './world.ts'
 export interface Sold {
   readonly id: string
   readonly sale: MonthSale
-  readonly payer: Person
+  readonly when: Date
 }
 
 interface Contested {
@@ -117,7 +117,7 @@ export async function buy(shop: MonthShop, payer: Person, amount: bigint, when: 
   )
   expect(made.state, JSON.stringify(made)).to.equal('completed')
   const sale = modelPay(shop.model, amount, when, new Date())
-  shop.sold.push({ id: uuidOf(made.id), sale, payer })
+  shop.sold.push({ id: uuidOf(made.id), sale, when })
 }
 
 /** What may still go back of a sale. */
@@ -184,10 +184,12 @@ export async function keepBack(shop: MonthShop, when: Date) {
  */
 export async function steer(shop: MonthShop, digits: bigint | undefined, when: Date) {
   const { balance } = shop.model.purse
-  const isOdd = balance % 100n >= 80n
-  if (balance < 1_000n || (digits === undefined && !isOdd)) return
+  const isOdd = balance >= 100n && balance % 100n >= 80n
+  if (!isOdd && (digits === undefined || balance < 1_000n)) return
   const over = (balance - shop.plan.rules.disputeFee - (digits ?? 0n)) % 100n
-  const amount = over === 0n ? 100n : over
+  const some = over === 0n ? 100n : over
+  // Of very little nothing is paid out at all.
+  const amount = balance < 400n ? balance : some
   const sold = shop.sold.findLast((one) => leftOf(one) > amount && !isContested(shop, one))
   if (sold !== undefined) await contest(shop, sold, amount, when)
 }
