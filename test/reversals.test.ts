@@ -30,6 +30,8 @@ const reverse = (body: object, key = newKey()) =>
 const EUR = { amount: '5000', currency: 'EUR', approval: { pin: PIN } }
 
 describe('a reversal by an operator', () => {
+  before(quiet)
+
   it('moves back all that a payment moved, the fee too, and frees its order', async () => {
     const [ada, shop] = await Promise.all([person(5_000n), merchant({ tax_percent: '20' })])
     const id = await order(shop, '5000')

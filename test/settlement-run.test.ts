@@ -1,11 +1,14 @@
 /** The run that makes the batches that are due, and the schedules it goes by. */
 import { expect } from 'chai'
+import { freezeAccount } from '../ledger/index.ts'
+import { merchantReserveOf } from '../services/books/chart.ts'
 import { uuidOf } from '../services/ids.ts'
 import { runSettlements } from '../services/settlements/run.ts'
 import { expectProblem, quiet, times } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { linkedAccount, merchant, OPERATOR } from './support/people.ts'
 import { together } from './support/proposals.ts'
+import { reserveRule } from './support/reserves.ts'
 import { batchesOf, stall, type Stall } from './support/stall.ts'
 import { world } from './support/world.ts'
 
@@ -64,6 +67,27 @@ describe('the run', () => {
     expect((await batchesOf(poor)).at(-1)).to.deep.include({ carried_in: '3900', payout: '5900' })
     expect((await batchesOf(unlinked)).at(-1)).to.deep.include({ payout: '3900', net: '0' })
     expect(await batchesOf(daily)).to.have.length(1)
+    await quiet()
+  })
+
+  it('puts off a merchant whose reserve cannot be kept, and nobody else', async () => {
+    const { worker } = await world()
+    const [kept, other] = await Promise.all([stall(), stall()])
+    await reserveRule(kept.shop, { kind: 'rolling', percent: '10', days: 90 })
+    for (const one of [kept, other]) {
+      await schedule(one, {})
+      await one.move(['payment', 4_000n])
+    }
+    const reserve = await merchantReserveOf(worker, uuidOf(kept.shop.id), 'EUR')
+    const freeze = (credits: boolean) =>
+      worker.db.transaction((trx) => freezeAccount(trx, reserve, { debits: false, credits }))
+    await freeze(true)
+    expect((await runLater(4 * DAY_MS)).postponed).to.be.at.least(1)
+    expect(await batchesOf(kept)).to.deep.equal([])
+    expect((await batchesOf(other)).map(({ payout }) => payout)).to.deep.equal(['4000'])
+    await freeze(false)
+    await runLater(9 * DAY_MS)
+    expect((await batchesOf(kept)).map(({ payout }) => payout)).to.deep.equal(['3600'])
     await quiet()
   })
 

@@ -91,7 +91,7 @@ async function finish(bank: Bank, instruction: Instruction): Promise<void> {
   ])
 }
 
-/** What has just been executed is executed before anybody is told of what it was asked by. */
+/** Before the request is answered, so that the answer can say what became of it. */
 export function executeNow(bank: Bank, instruction: Instruction): void {
   execute(bank, instruction, verdictOn(bank.books, instruction))
 }

@@ -183,13 +183,25 @@ function showBooks({ name, books }: Bank): Reply {
     last_two_digits: digits?.toString() ?? null,
     sentence,
   }))
-  const counts = { instructions: books.instructions.size, statement_lines: books.statement.length }
+  const counts = {
+    ...{ instructions: books.instructions.size, statement_lines: books.statement.length },
+    untold_events: untoldOf(books),
+  }
   const magic_accounts = MAGIC_ACCOUNTS.map(({ suffix, sentence }) => ({ suffix, sentence }))
   return {
     status: 200,
     json: { name, partner, accounts, ...counts, magic_amounts: magic, magic_accounts },
   }
 }
+
+/** What has happened, and nobody has been told of yet, though somebody is to be. */
+const untoldOf = ({ instructions, notices }: Books): number =>
+  [
+    ...[...instructions.values()]
+      .filter(({ amount }) => behaviourOf(amount).callbacks > 0)
+      .flatMap(({ events }) => events),
+    ...notices.values(),
+  ].filter(({ delivered }) => !delivered).length
 
 const instructionIn = (body: Buffer) =>
   read(body, (fields) => {

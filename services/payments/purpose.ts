@@ -49,7 +49,7 @@ export const purposeOf = (
 ): Promise<Purpose> =>
   request.order === undefined
     ? payPerson(context, payer, request)
-    : payOrder(context, request.order, request, standing ?? context.standings(payer.id))
+    : payOrder(context, request.order, request, () => standing ?? context.standings(payer.id))
 
 async function payPerson(
   context: Context,
@@ -79,7 +79,7 @@ async function payOrder(
   context: Context,
   id: Uuid,
   request: PaymentRequest,
-  standing: Promise<Standing | undefined>,
+  standingOf: () => Promise<Standing | undefined>,
 ): Promise<Purpose> {
   const order = await findOrder(context, id)
   if (order === undefined) throw new ServiceError('not_found')
@@ -92,7 +92,7 @@ async function payOrder(
   const { full, priced } = await priceOfOrder(context, order, {
     amount: money.amount,
     rail: request.source === undefined ? 'wallet' : 'bank',
-    country: (await standing)?.country ?? null,
+    country: (await standingOf())?.country ?? null,
   })
   const total = priced.amount + (full.surcharge ?? 0n)
   const isSame = money.amount === total && money.currency === currency

@@ -29,32 +29,47 @@ const BATCH = 500
 
 /** All merchants that have rules: as much as is due, one short transaction for each. */
 export async function reserveAll(context: Context): Promise<void> {
-  const { db, log } = context
   let last: Marked | undefined
   for (;;) {
-    const marked = await marksAfter(db, last)
-    for (const { merchant, currency } of marked) {
-      try {
-        await reserveDue(context, merchant, currency)
-      } catch (error) {
-        log.error({ err: error, merchant, currency }, 'nothing could be kept; it is tried again')
-      }
-    }
+    const marked = await marksAfter(context.db, last)
+    await keepFrom(context, marked)
     last = marked.at(-1)
     if (marked.length < BATCH) return
   }
 }
 
-/** Those of these merchants who have rules, as many as a run settles at a time. */
-export async function reserveOf(context: Context, merchants: readonly Uuid[]): Promise<void> {
+/**
+ * Those of these merchants who have rules, as many as a run settles at a time.
+ * @returns those from whom nothing could be kept: they must not be paid out meanwhile.
+ */
+export async function reserveOf(
+  context: Context,
+  merchants: readonly Uuid[],
+): Promise<readonly Marked[]> {
   const marked: Marked[] = await context
     .db('reserve_marks')
     .whereIn('merchant_id', merchants)
     .select({ merchant: 'merchant_id', currency: 'currency' })
-  for (const { merchant, currency } of marked) await reserveDue(context, merchant, currency)
+  return keepFrom(context, marked)
 }
 
-interface Marked {
+/** One that fails is nobody else's matter. */
+async function keepFrom(context: Context, marked: readonly Marked[]): Promise<readonly Marked[]> {
+  const failed: Marked[] = []
+  for (const one of marked) {
+    const { merchant, currency } = one
+    try {
+      await reserveDue(context, merchant, currency)
+    } catch (error) {
+      failed.push(one)
+      const said = 'nothing could be kept; it is tried again'
+      context.log.error({ err: error, merchant, currency }, said)
+    }
+  }
+  return failed
+}
+
+export interface Marked {
   readonly merchant: Uuid
   readonly currency: Currency
 }

@@ -30,10 +30,8 @@ export interface Settlement extends Summed {
   readonly changedAt: Date
 }
 
-export const toRow = (batch: Settlement): CompanionRow => ({
-  ...{ id: batch.id, merchant_id: batch.merchant, account_id: batch.account },
-  ...{ currency: batch.currency, number: batch.number, cut_off: batch.cutOff },
-  ...{ from_entry: batch.fromEntry.toString(), to_entry: batch.toEntry.toString() },
+/** What it comes to, called alike in the table and in the API. */
+const amountsOf = (batch: Settlement) => ({
   ...{ payments: batch.payments, gross: batch.gross.toString(), fee: batch.fee.toString() },
   ...{ tax: batch.tax.toString(), refunds: batch.refunds.toString() },
   ...{ fees_returned: batch.feesReturned.toString(), reserves: batch.reserves.toString() },
@@ -42,6 +40,13 @@ export const toRow = (batch: Settlement): CompanionRow => ({
   ...{ other: batch.other.toString(), net: batch.net.toString() },
   ...{ carried_in: batch.carriedIn.toString(), total: batch.total.toString() },
   ...{ payout: batch.payout.toString(), carried_out: batch.carriedOut.toString() },
+})
+
+export const toRow = (batch: Settlement): CompanionRow => ({
+  ...{ id: batch.id, merchant_id: batch.merchant, account_id: batch.account },
+  ...{ currency: batch.currency, number: batch.number, cut_off: batch.cutOff },
+  ...{ from_entry: batch.fromEntry.toString(), to_entry: batch.toEntry.toString() },
+  ...amountsOf(batch),
   ...{ payout_entry: batch.payoutEntry?.toString() ?? null, transfer_id: batch.transfer },
   ...{ bank_account_id: batch.bankAccount, state: batch.state, failure: batch.failure },
   ...{ created_at: batch.createdAt, changed_at: batch.changedAt },
@@ -188,14 +193,7 @@ export const settlementOut = (batch: Settlement) => ({
   bank_account: batch.bankAccount === null ? null : publicId('bac', batch.bankAccount),
   ...{ from_entry: batch.fromEntry.toString(), to_entry: batch.toEntry.toString() },
   cut_off: batch.cutOff?.toISOString() ?? null,
-  ...{ payments: batch.payments, gross: batch.gross.toString(), fee: batch.fee.toString() },
-  ...{ tax: batch.tax.toString(), refunds: batch.refunds.toString() },
-  ...{ fees_returned: batch.feesReturned.toString(), reserves: batch.reserves.toString() },
-  ...{ disputes: batch.disputes.toString(), reversals: batch.reversals.toString() },
-  ...{ returned_payouts: batch.returnedPayouts.toString(), splits: batch.splits.toString() },
-  ...{ other: batch.other.toString(), net: batch.net.toString() },
-  ...{ carried_in: batch.carriedIn.toString(), total: batch.total.toString() },
-  ...{ payout: batch.payout.toString(), carried_out: batch.carriedOut.toString() },
+  ...amountsOf(batch),
   failure: batch.failure,
   created_at: batch.createdAt.toISOString(),
   changed_at: batch.changedAt.toISOString(),

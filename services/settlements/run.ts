@@ -102,10 +102,7 @@ async function settleTurns(
   tally: Tally,
 ): Promise<void> {
   const works = await worksOf(context, turns, now)
-  await reserveOf(
-    context,
-    turns.map(({ merchant }) => merchant),
-  )
+  await keepBefore(context, works)
   const owners = turns.map(({ merchant }) => merchantOwner(merchant))
   const accounts = await findNewestBankAccounts(context.db, owners)
   // A merchant that was left alone for days has several: the first of all, then the second of all.
@@ -120,6 +117,13 @@ async function settleTurns(
     works.map((work) => takenOf(work, now)),
     until,
   )
+}
+
+/** Whoever's reserve could not be kept is not paid out before it is. */
+async function keepBefore(context: Context, works: readonly Work[]): Promise<void> {
+  const merchants = works.map(({ turn }) => turn.merchant)
+  const failed = new Set((await reserveOf(context, merchants)).map(keyOf))
+  for (const work of works) work.isPostponed ||= failed.has(keyOf(work.turn))
 }
 
 async function worksOf({ db }: Context, turns: readonly Turn[], now: Date): Promise<Work[]> {

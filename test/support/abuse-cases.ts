@@ -153,11 +153,13 @@ export function securityPage(now: string): string {
   const [whole, missing] = [CASES.filter(isWhole), CASES.filter((one) => !isWhole(one))]
   const left = missing.map((one) => `- ${one.row}, ${one.abuse}: ${one.missing}.`)
   const inPart = missing.filter(isThere).length
+  const counted = `${whole.length} of ${CASES.length} are tests`
   return `${[
     (now.split(HEADING)[0] ?? '').trim(),
     HEADING,
-    `${whole.length} of ${CASES.length} are tests, and ${inPart} more in part. What is missing:`,
-    left.join('\n'),
+    ...(left.length === 0
+      ? [`${counted}.`]
+      : [`${counted}, and ${inPart} more in part. What is missing:`, left.join('\n')]),
     'The other numbers are of races, banks that fail, and crashes, and not of this list.',
     rows.join('\n'),
   ].join('\n\n')}\n`

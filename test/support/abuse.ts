@@ -156,9 +156,15 @@ export async function until(check: () => Promise<boolean>, wait_ms = 15_000): Pr
   }
 }
 
+/** Whether a bank has still to tell us something, even of what we have learned by asking. */
+async function hasNews({ url }: { readonly url: string }): Promise<boolean> {
+  const books: unknown = await (await fetch(`${url}/books`)).json()
+  return (books as { untold_events: number }).untold_events > 0
+}
+
 /** Waits for the work that earlier tests left to the banks: only then is a change ours. */
 export async function quiet(): Promise<void> {
-  const { owner } = await world()
+  const { banks, owner } = await world()
   const open = owner('instructions').whereIn('state', ['created', 'sent', 'unknown'])
   const unheard = owner('callbacks')
     .join('instructions', 'instructions.reference', 'callbacks.reference')
@@ -168,7 +174,8 @@ export async function quiet(): Promise<void> {
       open.clone().first('id'),
       unheard.clone().first('callbacks.id'),
     ])
-    return left.every((row) => row === undefined)
+    const news = await Promise.all(banks.map(hasNews))
+    return left.every((row) => row === undefined) && !news.includes(true)
   })
 }
 
