@@ -17,7 +17,6 @@ import { newKey, newSubject, tokenOf } from './support/api.ts'
 import { dumpOf, leaksOf } from './support/dump.ts'
 import { freePorts } from './support/florin.ts'
 import { person, PIN } from './support/people.ts'
-import { newDatabase } from './support/seals.ts'
 import { CANARY_CUSTOMER, world } from './support/world.ts'
 
 const NOTE = `Canary note ${randomBytes(9).toString('hex')}`
@@ -222,7 +221,7 @@ describe('the log', () => {
 
 describe('a ring', () => {
   it('carries an id and nothing else, and so does the queue', async () => {
-    const { url } = await newDatabase()
+    const { url } = await (await world()).newDatabase()
     const queue = openQueue({ databaseUrl: url, onError: (error) => expect.fail(error.message) })
     const db = connect({ url, connectionsMax: 2, applicationName: 'test queue' })
     try {

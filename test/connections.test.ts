@@ -11,6 +11,7 @@ import { withAnotherApi } from './support/another-api.ts'
 import { call } from './support/api.ts'
 import { OPERATOR, payment, person } from './support/people.ts'
 import { refusal } from './support/process.ts'
+import { EMPTY } from './support/postgres.ts'
 import { world } from './support/world.ts'
 
 /** As this connection sees it; null where this Postgres does not know it. */
@@ -157,8 +158,8 @@ describe('a database that may lose what it confirmed', () => {
 
   /** One whose sessions need not wait for their commits. */
   async function forgetful(): Promise<string> {
-    const { databaseOf } = await world()
-    const url = await databaseOf('florin_forgetful')
+    const { newDatabase } = await world()
+    const { url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 1, applicationName: 'test' })
     await db.raw('ALTER DATABASE florin_forgetful SET synchronous_commit = off')
     await db.destroy()

@@ -7,7 +7,6 @@ import { expect } from 'chai'
 import type { Knex } from 'knex'
 import { audit, connect } from '../ledger/index.ts'
 import { PASSES } from '../ledger/audit/invariants.ts'
-import { migrateAll } from '../services/migrations.ts'
 import { type Healthy, openHealthyBooks } from './support/healthy.ts'
 import { world } from './support/world.ts'
 
@@ -172,9 +171,8 @@ describe('the verifier', () => {
   let db: Knex
   let healthy: Healthy
   before(async () => {
-    const { databaseOf } = await world()
-    const url = await databaseOf('florin_corruptions')
-    await migrateAll(url)
+    const { newDatabase } = await world()
+    const { url } = await newDatabase()
     db = connect({ url, connectionsMax: 1, applicationName: 'test corruptions' })
     healthy = await openHealthyBooks(db)
   })

@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { connect, formatMoney } from '../ledger/index.ts'
 import { publicId } from '../services/ids.ts'
-import { migrateAll } from '../services/migrations.ts'
 import { type ModelTerms, modelPrice, simple } from './model/fees.ts'
 import { ROOT } from './support/source.ts'
 import { world } from './support/world.ts'
@@ -121,9 +120,8 @@ describe('a simulation of fees', () => {
 
   before(async function () {
     this.timeout(600_000)
-    const { databaseOf } = await world()
-    url = await databaseOf('florin_simulation')
-    await migrateAll(url)
+    const { newDatabase } = await world()
+    url = (await newDatabase()).url
     db = connect({ url, connectionsMax: 2, applicationName: 'test simulation' })
     const [shops = '', payments = ''] = FILL.split(';')
     await db.raw(shops, { merchants: MERCHANTS })

@@ -11,6 +11,7 @@ import { expectProblem, unchanged } from './support/abuse.ts'
 import { type SecondApi, startSecondApi } from './support/abuse-issuer.ts'
 import { person, PIN } from './support/people.ts'
 import { rowOf, verify, verifyAt, wrong } from './support/pins.ts'
+import { EMPTY } from './support/postgres.ts'
 import { KEYS, world } from './support/world.ts'
 
 const BOOKS = new URL('../ledger/migrations/', import.meta.url)
@@ -53,8 +54,8 @@ describe('the pepper', () => {
   })
 
   it('of a PIN from before peppers had ids is the earliest; wrong ones stay counted', async () => {
-    const { databaseOf } = await world()
-    const url = await databaseOf('florin_pins_upgraded')
+    const { newDatabase } = await world()
+    const { url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 2, applicationName: 'test upgrade' })
     const folder = await mkdtemp(join(tmpdir(), 'florin-pins-'))
     try {

@@ -9,7 +9,6 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { audit, connect } from '../ledger/index.ts'
-import { migrateAll } from '../services/migrations.ts'
 import {
   expectedOf,
   fillBooks,
@@ -58,9 +57,8 @@ describe('a long statement', function () {
 
   for (const format of FORMATS) {
     it(`is reconciled in constant memory, as ${format}`, async () => {
-      const { databaseOf } = await world()
-      const url = await databaseOf(`florin_statement_${format}`)
-      await migrateAll(url)
+      const { newDatabase } = await world()
+      const { url } = await newDatabase()
       const db = connect({ url, connectionsMax: 2, applicationName: 'test' })
       try {
         await fillBooks(db, PAYOUTS)

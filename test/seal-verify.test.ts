@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Head, type SealState, verifySeals } from '../ledger/index.ts'
 import { openVerifier } from '../services/seals/keys.ts'
-import { KEYS, newDatabase, openSealedBooks, type SealedBooks, tamper } from './support/seals.ts'
+import { KEYS, openSealedBooks, type SealedBooks, tamper } from './support/seals.ts'
+import { world } from './support/world.ts'
 
 /** A transfer in the middle of the second of three seals. */
 const sealed = (nth: number) => `
@@ -128,12 +129,12 @@ describe('the verifier', () => {
   let folder: string
   const opened: SealedBooks[] = []
   const openCopy = async () => {
-    const copy = await openSealedBooks(await newDatabase(template.name))
+    const copy = await openSealedBooks(await (await world()).newDatabase(template.name))
     opened.push(copy)
     return copy
   }
   before(async () => {
-    template = await newDatabase()
+    template = await (await world()).newDatabase()
     folder = await mkdtemp(join(tmpdir(), 'florin-verify-'))
     await writeFile(join(folder, 'jwks.json'), JSON.stringify(await KEYS.published()))
     const books = await openSealedBooks(template)

@@ -19,7 +19,7 @@ import { kidOf, openVault, VaultError } from '../services/vault/vault.ts'
 import { call } from './support/api.ts'
 import { dumpOf, leaksOf } from './support/dump.ts'
 import { linkedAccount, payment, person } from './support/people.ts'
-import { newDatabase } from './support/seals.ts'
+import { EMPTY } from './support/postgres.ts'
 import { KEYS, world } from './support/world.ts'
 
 const [OLD] = JSON.parse(KEYS.DATA_KEYS) as [{ kid: string; key: string }]
@@ -32,7 +32,7 @@ const keysOf = (...keys: { kid: string; key: string }[]) => ({
 /** A copy of this world’s database, as it is now, to do with what one likes. */
 async function copyOfWorld() {
   const { owner, url } = await world()
-  const copy = await newDatabase()
+  const copy = await (await world()).newDatabase()
   const db = connect({ url: copy.url, connectionsMax: 4, applicationName: 'test sealed' })
   for (const table of ['people', 'person_keys', 'bank_accounts']) {
     const rows = await owner(table).select()
@@ -205,8 +205,8 @@ describe('an upgrade', () => {
            ('${newId()}', '\\x00', '{"id":"${publicId('bac', bank)}","holder":"${NAME}"}')`
 
   it('seals what was in clear, and still shows it', async () => {
-    const { databaseOf, api } = await world()
-    const url = await databaseOf('florin_sealed_upgrade')
+    const { newDatabase, api } = await world()
+    const { url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 3, applicationName: 'test upgrade' })
     const folder = await mkdtemp(join(tmpdir(), 'florin-upgrade-'))
     try {

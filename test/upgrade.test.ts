@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { audit, connect, migrate, newId, newUnitId } from '../ledger/index.ts'
+import { EMPTY } from './support/postgres.ts'
 import { world } from './support/world.ts'
 
 const FOLDER = new URL('../ledger/migrations/', import.meta.url)
@@ -38,8 +39,8 @@ const BUSINESS = new URL('../services/migrations/', import.meta.url)
 
 describe('an upgrade', () => {
   it('lets the subject of a merchant act for it still', async () => {
-    const { databaseOf } = await world()
-    const url = await databaseOf('florin_upgraded_merchants')
+    const { newDatabase } = await world()
+    const { url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 3, applicationName: 'test upgrade' })
     const folder = await mkdtemp(join(tmpdir(), 'florin-upgrade-'))
     try {
@@ -61,8 +62,8 @@ describe('an upgrade', () => {
   })
 
   it('carries over what was posted, voided and held', async () => {
-    const { databaseOf } = await world()
-    const url = await databaseOf('florin_upgraded')
+    const { newDatabase } = await world()
+    const { url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 3, applicationName: 'test upgrade' })
     const folder = await mkdtemp(join(tmpdir(), 'florin-upgrade-'))
     try {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
-import { world } from './world.ts'
+import { onceAWorld, world } from './world.ts'
 
 export interface Who {
   readonly sub: string
@@ -33,9 +33,12 @@ export const newSubject = (name = 'p'): string =>
 /** Tokens end after five minutes, and a whole run may take longer. */
 const RENEWED_AFTER_MS = 200_000
 
-const tokens = new Map<string, { readonly token: string; readonly since: number }>()
+const tokensOf = onceAWorld(
+  () => new Map<string, { readonly token: string; readonly since: number }>(),
+)
 
 export async function tokenOf({ sub, scope }: Who): Promise<string> {
+  const tokens = tokensOf()
   const known = tokens.get(`${sub} ${scope}`)
   const now = performance.now()
   if (known !== undefined && now - known.since < RENEWED_AFTER_MS) return known.token

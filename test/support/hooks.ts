@@ -1,11 +1,24 @@
-/** Around every test: says once which Postgres it runs on, and audits the books after each. */
+/**
+ * Around the tests: one Postgres for all of them, with books that are migrated once; a world of its
+ * own for each file, so that no file meets what another left; and an audit of the books after each
+ * test.
+ */
 import { expect } from 'chai'
 import { audit } from '../../ledger/index.ts'
+import { serveTests, type TestServer } from './postgres.ts'
 import { closeWorld, world, worldIsOpen } from './world.ts'
+
+let server: TestServer | undefined
+
+export async function mochaGlobalSetup(): Promise<void> {
+  server = await serveTests()
+  process.stdout.write(`\n  (running on: ${server.kind})\n`)
+}
+
+export const mochaGlobalTeardown = () => server?.stop()
 
 /** Where Postgres's log ended at the last audit: what nothing was written to is still right. */
 let audited = ''
-let [audits, took_ms] = [0, 0]
 
 export const mochaHooks = {
   async afterEach() {
@@ -14,19 +27,8 @@ export const mochaHooks = {
     const { rows } = await owner.raw('SELECT pg_current_wal_insert_lsn()::text AS written')
     if (rows[0].written === audited) return
     audited = rows[0].written
-    const started = performance.now()
     const { violations } = await audit(owner)
-    audits += 1
-    took_ms += performance.now() - started
     expect(violations, 'the books after the test').to.deep.equal([])
   },
-  async afterAll() {
-    if (!worldIsOpen()) return
-    const { kind } = await world()
-    const audited_s = (took_ms / 1000).toFixed(1)
-    process.stdout.write(
-      `\n  (ran on: ${kind}; ${audits} audits of the books took ${audited_s} s)\n`,
-    )
-    await closeWorld()
-  },
+  afterAll: closeWorld,
 }

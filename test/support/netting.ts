@@ -8,21 +8,21 @@ import { DEPENDANTS } from '../../services/handlers.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { openMetrics } from '../../services/metrics.ts'
 import { advanceWindows } from '../../services/netting/advance.ts'
-import { openSealing, type Sealing } from '../../services/seals/sealing.ts'
+import { openSealing } from '../../services/seals/sealing.ts'
 import { modelNets } from '../model/netting.ts'
 import { times, until } from './abuse.ts'
 import { call, newKey } from './api.ts'
 import { ended, OPERATOR, person, PIN } from './people.ts'
 import { together } from './proposals.ts'
-import { NETTED, OWN_ACCOUNTS, world } from './world.ts'
+import { NETTED, onceAWorld, OWN_ACCOUNTS, world } from './world.ts'
 
 const { currency } = NETTED
 const approval = { pin: PIN }
-let customers = 0
+const counted = onceAWorld(() => ({ customers: 0 }))
 
 /** Somebody with an account at the bank, or at several. */
 export async function customer(...banks: readonly string[]) {
-  customers += 1
+  const customers = (counted().customers += 1)
   const [number, holder] = [`S-${String(customers).padStart(4, '0')}`, `Customer ${customers}`]
   const who = await person()
   const accounts: Record<string, string> = {}
@@ -46,12 +46,13 @@ export async function customer(...banks: readonly string[]) {
   }
 }
 
-let sealing: Sealing | undefined
+const sealing = onceAWorld(async () =>
+  openSealing({ ...(await world()).worker, metrics: openMetrics('netting') }),
+)
 
 /** Once, or until all that is committed is sealed. */
 export async function sealOnce() {
-  sealing ??= openSealing({ ...(await world()).worker, metrics: openMetrics('netting') })
-  return sealing.run()
+  return (await sealing()).run()
 }
 export async function sealAll(): Promise<void> {
   while ((await sealOnce()) === undefined);

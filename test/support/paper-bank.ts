@@ -13,7 +13,7 @@ import {
   UNSUPPORTED,
 } from '../../adapters/adapter.ts'
 import { type RegisteredBank, registeredBank } from '../../services/banks/registry.ts'
-import { BANK_SECRET, world } from './world.ts'
+import { BANK_SECRET, onceAWorld, world } from './world.ts'
 
 export interface PaperBank extends BankAdapter {
   /** By the id of the batch, as it was first handed over. */
@@ -115,12 +115,9 @@ function openPaperBank(name: string): PaperBank {
   return bank
 }
 
-let opened: PaperBank | undefined
-
 /** The world's own one, known to its API and its worker. */
-export async function paperBank(): Promise<PaperBank> {
-  if (opened !== undefined) return opened
-  opened = openPaperBank('paper')
+export const paperBank = onceAWorld(async (): Promise<PaperBank> => {
+  const opened = openPaperBank('paper')
   const { api, worker, config } = await world()
   const entry = {
     ...({
@@ -138,7 +135,7 @@ export async function paperBank(): Promise<PaperBank> {
   }
   ;(config.BANKS as object[]).push(entry)
   return opened
-}
+})
 
 /** Money that comes without our asking. */
 export const incoming = (

@@ -4,7 +4,7 @@ import { createTransfers, newId, newUnitId } from '../../ledger/index.ts'
 import { bankAccountsOf, merchantAccountOf, walletOf } from '../../services/books/chart.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { call, newSubject, type Who } from './api.ts'
-import { world } from './world.ts'
+import { onceAWorld, world } from './world.ts'
 
 export const PIN = '274951'
 
@@ -83,11 +83,11 @@ export async function order(by: Merchant, amount: string): Promise<string> {
   return created.body.id
 }
 
-let customers = 0
+const counted = onceAWorld(() => ({ customers: 0 }))
 
 /** Links the next unused customer account of the bank. */
 export async function linkedAccount(who: Who, bank = 'north'): Promise<string> {
-  customers += 1
+  const customers = (counted().customers += 1)
   const number = `T-${String(customers).padStart(4, '0')}`
   const body = { bank, number, holder: `Customer ${customers}` }
   const linked = await call(who, 'POST', '/v1/bank_accounts', { body })

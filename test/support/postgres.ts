@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { startPostgres } from '../../services/local/postgres.ts'
+import { migrateAll } from '../../services/migrations.ts'
 
 export interface TestServer {
   /** What was chosen, for people. */
@@ -20,9 +21,12 @@ export interface TestServer {
   readonly stop: () => Promise<void>
 }
 
+/** Several worlds at a time, each with the connections of a few processes. */
+const SETTINGS = { max_connections: '400' }
+
 const IMAGE = process.env['TEST_POSTGRES_IMAGE'] ?? 'postgres:18'
 
-export async function startTestServer(): Promise<TestServer> {
+async function startTestServer(): Promise<TestServer> {
   const given = process.env['DATABASE_URL']
   if (given !== undefined && given !== '') return { kind: 'DATABASE_URL', ...at(given) }
   if (dockerHas(IMAGE)) return startContainer()
@@ -57,7 +61,11 @@ async function startContainer(): Promise<TestServer> {
 async function startEmbedded(): Promise<TestServer> {
   const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const folder = await mkdtemp(join(memory, 'florin-test-'))
-  const server = await startPostgres({ dataDir: join(folder, 'postgres'), durable: false })
+  const server = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    durable: false,
+    settings: SETTINGS,
+  })
   return {
     kind: 'embedded Postgres',
     logFile: join(folder, 'postgres.log'),
@@ -69,15 +77,50 @@ async function startEmbedded(): Promise<TestServer> {
   }
 }
 
-/** A new, empty database. */
-export async function createDatabase(server: TestServer, name: string): Promise<string> {
+/** How the processes of a run find its server: they have nothing else in common. */
+const SERVED = 'TEST_SERVED'
+/** What databases are copies of. */
+export const [EMPTY, MIGRATED] = ['template1', 'florin_migrated']
+const PLACE = '/the-database'
+
+/** Starts the server of a run, for this process and for those that it starts from now on. */
+export async function serveTests(): Promise<TestServer> {
+  const server = await startTestServer()
+  await migrateAll(await createDatabase(server, MIGRATED, EMPTY))
+  const { kind, logFile } = server
+  process.env[SERVED] = JSON.stringify({ kind, logFile, url: server.url(PLACE.slice(1)) })
+  return server
+}
+
+/** The server of this run. */
+export function testServer(): Omit<TestServer, 'stop'> {
+  const { kind, logFile, url } = JSON.parse(process.env[SERVED] ?? '{}')
+  return { kind, logFile, url: (database) => url.replace(PLACE, `/${database}`) }
+}
+
+/** A new database: empty, or a copy of the one that is migrated. */
+export async function createDatabase(
+  server: Pick<TestServer, 'url'>,
+  name: string,
+  from: string,
+): Promise<string> {
+  await asOwner(
+    server,
+    `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`,
+    `CREATE DATABASE ${name} TEMPLATE ${from}`,
+  )
+  return server.url(name)
+}
+
+export const dropDatabase = (server: Pick<TestServer, 'url'>, name: string) =>
+  asOwner(server, `DROP DATABASE ${name} WITH (FORCE)`)
+
+async function asOwner(server: Pick<TestServer, 'url'>, ...statements: string[]): Promise<void> {
   const client = new pg.Client({ connectionString: server.url('postgres') })
   await client.connect()
   try {
-    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-    await client.query(`CREATE DATABASE ${name}`)
+    for (const statement of statements) await client.query(statement)
   } finally {
     await client.end()
   }
-  return server.url(name)
 }

@@ -10,7 +10,7 @@ import { receiveStatement } from '../../services/reconciliation/uploads.ts'
 import { advanceReconciliation } from '../../services/reconciliation/work.ts'
 import { call } from './api.ts'
 import { linkedAccount, OPERATOR, person } from './people.ts'
-import { world } from './world.ts'
+import { onceAWorld, world } from './world.ts'
 
 export interface Settled {
   readonly instruction: string
@@ -36,10 +36,8 @@ const LONG_AGO_MS = 30 * DAY_MS
 
 export type OwnBank = Awaited<ReturnType<typeof bankOfItsOwn>>
 
-let linked: Promise<string> | undefined
-
 /** Instructions need a bank account; all may have the same. */
-const anyAccount = () => (linked ??= person().then((who) => linkedAccount(who)))
+const anyAccount = onceAWorld(() => person().then((who) => linkedAccount(who)))
 
 export async function bankOfItsOwn() {
   const { worker } = await world()

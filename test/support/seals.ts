@@ -9,27 +9,11 @@ import {
   seal,
   type SealOptions,
 } from '../../ledger/index.ts'
-import { migrateAll } from '../../services/migrations.ts'
 import { openSealKeys } from '../../services/seals/keys.ts'
 import { single, times, unitOf } from './books.ts'
 import { world } from './world.ts'
 
-let databases = 0
-
 const EVIDENCE = { evidence: createHash('sha256').update('agreed').digest() }
-
-/** A new database: migrated, or a copy of one to which nobody is connected. */
-export async function newDatabase(template?: string): Promise<{ name: string; url: string }> {
-  const { databaseOf, owner } = await world()
-  const name = `florin_seals_${databases++}`
-  const url = await databaseOf(name)
-  if (template === undefined) await migrateAll(url)
-  else {
-    await owner.raw(`DROP DATABASE ${name}`)
-    await owner.raw(`CREATE DATABASE ${name} TEMPLATE ${template}`)
-  }
-  return { name, url }
-}
 
 export const KEYS = openSealKeys(generateKeyPairSync('ed25519').privateKey, [])
 
@@ -41,7 +25,7 @@ const OPTIONS: SealOptions = {
 export type SealedBooks = Awaited<ReturnType<typeof openSealedBooks>>
 
 export async function openSealedBooks(database?: { readonly url: string }) {
-  const { url } = database ?? (await newDatabase())
+  const { url } = database ?? (await (await world()).newDatabase())
   const role = 'florin_worker'
   const db = connect({ url, role, connectionsMax: 24, applicationName: 'test sealer' })
   const owner = connect({ url, connectionsMax: 2, applicationName: 'test owner' })

@@ -1,7 +1,7 @@
 /**
- * One world for the whole run: a database, the API, a worker, two banks, an identity provider, each
- * talking real HTTP to the others. Tests never clean up: each brings people and accounts of its
- * own.
+ * A world for each file of tests: a database, the API, a worker, some banks, an identity provider,
+ * each talking real HTTP to the others. Tests never clean up: each brings people and accounts of
+ * its own.
  */
 import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -18,10 +18,9 @@ import { closeContext, openContext } from '../../services/context.ts'
 import { openHandlers } from '../../services/handlers.ts'
 import { openServer } from '../../services/http/server.ts'
 import { openMetrics } from '../../services/metrics.ts'
-import { migrateAll } from '../../services/migrations.ts'
 import { openApi } from '../../services/routes.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
-import { createDatabase, startTestServer } from './postgres.ts'
+import { createDatabase, dropDatabase, MIGRATED, testServer } from './postgres.ts'
 
 const ISSUER = 'https://id.example'
 const AUDIENCE = 'florin'
@@ -68,10 +67,16 @@ export const CANARY_CUSTOMER = {
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 async function openWorld() {
-  const postgres = await startTestServer()
+  const postgres = testServer()
   const folder = await mkdtemp(join(tmpdir(), 'florin-world-'))
-  const url = await createDatabase(postgres, 'florin_test')
-  await migrateAll(url)
+  const databases: string[] = []
+  /** A database of a test's own, a copy of one to which nobody is connected. */
+  const newDatabase = async (template = MIGRATED) => {
+    const name = `florin_test_${randomInt(1e12)}`
+    databases.push(name)
+    return { name, url: await createDatabase(postgres, name, template) }
+  }
+  const { url } = await newDatabase()
   const owner = connect({ url, connectionsMax: 4, applicationName: 'test' })
   const identity = await startIdentityProvider({
     ...{ port: 0, issuer: ISSUER, audience: AUDIENCE, keyFile: join(folder, 'identity.json') },
@@ -98,7 +103,7 @@ async function openWorld() {
   return {
     ...{ environment, postgresLog: postgres.logFile },
     ...{ kind: postgres.kind, url, owner, config, apiUrl, tokenUrl: `${identity.url}/token` },
-    ...{ api, worker, routes, banks, databaseOf: (name: string) => createDatabase(postgres, name) },
+    ...{ api, worker, routes, banks, newDatabase },
     async close() {
       clearInterval(sweeper)
       server.close()
@@ -107,7 +112,7 @@ async function openWorld() {
       await closeContext(api)
       await Promise.all([...banks, identity].map((one) => one.stop()))
       await owner.destroy()
-      await postgres.stop()
+      await Promise.all(databases.map((name) => dropDatabase(postgres, name)))
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -208,5 +213,18 @@ async function freePort(): Promise<number> {
 let opened: Promise<World> | undefined
 
 export const world = (): Promise<World> => (opened ??= openWorld())
-export const closeWorld = async (): Promise<void> => (await opened)?.close()
+export async function closeWorld(): Promise<void> {
+  const closing = opened
+  opened = undefined
+  await (await closing)?.close()
+}
+/** What is made once in each world. */
+export function onceAWorld<Made>(make: () => Made): () => Made {
+  let [of, made]: [Promise<World> | undefined, Made | undefined] = [undefined, undefined]
+  return () => {
+    if (made === undefined || of !== opened) [of, made] = [world(), make()]
+    return made
+  }
+}
+
 export const worldIsOpen = (): boolean => opened !== undefined
