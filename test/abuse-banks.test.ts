@@ -143,8 +143,10 @@ describe('a bank that misbehaves', function () {
     })
   })
   before(async () => {
-    // What depends on a callback being heard before an enquiry is not played in a crowd.
-    for (const names of [['wrong_amount', 'returned'], BEHAVIOUR_NAMES] as BehaviourName[][]) {
+    // What depends on a callback being heard before an enquiry is played neither first nor in a
+    // crowd.
+    const waves = [['at_once'], ['wrong_amount', 'returned'], BEHAVIOUR_NAMES] as BehaviourName[][]
+    for (const names of waves) {
       for (const name of names.filter((one) => !played.has(`${one} a top-up`))) {
         const amount = 12_00n + (BEHAVIOURS[name].digits ?? 34n)
         for (const [what, play] of Object.entries(PLAYS)) {

@@ -159,9 +159,9 @@ describe('a database that may lose what it confirmed', () => {
   /** One whose sessions need not wait for their commits. */
   async function forgetful(): Promise<string> {
     const { newDatabase } = await world()
-    const { url } = await newDatabase(EMPTY)
+    const { name, url } = await newDatabase(EMPTY)
     const db = connect({ url, connectionsMax: 1, applicationName: 'test' })
-    await db.raw('ALTER DATABASE florin_forgetful SET synchronous_commit = off')
+    await db.raw(`ALTER DATABASE ${name} SET synchronous_commit = off`)
     await db.destroy()
     return url
   }

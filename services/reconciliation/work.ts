@@ -8,9 +8,10 @@ import { addRun, findRun, type Run } from './runs.ts'
 import { withBank } from './session.ts'
 import { toldBy } from './sources.ts'
 
+/** A bank that starts again is silent for seconds, one that is down for hours. */
+const AGAIN_AFTER_S = [5, 30, 300, 1800, 7200] as const
 /** Neither a bank that is silent nor a worker that dies of it is tried for ever. */
-const ATTEMPTS_MAX = 6
-const ASKED_AGAIN_MS = 300_000
+const ATTEMPTS_MAX = AGAIN_AFTER_S.length + 1
 
 /** A process does one at a time: each keeps a connection, and reads with others. */
 const busy = new WeakSet<Context>()
@@ -65,7 +66,8 @@ const isFinal = (error: unknown): error is Error =>
   (error instanceof BankError && error.code === 'bank_not_capable')
 
 async function postpone({ db, now }: Context, run: Run, error: BankError): Promise<void> {
-  const due_at = new Date(now().getTime() + run.attempts * ASKED_AGAIN_MS)
+  const wait_s = AGAIN_AFTER_S[run.attempts - 1] ?? 0
+  const due_at = new Date(now().getTime() + wait_s * 1000)
   await db('reconciliations')
     .where({ id: run.id })
     .update({ state: 'queued', failure: error.message.slice(0, 500), due_at })
