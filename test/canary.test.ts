@@ -32,7 +32,7 @@ async function startApi() {
   const { environment } = await world()
   const port = await freePorts(1)
   const env = { ...inherited(), ...environment, LOG_LEVEL: 'debug', PORT: `${port}` }
-  const child = spawn(process.execPath, ['--import', 'tsx', 'services/api.ts'], {
+  const child = spawn(process.execPath, ['services/run.mjs', 'services/api.ts'], {
     ...{ cwd: new URL('..', import.meta.url), env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   })
   const log = { text: '' }

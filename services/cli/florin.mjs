@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-/** `npx florin ...`: from a clone as it is, through tsx; from an image, as it was built. */
+/** `npx florin ...`: from a clone as it is; from an image, as it was built. */
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 const source = new URL('./main.ts', import.meta.url)
 
 if (existsSync(source)) {
-  const { register } = await import(import.meta.resolve('tsx/esm/api'))
-  register()
-  await import(source.href)
+  const { run } = await import('../run.mjs')
+  await run(fileURLToPath(source))
 } else {
   await import('./main.js')
 }

@@ -2,9 +2,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { lastWords, logSize, openLog } from './log-file.ts'
 import { endingOf, endProcess, settles } from './signals.ts'
 import type { Steps } from './signals.ts'
@@ -30,6 +29,8 @@ export interface ChildOptions {
   readonly restartsMax?: number
 }
 
+/** Programs that are not built yet. */
+const RUNNER = new URL('../run.mjs', import.meta.url)
 const READY_PATIENCE_MS = 60_000
 const STOP_STEPS: Steps = [
   ['SIGTERM', 10_000],
@@ -115,10 +116,10 @@ function launch(options: ChildOptions): Run {
 }
 
 function spawnChild({ script, env, logFile }: ChildOptions): ChildProcess {
-  const loader = script.pathname.endsWith('.ts') ? ['--import', typescriptLoader()] : []
+  const runner = script.pathname.endsWith('.ts') ? [fileURLToPath(RUNNER)] : []
   const log = openLog(logFile)
   try {
-    return spawn(process.execPath, [...loader, fileURLToPath(script)], {
+    return spawn(process.execPath, [...runner, fileURLToPath(script)], {
       env,
       // In a process group of its own, so that Ctrl-C leaves it to us to stop it.
       detached: true,
@@ -127,11 +128,6 @@ function spawnChild({ script, env, logFile }: ChildOptions): ChildProcess {
   } finally {
     closeSync(log)
   }
-}
-
-/** By its address, so that it is found from any working folder. */
-function typescriptLoader(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }
 
 async function readiness(

@@ -28,7 +28,7 @@ const PARTS: readonly (readonly [Part, RegExp])[] = [
 export function startFlorin(dataDir: string, port: number, ...args: string[]): Florin {
   const env = { ...process.env, DATA_DIR: dataDir, PORT: `${port}` }
   delete (env as Record<string, unknown>)['DATABASE_URL']
-  const child = spawn(process.execPath, ['--import', 'tsx', 'services/start.ts', ...args], {
+  const child = spawn(process.execPath, ['services/run.mjs', 'services/start.ts', ...args], {
     ...{ cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
   })
   const { pid } = child

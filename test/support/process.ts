@@ -19,7 +19,7 @@ function startProcess(config: Config, settings: Readonly<Record<string, string>>
     BANKS: JSON.stringify(config.BANKS),
     ...settings,
   }
-  return spawn(process.execPath, ['--import', 'tsx', 'services/api.ts'], {
+  return spawn(process.execPath, ['services/run.mjs', 'services/api.ts'], {
     ...{ cwd: ROOT, env: { ...inherited(), ...told } },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

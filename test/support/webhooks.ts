@@ -78,7 +78,7 @@ export async function spawnWorker(settings: Readonly<Record<string, string>>) {
   const { environment } = await world()
   const told = { ...environment, WORKER_PORT: '0', ...settings }
   const given = Object.entries({ ...inherited(), ...told }).filter(([, value]) => value)
-  const child = spawn(process.execPath, ['--import', 'tsx', 'services/worker.ts'], {
+  const child = spawn(process.execPath, ['services/run.mjs', 'services/worker.ts'], {
     ...{ cwd: ROOT, env: Object.fromEntries(given) },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })

@@ -66,7 +66,7 @@ const ended = async (child: ChildProcess): Promise<void> => {
 
 async function launch(options: KeptOptions, starts: number[]): Promise<ChildProcess> {
   const [started, log] = [performance.now(), openSync(options.logFile, 'a')]
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(options.script)], {
+  const child = spawn(process.execPath, ['services/run.mjs', fileURLToPath(options.script)], {
     ...{ env: options.env, stdio: ['ignore', log, log, 'ipc'] },
   })
   closeSync(log)
