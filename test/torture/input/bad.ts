@@ -34,7 +34,19 @@ export const TEXTS: readonly string[] = [
 export const QUERIES: readonly string[] = [
   ...['', '%00', '%ff', '%ED%A0%80', '%C0%AF', '%', '%zz', '..', '%2e%2e%2f', '%2F', 'x%2Fy'],
   ...['null', 'undefined', '-1', '0', '1e9', '99999999999999999999', '%F0%9F%98%80', '%E2%80%AE'],
-  ...['a'.repeat(300), 'b'.repeat(3_000), '*', '%25', '%2525', "'", '%22', '%5C', '+', '%0a', '%20'],
+  ...[
+    'a'.repeat(300),
+    'b'.repeat(3_000),
+    '*',
+    '%25',
+    '%2525',
+    "'",
+    '%22',
+    '%5C',
+    '+',
+    '%0a',
+    '%20',
+  ],
   ...['2026-02-30T00:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z', 'true', '[]', '{}'],
 ]
 
@@ -89,10 +101,17 @@ export const HEADERS: readonly (readonly Header[])[] = [
   ...['application/jsonx', 'multipart/form-data; boundary=x', 'application/json,text/html'].map(
     (type): Header[] => [['content-type', type]],
   ),
-  ...['gzip', 'br', 'deflate', 'identity', 'x'].map((code): Header[] => [['content-encoding', code]]),
-  ...['', 'short', 'x'.repeat(65), 'with space in it ok', 'käse-käse-käse-käse', '../../../../etc/x'].map(
-    (key): Header[] => [['idempotency-key', key]],
-  ),
+  ...['gzip', 'br', 'deflate', 'identity', 'x'].map((code): Header[] => [
+    ['content-encoding', code],
+  ]),
+  ...[
+    '',
+    'short',
+    'x'.repeat(65),
+    'with space in it ok',
+    'käse-käse-käse-käse',
+    '../../../../etc/x',
+  ].map((key): Header[] => [['idempotency-key', key]]),
   [
     ['idempotency-key', 'twice-0123456789abcdef'],
     ['idempotency-key', 'twice-fedcba9876543210'],

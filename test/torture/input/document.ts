@@ -1,7 +1,8 @@
 /** The service's own OpenAPI document, as whoever writes requests needs it. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type Json =
+  null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 export type Schema = Readonly<Record<string, unknown>>
 
 export interface Parameter {

@@ -9,14 +9,27 @@ const payload = part({ ...claims, exp: 4_000_000_000, iat: 0, client_id: 'x', jt
 /** What is in the header Authorization; undefined for none. */
 export const FORGED: readonly (string | undefined)[] = [
   undefined,
-  ...['', 'Bearer', 'Bearer ', 'Bearer x', 'Bearer a.b.c', 'Bearer ..', 'bearer null', 'Basic YTpi'],
+  ...[
+    '',
+    'Bearer',
+    'Bearer ',
+    'Bearer x',
+    'Bearer a.b.c',
+    'Bearer ..',
+    'bearer null',
+    'Basic YTpi',
+  ],
   ...[`Bearer ${part({ alg: 'none', typ: 'at+jwt' })}.${payload}.`, `DPoP a.${payload}.c`],
   ...['HS256', 'RS256', 'ES256', 'EdDSA', ['ES256'], null, 5].map(
     (alg) => `Bearer ${part({ alg, typ: 'at+jwt', kid: 'x' })}.${payload}.${'A'.repeat(86)}`,
   ),
   `Bearer ${part({ alg: 'ES256', jwk: { kty: 'EC' }, kid: '../../dev/null' })}.${payload}.AAAA`,
   `Bearer ${part({ alg: 'ES256', crit: ['x'], x: 1, jku: 'http://127.0.0.1:1/' })}.${payload}.AAAA`,
-  ...[`Bearer ${'a'.repeat(6_000)}`, `Bearer ${'a.'.repeat(500)}`, `Bearer e30.e30.${'A'.repeat(86)}`],
+  ...[
+    `Bearer ${'a'.repeat(6_000)}`,
+    `Bearer ${'a.'.repeat(500)}`,
+    `Bearer e30.e30.${'A'.repeat(86)}`,
+  ],
   ...['Bearer flk_0000000000000000000000000_x', 'Bearer sk_live_1', 'Token x', 'Bearer\tx'],
 ]
 

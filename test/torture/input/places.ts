@@ -54,7 +54,8 @@ export function withIds(
       Object.entries(json).map(([name, one]) => [name, withIds(one, theirs, dice)]),
     )
   }
-  const kind = typeof json === 'string' ? /^([a-z]{3})_[0-7][0-9a-z]{25}$/.exec(json)?.[1] : undefined
+  const kind =
+    typeof json === 'string' ? /^([a-z]{3})_[0-7][0-9a-z]{25}$/.exec(json)?.[1] : undefined
   const known = kind === undefined ? undefined : theirs.get(kind)
   return known === undefined ? json : dice.pick(known)
 }

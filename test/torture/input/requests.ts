@@ -66,7 +66,9 @@ export function openRequests(document: Document, values: Values, dice: Dice, new
       params: Object.fromEntries(
         inPath.map(({ name, schema }) => [name, encodeURIComponent(values.textOf(schema))]),
       ),
-      query: query.map(({ name, schema }) => `${name}=${encodeURIComponent(values.textOf(schema))}`),
+      query: query.map(
+        ({ name, schema }) => `${name}=${encodeURIComponent(values.textOf(schema))}`,
+      ),
       body: body === undefined ? undefined : values.valueOf(body),
     }
   }
@@ -83,7 +85,9 @@ export function openRequests(document: Document, values: Values, dice: Dice, new
     return spoiled
   }
 
-  const roleOf = ({ scopes }: Operation) => pick(scopes).split(':')[0] as Role
+  /** Whose token is shown; where none is asked for, anybody's. */
+  const roleOf = ({ scopes }: Operation) =>
+    (scopes.length === 0 ? 'person' : pick(scopes).split(':')[0]) as Role
 
   function written(
     cast: Cast,
@@ -139,7 +143,9 @@ export function openRequests(document: Document, values: Values, dice: Dice, new
       const operation = pick(withBody)
       const draft = draftOf(operation)
       const text = JSON.stringify(harmless(operation, draft.body))
-      return written(cast, 'json', operation, draft, { body: Buffer.from(pick(BREAKS)(text, dice)) })
+      return written(cast, 'json', operation, draft, {
+        body: Buffer.from(pick(BREAKS)(text, dice)),
+      })
     },
     headers(cast) {
       const operation = pick(guarded)
@@ -158,7 +164,9 @@ export function openRequests(document: Document, values: Values, dice: Dice, new
       const token =
         others.length > 0 && happens(0.3)
           ? `Bearer ${pick(others)[1]}`
-          : (happens(0.4) ? tampered(cast.tokens.person, dice) : pick(FORGED))
+          : happens(0.4)
+            ? tampered(cast.tokens.person, dice)
+            : pick(FORGED)
       return written(cast, 'token', operation, draftOf(operation), { token })
     },
     owner(cast) {
@@ -205,7 +213,11 @@ export function openRequests(document: Document, values: Values, dice: Dice, new
       ...[['content-type', 'application/json'] as const, ['webhook-id', id] as const],
       ...[['webhook-timestamp', at] as const, ['webhook-signature', signature] as const],
     ].filter(([, value]) => value !== '' && happens(0.97))
-    const draft = { params: { bank: happens(0.9) ? bank.name : pick(QUERIES) }, query: [], body: null }
+    const draft = {
+      params: { bank: happens(0.9) ? bank.name : pick(QUERIES) },
+      query: [],
+      body: null,
+    }
     return { ...written(cast, 'callback', operation, draft), body, headers }
   }
 

@@ -46,7 +46,10 @@ export async function setStage(stage: Stage): Promise<Cast['theirs']> {
   })
   const thing = { reference: 'r-1', description: 'A thing', ...money, amount: '100' }
   await ask(shop, 'merchant', 'POST', 'orders', thing)
-  const { id: order } = await ask(shop, 'merchant', 'POST', 'orders', { ...thing, reference: 'r-2' })
+  const { id: order } = await ask(shop, 'merchant', 'POST', 'orders', {
+    ...thing,
+    reference: 'r-2',
+  })
   const paid = { payee: `@${ben}`, ...money, amount: '100', approval }
   await ask(ada, 'person', 'POST', 'payments', paid)
   const bought = { payee: `@${shop}`, order, ...money, amount: '100', approval }

@@ -13,9 +13,8 @@ export interface Dice {
 export function diceOf(random: () => number): Dice {
   const below = (end: number) => Math.floor(random() * end)
   function pick<T>(from: readonly T[]): T {
-    const found = from[below(from.length)]
-    if (found === undefined) throw new Error('there is nothing to pick from')
-    return found
+    if (from.length === 0) throw new Error('there is nothing to pick from')
+    return from[below(from.length)] as T
   }
   return { random, below, pick, happens: (chance) => random() < chance }
 }
@@ -34,7 +33,11 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** @param seed what patterns become depends on it, and on nothing else. */
-export function openValues(document: Document, { random, below, pick, happens }: Dice, seed: number) {
+export function openValues(
+  document: Document,
+  { random, below, pick, happens }: Dice,
+  seed: number,
+) {
   const texts = new Map<string, readonly string[]>()
 
   function textFor(pattern: string): string {

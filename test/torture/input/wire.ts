@@ -29,7 +29,14 @@ export function openWire(apiUrl: string, connections: number) {
 
   function overHttp({ method, target, headers, body }: Wire): Promise<Answered> {
     return new Promise((resolve, reject) => {
-      const asked = httpRequest({ hostname, port, agent, method, path: target, timeout: PATIENCE_MS })
+      const asked = httpRequest({
+        hostname,
+        port,
+        agent,
+        method,
+        path: target,
+        timeout: PATIENCE_MS,
+      })
       for (const name of new Set(headers.map(([one]) => one))) {
         const values = headers.filter(([one]) => one === name).map(([, value]) => value)
         asked.setHeader(name, values.length === 1 ? (values[0] ?? '') : values)
