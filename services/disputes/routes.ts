@@ -5,7 +5,16 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
-import { Amount, CurrencyCode, listOf, page, pageQuery, text, Timestamp } from '../http/schemas.ts'
+import {
+  Amount,
+  CurrencyCode,
+  listOf,
+  MinorUnits,
+  page,
+  pageQuery,
+  text,
+  Timestamp,
+} from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { refuseUnknown } from '../merchants/merchants.ts'
 import { findPayment } from '../payments/payment.ts'
@@ -24,7 +33,6 @@ import {
 import { addDisputeTerms } from './terms.ts'
 
 const TAG = 'Disputes'
-const MinorUnits = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
 /** As much as a person reads about one thing. */
 const EVIDENCE_LENGTH_MAX = 2_000
 

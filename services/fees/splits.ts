@@ -5,19 +5,15 @@
 import { z } from 'zod'
 import { allocate, percentOf, type Uuid } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
+import { MinorUnits, Percent } from '../http/schemas.ts'
 import { idOut, publicId, uuidOf } from '../ids.ts'
 
 const BENEFICIARIES_MAX = 20
-const Percent = z
-  .string()
-  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
-  .describe('Of the net, less what is said in amounts')
-const Amount = z
-  .string()
-  .regex(/^(0|[1-9][0-9]{0,14})$/)
-  .describe('Minor units; comes before all percentages')
 
-const ShareIn = z.strictObject({ percent: Percent.optional(), amount: Amount.optional() })
+const ShareIn = z.strictObject({
+  percent: Percent.optional().describe('Of the net, less what is said in amounts'),
+  amount: MinorUnits.optional().describe('Minor units; comes before all percentages'),
+})
 const isShare = ({ percent, amount }: Share) => (percent === undefined) !== (amount === undefined)
 const ONE = 'either percent or amount'
 

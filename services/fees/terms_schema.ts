@@ -1,13 +1,10 @@
 /** Terms as they are sent, stored and shown: one closed schema for all three. */
 import { z } from 'zod'
 import { ROUNDINGS } from '../../ledger/index.ts'
+import { MinorUnits, Percent as PercentText } from '../http/schemas.ts'
 import { type Component, FEE_RAILS, type FeeTerms, REFUND_FEES, type When } from './terms.ts'
 
-const Percent = z
-  .string()
-  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
-  .describe('Decimal text: "1.4" is 1.4 %')
-const MinorUnits = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
+const Percent = PercentText.describe('Decimal text: "1.4" is 1.4 %')
 const Moment = z.iso.datetime({ precision: 3 })
 
 /** So that a schedule can be read by a person, and is priced in no time. */

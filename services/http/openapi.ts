@@ -11,6 +11,7 @@ type Json = Record<string, unknown>
 const COMMON_REFUSALS = [
   ...(['invalid_request', 'invalid_token', 'invalid_dpop_proof'] as const),
   ...(['forbidden', 'method_not_allowed'] as const),
+  'headers_too_large',
   ...(['ledger_unavailable', 'ledger_saturated', 'saturated', 'internal'] as const),
   'too_many_requests',
 ] satisfies readonly ErrorCode[]
@@ -106,6 +107,7 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
   const codes = [
     ...COMMON_REFUSALS,
     ...one.refusals,
+    ...(one.params === undefined ? [] : (['not_found'] as const)),
     ...(body === undefined ? [] : BODY_REFUSALS),
     ...(idempotency === undefined ? [] : KEY_REFUSALS),
   ]
@@ -146,7 +148,10 @@ function publicOperation(one: PublicEndpoint, components: Json): Json {
     })),
     responses: {
       ...successes(one.answers, components),
-      ...problems([...one.refusals, ...bodyRefusals(one), 'internal'], components),
+      ...problems(
+        [...one.refusals, ...bodyRefusals(one), 'headers_too_large', 'internal'],
+        components,
+      ),
     },
   }
 }

@@ -6,11 +6,22 @@ import { isCurrency, type Money } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { idOut, type Kind, uuidOf } from '../ids.ts'
 
+/**
+ * Text that somebody counts with. What does not look like it is asked nothing else: the checks of
+ * whatever it is a part of read it as a number.
+ */
+const numeral = (pattern: RegExp) => z.string().regex(pattern, { abort: true })
+
 /** Minor units as text: numbers lose digits, signs and exponents invite mistakes. */
-export const Amount = z
-  .string()
-  .regex(/^[1-9][0-9]{0,14}$/)
-  .describe('Minor units, as text: "1250" is 12.50 EUR')
+export const Amount = numeral(/^[1-9][0-9]{0,14}$/).describe(
+  'Minor units, as text: "1250" is 12.50 EUR',
+)
+
+/** An amount, or none. */
+export const MinorUnits = numeral(/^(0|[1-9][0-9]{0,14})$/)
+
+/** From 0 to 100, with four decimals at most. */
+export const Percent = numeral(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
 
 export const CurrencyCode = z
   .string()

@@ -51,6 +51,8 @@ export function openServer(context: Context, api: Api): Server {
     void answer(request, response)
   })
   server.maxRequestsPerSocket = context.config.SOCKET_REQUESTS_MAX
+  // Whatever else somebody expects of us, they are answered: we may ignore it (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (...asked) => server.emit('request', ...asked))
   return server.on('clientError', (error, socket) => {
     // A request that came whole is being answered: a refusal would be read as its answer.
     if (answering.get(socket)?.complete === true) socket.destroy()
@@ -200,13 +202,14 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     // Koa would parse what is not there.
     const given = { params: ctx['params'], query: ctx.querystring === '' ? {} : { ...ctx.query } }
     const query = parse(endpoint.query, given.query)
-    const key = keyOf(ctx.req.headers['idempotency-key'])
+    // Where repeating is no matter, nobody reads the key.
+    const key = endpoint.idempotency && keyOf(ctx.req.headers['idempotency-key'])
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
     const body = upload === undefined ? parse(endpoint.body, json) : undefined
     const claim =
-      key === undefined || endpoint.idempotency === undefined || upload !== undefined
+      key === undefined || upload !== undefined
         ? undefined
         : claimOfRequest(owner, route, key, { params, body: json })
     const sent = { params: given.params, query: given.query, body: json }

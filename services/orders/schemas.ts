@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
-import { Amount, CurrencyCode, text, Timestamp } from '../http/schemas.ts'
+import { Amount, CurrencyCode, MinorUnits, Percent, text, Timestamp } from '../http/schemas.ts'
 import { Splits } from '../fees/splits.ts'
 import { idOut } from '../ids.ts'
 import { lineOf, totalsOf } from './lines.ts'
@@ -13,20 +13,16 @@ const DAY_S = 86_400
 const LINES_MAX = 50
 const QUANTITY_MAX = 100_000
 
-const MaybeNothing = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
-const Percent = z
-  .string()
-  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
-  .describe('Decimal text: "20" is 20 %')
-
 const LineIn = z
   .strictObject({
     name: text(60),
     quantity: z.int().min(1).max(QUANTITY_MAX).default(1),
     unit_amount: Amount.describe('Minor units of the order’s currency, before tax'),
     product: text(64).optional().describe('The merchant’s own id of what is sold'),
-    tax_percent: Percent.optional().describe('Of the line, rounded half up'),
-    tax: MaybeNothing.optional().describe('Minor units; instead of `tax_percent`'),
+    tax_percent: Percent.optional().describe(
+      'Decimal text: "20" is 20 %; of the line, rounded half up',
+    ),
+    tax: MinorUnits.optional().describe('Minor units; instead of `tax_percent`'),
   })
   .refine(({ tax_percent, tax }) => tax_percent === undefined || tax === undefined, {
     path: ['tax'],
@@ -44,9 +40,9 @@ export const OrderIn = z
     currency: CurrencyCode,
     lines: z.array(LineIn).min(1).max(LINES_MAX).optional(),
     subtotal: Amount.optional().describe('Of the lines; checked'),
-    discount: MaybeNothing.optional(),
-    shipping: MaybeNothing.optional(),
-    tax: MaybeNothing.optional().describe('Checked, where the lines say theirs'),
+    discount: MinorUnits.optional(),
+    shipping: MinorUnits.optional(),
+    tax: MinorUnits.optional().describe('Checked, where the lines say theirs'),
     usage: z
       .enum(['one_time', 'reusable'])
       .default('one_time')

@@ -4,7 +4,16 @@ import { isCurrency } from '../../ledger/index.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
-import { Amount, CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
+import {
+  Amount,
+  CurrencyCode,
+  listOf,
+  MinorUnits,
+  page,
+  pageQuery,
+  Percent,
+  Timestamp,
+} from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { refuseUnknown } from '../merchants/merchants.ts'
 import { findReserves, reserveOut, ruleOut, rulesOf } from './rows.ts'
@@ -13,8 +22,6 @@ import type { ReserveTerms } from './rules.ts'
 
 const TAG = 'Reserves'
 const Kind = z.enum(['fixed', 'rolling'])
-const MinorUnits = z.string().regex(/^(0|[1-9][0-9]{0,14})$/)
-const Percent = z.string().regex(/^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$/)
 /** Five years: longer than anybody may dispute a payment. */
 const DAYS_MAX = 1_830
 

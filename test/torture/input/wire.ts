@@ -41,6 +41,8 @@ export function openWire(apiUrl: string, connections: number) {
         const values = headers.filter(([one]) => one === name).map(([, value]) => value)
         asked.setHeader(name, values.length === 1 ? (values[0] ?? '') : values)
       }
+      // Node writes no length for a method that it expects to have no body.
+      if (body !== undefined) asked.setHeader('content-length', body.length)
       asked.once('timeout', () => asked.destroy(new Error('no answer')))
       asked.once('error', reject)
       asked.once('response', (response) => {
