@@ -1,6 +1,13 @@
 /** Several processes at the same books at once: what only one may do, and what must never jam. */
 import { expect } from 'chai'
-import { createTransfers, findAccounts, type Group, newUnitId } from '../ledger/index.ts'
+import {
+  claimOf,
+  createTransfers,
+  findAccounts,
+  type Group,
+  newId,
+  newUnitId,
+} from '../ledger/index.ts'
 import {
   AT,
   count,
@@ -71,6 +78,17 @@ describe('two processes', () => {
     })
     await late
     expect(order).to.deep.equal(['ben', 'ada'])
+  })
+
+  it('that are asked the same at once: one of them does it, and both answer it', async () => {
+    for (const _round of times(10, (n) => n)) {
+      const [ada, ben] = [await funded(100n), await books.account()]
+      const claim = claimOf('test', 'races', newId(), 'the same')
+      const asked = () => ({ ...unitOf([single(ada, ben, 10n)]), claim })
+      const outcomes = await Promise.all(times(4, (n) => submit(n, asked())))
+      expect(count(outcomes, 'ok')).to.equal(4)
+      expect((await totals(ben))?.creditsPosted).to.equal(10n)
+    }
   })
 
   it('that reverse one unit at once: one of them does', async () => {

@@ -13,7 +13,9 @@ export interface Kept {
   readonly freeze: (ms: number) => Promise<void>
   /** How often it was started, and how long each start took until it was ready. */
   readonly starts: () => readonly number[]
-  /** The end of what it has written. */
+  /** What it has written. */
+  readonly words: () => string
+  /** The end of that. */
   readonly lastWords: () => string
   readonly stop: () => Promise<void>
 }
@@ -40,6 +42,7 @@ export async function keep(options: KeptOptions): Promise<Kept> {
       child = await launch(options, starts).catch(() => child)
     }
   })()
+  const words = () => readFileSync(options.logFile, 'utf8')
   return {
     name: options.name,
     kill: () => void child.kill('SIGKILL'),
@@ -50,8 +53,8 @@ export async function keep(options: KeptOptions): Promise<Kept> {
       frozen.kill('SIGCONT')
     },
     starts: () => starts,
-    lastWords: () =>
-      readFileSync(options.logFile, 'utf8').split('\n').slice(-LAST_WORDS).join('\n'),
+    words,
+    lastWords: () => words().split('\n').slice(-LAST_WORDS).join('\n'),
     async stop() {
       stopping = true
       child.kill('SIGTERM')

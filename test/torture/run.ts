@@ -3,17 +3,21 @@
  * question whether anything was lost, done twice or invented. One seed says what goes wrong; it is
  * printed first and last.
  *
- * `--seed N` repeats a run's faults; `--minutes N` is how long things go wrong (`--quick`: half a
+ * `--scenario banks` (banks that misbehave, processes that die) or `--scenario input` (`--requests N`
+ * that nobody should send). `--seed N` repeats a run's faults; `--minutes N` is how long things go wrong (`--quick`: half a
  * minute); `--json` adds one object on the last line. Ends with 1 unless every zero is zero.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
 import { type Figures, tortureBanks } from './banks.ts'
+import { tortureInput } from './input/scenario.ts'
 
 const { values } = parseArgs({
   options: {
+    scenario: { type: 'string', default: 'banks' },
     seed: { type: 'string' },
+    requests: { type: 'string' },
     minutes: { type: 'string', default: '5' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -41,16 +45,39 @@ const isClean = (figures: Figures) =>
   figures.violations.length === 0 &&
   figures.deadlocks === 0
 
+const requests = Number(values.requests ?? (values.quick ? 3_000 : 100_000))
+if (!(requests >= 1)) throw new Error('--requests is a number')
+
+interface Ran {
+  readonly clean: boolean
+  readonly shown: object
+  readonly json: object
+}
+
+async function banks(): Promise<Ran> {
+  const figures = await tortureBanks({
+    ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 6 : 10 },
+  })
+  const { violations, ...counted } = figures
+  const json = { ...counted, violations: violations.length }
+  return { clean: isClean(figures), shown: figures, json }
+}
+
+async function input(): Promise<Ran> {
+  const figures = await tortureInput({ seed, requests, say })
+  const { byOperation: _, ...json } = figures
+  return { clean: figures.offences === 0, shown: figures, json }
+}
+
+const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = { banks, input }
+const scenario = SCENARIOS[values.scenario]
+if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
+
 say(`torture: seed ${seed}, commit ${machineWith('embedded').commit}, Node ${process.version}`)
 const started = performance.now()
-const figures = await tortureBanks({
-  ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 6 : 10 },
-})
+const { clean, shown, json } = await scenario()
 const took_s = Math.round((performance.now() - started) / 1000)
-for (const [name, value] of Object.entries(figures)) say(`  ${name}: ${JSON.stringify(value)}`)
-say(`torture: seed ${seed}, ${took_s} s: ${isClean(figures) ? 'clean' : 'NOT CLEAN'}`)
-if (values.json) {
-  const { violations, ...counted } = figures
-  say(JSON.stringify({ seed, took_s, ...counted, violations: violations.length }))
-}
-process.exit(isClean(figures) ? 0 : 1)
+for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
+say(`torture: seed ${seed}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
+if (values.json) say(JSON.stringify({ seed, took_s, ...json }))
+process.exit(clean ? 0 : 1)

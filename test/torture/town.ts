@@ -43,9 +43,11 @@ export interface TownOptions {
   readonly seed: number
   /** The share of a bank's answers that go wrong, 0 to 1. */
   readonly faults: number
+  /** What processes are told otherwise. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
-export async function openTown({ seed, faults }: TownOptions): Promise<Town> {
+export async function openTown({ seed, faults, settings: told = {} }: TownOptions): Promise<Town> {
   const server = await openBenchServer()
   const { folder } = server
   const { url, urlOf } = await server.databaseOf('florin_torture')
@@ -68,7 +70,7 @@ export async function openTown({ seed, faults }: TownOptions): Promise<Town> {
     }),
   )
   const jwksUrl = `${identity.url}/.well-known/jwks.json`
-  const shared = { ...inherited(), ...settings(banks, jwksUrl) }
+  const shared = { ...inherited(), ...settings(banks, jwksUrl), ...told }
   const process = (name: string, script: string, env: Readonly<Record<string, string>>) =>
     keep({
       ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
@@ -101,7 +103,8 @@ function sumOf(all: readonly Readonly<Record<string, number>>[]): Record<string,
   return sums
 }
 
-const secretOf = (name: string) =>
+/** By which a bank's messages are signed. */
+export const secretOf = (name: string) =>
   `whsec_${createHmac('sha256', 'torture').update(name).digest('base64')}`
 
 const customersOf = () =>

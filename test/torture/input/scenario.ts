@@ -1,0 +1,82 @@
+/** `npm run torture -- --scenario input`: bad input against the API as it is deployed. */
+import { connect } from '../../../ledger/index.ts'
+import { BANKS, openTown, secretOf, type Town } from '../town.ts'
+import { type InputFigures, sendBadInput } from './input.ts'
+
+export interface ScenarioFigures extends Omit<InputFigures, 'offences'> {
+  readonly offences: number
+  /** Of the API: after the warm-up, and in the end. */
+  readonly rss_mb: readonly [warm: number, end: number]
+  readonly restarts: number
+}
+
+/** What is learned once (statements, code, keys) is learned by then. */
+const WARM_UP = 0.25
+const GROWTH_MAX_MB = 50
+const CONNECTIONS = 12
+
+/** Requests are refused for what they are, and not for how many there are of them. */
+const GENEROUS = {
+  ...{ MERCHANT_REVIEW: 'off', NO_PIN_LIMIT: '0', LOG_LEVEL: 'error' },
+  ...{ RATE_LOOKUPS_PER_MINUTE: '0', RATE_SECURITY_PER_MINUTE: '0' },
+  ...{ RATE_ANONYMOUS_PER_MINUTE: '0', SPRAY_FAILURES_PER_ADDRESS_HOUR: '0' },
+  SPRAY_FAILURES_GLOBAL_MINUTE: '0',
+}
+
+export async function tortureInput(plan: {
+  readonly seed: number
+  readonly requests: number
+  readonly say: (line: string) => void
+}): Promise<ScenarioFigures> {
+  const { requests, say } = plan
+  const town = await openTown({ seed: plan.seed, faults: 0, settings: GENEROUS })
+  const db = connect({ url: town.url, connectionsMax: 2, applicationName: 'torture' })
+  const stage = {
+    ...{ apiUrl: town.apiUrl, db, tokenOf: town.tokenOf },
+    banks: BANKS.map((name) => ({ name, secret: secretOf(name) })),
+    customer: { number: 'T-0001', holder: 'Customer 1' },
+  }
+  let warm: number | undefined
+  try {
+    const { offences, ...figures } = await sendBadInput(stage, {
+      ...{ ...plan, connections: CONNECTIONS },
+      async between(sent) {
+        if (sent > 0 && sent % 10_000 === 0) say(`input: ${sent} sent`)
+        if (warm === undefined && sent >= requests * WARM_UP) warm = await rssOf(town)
+      },
+    })
+    const end = await rssOf(town)
+    const restarts = town.api.starts().length - 1
+    const all = [...offences, ...ofProcess(town, [warm ?? end, end], restarts)]
+    for (const offence of all) say(offence)
+    return { ...figures, offences: all.length, rss_mb: [warm ?? end, end], restarts }
+  } finally {
+    await db.destroy()
+    await town.close()
+  }
+}
+
+/** What no answer shows. */
+function ofProcess(
+  { api }: Town,
+  [warm, end]: readonly [number, number],
+  restarts: number,
+): string[] {
+  const errors = api.words().match(/^.*(?:unhandled rejection|internal error|uncaught).*$/gim) ?? []
+  const grown = end - warm > GROWTH_MAX_MB ? [`  the API grew from ${warm} to ${end} MB`] : []
+  return [
+    ...errors.slice(0, ERRORS_SHOWN).map((line) => `  in the log of the API: ${line}`),
+    ...grown,
+    ...(restarts > 0 ? [`  the API ended ${restarts} times`] : []),
+  ]
+}
+
+const ERRORS_SHOWN = 20
+
+/** As the process says itself. */
+async function rssOf({ apiUrl }: Town): Promise<number> {
+  const text = await (await fetch(`${apiUrl}/metrics`)).text()
+  const bytes = /^\w*process_resident_memory_bytes\S* (\S+)$/m.exec(text)?.[1]
+  if (bytes === undefined) throw new Error('the process does not say how large it is')
+  return Math.round(Number(bytes) / 2 ** 20)
+}
