@@ -225,3 +225,11 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/canary.test.ts'],
   },
 ]
+
+/** @throws {Error} unless what is to be replaced is there exactly once. */
+export function mutated(source: string, { name, edits }: Pick<Mutant, 'name' | 'edits'>): string {
+  return edits.reduce((text, [find, put]) => {
+    if (text.split(find).length !== 2) throw new Error(`${name}: not there once: ${find}`)
+    return text.replace(find, () => put)
+  }, source)
+}

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ROOT } from '../support/source.ts'
-import { type Mutant, MUTANTS } from './mutants.ts'
+import { type Mutant, mutated, MUTANTS } from './mutants.ts'
 
 /** What tests read of the repository. */
 const COPIED = [
@@ -34,14 +34,6 @@ async function copyOfSource(): Promise<string> {
   const link = (name: string) => symlink(`${ROOT}node_modules/${name}`, join(packages, name))
   await Promise.all(names.map(link))
   return folder
-}
-
-/** @throws {Error} unless what is to be replaced is there exactly once. */
-export function mutated(source: string, { name, edits }: Pick<Mutant, 'name' | 'edits'>): string {
-  return edits.reduce((text, [find, put]) => {
-    if (text.split(find).length !== 2) throw new Error(`${name}: not there once: ${find}`)
-    return text.replace(find, () => put)
-  }, source)
 }
 
 /** @returns the test that failed; undefined when all pass. */

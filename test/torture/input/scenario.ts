@@ -18,6 +18,7 @@ const CONNECTIONS = 12
 /** Requests are refused for what they are, and not for how many there are of them. */
 const GENEROUS = {
   ...{ MERCHANT_REVIEW: 'off', NO_PIN_LIMIT: '0', LOG_LEVEL: 'error' },
+  ...{ WEBHOOK_TARGETS: 'any' },
   ...{ RATE_LOOKUPS_PER_MINUTE: '0', RATE_SECURITY_PER_MINUTE: '0' },
   ...{ RATE_ANONYMOUS_PER_MINUTE: '0', SPRAY_FAILURES_PER_ADDRESS_HOUR: '0' },
   SPRAY_FAILURES_GLOBAL_MINUTE: '0',
