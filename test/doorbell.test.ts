@@ -23,16 +23,16 @@ describe('the doorbell', () => {
           await queue.ring(bell, ids)
         },
       }
-      const { url, stop } = await startListening(openServer({ ...context, queue: watched }, routes))
+      const server = await startListening(openServer({ ...context, queue: watched }, routes))
       const body = { bank_account, amount: '100', currency: 'EUR', approval: { pin: PIN } }
       const headers = {
         ...{ authorization: `Bearer ${await tokenOf(ada)}`, 'idempotency-key': newKey() },
         'content-type': 'application/json',
       }
       const asked = { method: 'POST', headers, body: JSON.stringify(body) }
-      const answer = await fetch(`${url}/v1/top_ups`, asked)
+      const answer = await fetch(`${server.url}/v1/top_ups`, asked)
       expect(answer.status, await answer.text()).to.equal(202)
-      await stop()
+      await server.stop()
     })
     expect(found).to.deep.equal([1])
   })

@@ -41,7 +41,7 @@ export async function setStage(stage: Stage): Promise<Cast['theirs']> {
   const topped = { bank_account, ...money, approval }
   const { id: topUp } = await ask(ada, 'person', 'POST', 'top_ups', topped)
   await until(async () => {
-    const { state } = await ask(ada, 'person', 'GET', `payments/${topUp}`)
+    const { state } = await ask(ada, 'person', 'GET', `payments/${String(topUp)}`)
     return state === 'completed'
   })
   const thing = { reference: 'r-1', description: 'A thing', ...money, amount: '100' }
