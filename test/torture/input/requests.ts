@@ -8,7 +8,7 @@ import type { Dice, Values } from './values.ts'
 import type { Wire } from './wire.ts'
 
 /** What is wrong, and its share of a hundred; `allowed` is what the document allows. */
-export const MIX = {
+const MIX = {
   ...{ field: 30, money: 15, unicode: 10, json: 10, headers: 10, token: 10, owner: 10 },
   callback: 5,
 } as const
