@@ -69,13 +69,7 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 async function openWorld() {
   const postgres = testServer()
   const folder = await mkdtemp(join(tmpdir(), 'florin-world-'))
-  const databases: string[] = []
-  /** A database of a test's own, a copy of one to which nobody is connected. */
-  const newDatabase = async (template = MIGRATED) => {
-    const name = `florin_test_${randomInt(1e12)}`
-    databases.push(name)
-    return { name, url: await createDatabase(postgres, name, template) }
-  }
+  const { newDatabase, drop } = databasesOf(postgres)
   const { url } = await newDatabase()
   const owner = connect({ url, connectionsMax: 4, applicationName: 'test' })
   const identity = await startIdentityProvider({
@@ -112,9 +106,22 @@ async function openWorld() {
       await closeContext(api)
       await Promise.all([...banks, identity].map((one) => one.stop()))
       await owner.destroy()
-      await Promise.all(databases.map((name) => dropDatabase(postgres, name)))
+      await drop()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+function databasesOf(postgres: ReturnType<typeof testServer>) {
+  const made: string[] = []
+  return {
+    /** A database of a test's own, a copy of one to which nobody is connected. */
+    newDatabase: async (template = MIGRATED) => {
+      const name = `florin_test_${randomInt(1e12)}`
+      made.push(name)
+      return { name, url: await createDatabase(postgres, name, template) }
+    },
+    drop: () => Promise.all(made.map((name) => dropDatabase(postgres, name))),
   }
 }
 
