@@ -67,7 +67,7 @@ export interface BankAdapter {
    * Whether the account exists and belongs to the holder.
    * @throws {BankError} as `submit` does.
    */
-  checkName(account: BankAccountDetails): Promise<NameCheck>
+  checkName(account: BankAccountDetails): Promise<NameAnswer>
 }
 
 const CAPABILITIES = [
@@ -92,7 +92,7 @@ export const UNSUPPORTED = {
   async *fetchStatement(): AsyncGenerator<StatementLine> {
     yield await refuse('fetchStatement')
   },
-  checkName: async () => 'not_possible',
+  checkName: async () => ({ result: 'not_possible' }),
 } as const satisfies Omit<BankAdapter, 'name' | 'capabilities'>
 
 const refuse = async (what: string): Promise<never> => {
@@ -219,6 +219,12 @@ export interface StatementLine {
 
 /** The four answers of a payee verification. */
 export type NameCheck = 'match' | 'close_match' | 'no_match' | 'not_possible'
+
+export interface NameAnswer {
+  readonly result: NameCheck
+  /** For a close match the name as the bank has it, where it tells. */
+  readonly name?: string
+}
 
 /** Why a bank could not be asked or understood, most certain first. */
 export type BankErrorCode =

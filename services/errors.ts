@@ -29,6 +29,7 @@ export type ServiceErrorCode =
   | 'approval_refused'
   | 'approval_required'
   | 'approval_used'
+  | 'bank_account_not_confirmed'
   | 'bank_account_not_found'
   | 'bank_closed'
   | 'bank_not_found'

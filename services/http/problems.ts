@@ -22,6 +22,7 @@ export const PROBLEMS = {
   bad_callback: [400, 'The callback is signed but cannot be understood'],
   bad_signature: [401, 'The callback’s signature is missing or wrong'],
   bank_account_exists: [409, 'This bank account is linked already'],
+  bank_account_not_confirmed: [409, 'The owner has yet to say that the account is theirs'],
   bank_account_not_found: [422, 'There is no such linked bank account'],
   bank_not_found: [422, 'There is no such bank'],
   bank_closed: [503, 'No bank that can do it works at the moment'],

@@ -67,6 +67,7 @@ export const DESTROYED: readonly Destroyed[] = [
     ...{ table: 'bank_accounts', by: 'owner', as: 'public' },
     becomes: (_, at) => ({
       ...{ number_sealed: null, holder_sealed: null, number_index: null, deleted_at: at },
+      name_at_bank_sealed: null,
     }),
   },
   {

@@ -74,6 +74,7 @@ export const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/api_keys': 'mo',
   'POST /v1/api_keys/:id/rotate': 'mo',
   'POST /v1/bank_accounts': 'pm',
+  'POST /v1/bank_accounts/:id/confirm': 'pm',
   'POST /v1/banks/:bank/own_accounts': 'o',
   'POST /v1/devices': 'p',
   'POST /v1/exchanges': 'p',
