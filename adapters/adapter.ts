@@ -169,6 +169,8 @@ export interface IncomingMoney {
   /** Whatever the sender wrote: it may name whom the money is for. */
   readonly remittance?: string
   readonly sender?: string
+  /** The number of the account it came from: where it could be sent back to. */
+  readonly senderAccount?: string
 }
 
 /** The other side keeps the money that we recalled. */

@@ -185,6 +185,9 @@ function incomingOf(fields: parse.Fields): IncomingMoney {
     occurredAt: parse.timeOf(fields, 'occurred_at'),
     remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
     sender: parse.textOf(fields, 'sender', parse.LINE_OF_TEXT),
+    ...(fields['sender_account'] !== undefined && {
+      senderAccount: parse.textOf(fields, 'sender_account', /^[A-Z0-9-]{4,34}$/),
+    }),
   }
 }
 

@@ -14,7 +14,7 @@ import { publicId, suffixOf } from '../ids.ts'
 import { recordStep } from './history.ts'
 import { type Event, next, type State, WORKED_ON } from './machine.ts'
 
-export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement' | 'netting'
+export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement' | 'netting' | 'send_back'
 
 export interface Instruction {
   readonly id: Uuid

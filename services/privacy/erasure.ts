@@ -73,7 +73,9 @@ export const DESTROYED: readonly Destroyed[] = [
   {
     // What somebody wrote to them with money.
     ...{ table: 'callbacks', by: 'owner', as: 'public' },
-    becomes: () => ({ remittance_sealed: null, sender_sealed: null }),
+    becomes: () => ({
+      ...{ remittance_sealed: null, sender_sealed: null, sender_account_sealed: null },
+    }),
   },
 ]
 

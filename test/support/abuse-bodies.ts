@@ -49,6 +49,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
   'POST /v1/banks/:bank/own_accounts': [OPERATOR, { number: 'OWN-0001', holder: 'Florin' }],
   'POST /v1/banks/:bank/reconciliations': [OPERATOR, { source: 'bank' }],
+  'POST /v1/incoming_money/:id/return': [OPERATOR, { note: 'A test' }],
   'POST /v1/incoming_money/:id/match': [OPERATOR, { person: publicId('per', newId()) }],
   'POST /v1/instructions/:id/recalls': [OPERATOR, { reason: 'DUPL', note: 'A test' }],
   'POST /v1/reconciliation_items/:id/resolve': [OPERATOR, { how: 'correct', ...WHY }],

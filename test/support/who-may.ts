@@ -118,6 +118,7 @@ export const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/risk_rules/:id/end': 'o',
   'POST /v1/sessions/revoke': 'p',
   'POST /v1/incoming_money/:id/match': 'o',
+  'POST /v1/incoming_money/:id/return': 'o',
   'POST /v1/instructions/:id/recalls': 'o',
   'POST /v1/staff': 'mo',
   'POST /v1/step_up_rules': 'o',
