@@ -134,6 +134,10 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const path = `/v1/instructions/${publicId('ins', id)}/recalls`
     return { path, body: { reason: 'DUPL', note: 'A test' } }
   },
+  'POST /v1/incoming_money/:id/return': async () => ({
+    path: `/v1/incoming_money/${(await arrives(undefined)).id}/return`,
+    body: { note: 'A test' },
+  }),
   'POST /v1/incoming_money/:id/match': async () => ({
     path: `/v1/incoming_money/${(await arrives(undefined)).id}/match`,
     body: { person: publicId('per', (await person()).id) },
