@@ -4,12 +4,11 @@ import { expect } from 'chai'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
+import { comes as arrives, NUMBER } from './support/north-arrivals.ts'
 import { OPERATOR, person, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { reconciled } from './support/reconciliation.ts'
 import { world } from './support/world.ts'
-
-const NUMBER = 'T-0701'
 
 /** What the bank's customer has, by the bank's own books. */
 async function atBank(): Promise<bigint> {
@@ -33,19 +32,6 @@ const rowOf = async (id: string) => {
   return owner('incoming_money')
     .where({ id: uuidOf(id) })
     .first()
-}
-
-/** The customer pays us, and we do not know why. */
-async function arrives(amount: string): Promise<string> {
-  const { banks, owner } = await world()
-  const north = banks.find(({ name }) => name === 'north')
-  const reference = `IN${randomUUID().replaceAll('-', '').toUpperCase()}`
-  const told = { reference, number: NUMBER, amount, currency: 'EUR', remittance: 'For what?' }
-  const body = JSON.stringify(told)
-  expect((await fetch(`${north?.url}/incoming`, { method: 'POST', body })).status).to.equal(201)
-  await until(async () => (await owner('incoming_money').where({ reference })).length === 1)
-  const { id } = await owner('incoming_money').where({ reference }).first('id')
-  return publicId('inc', id)
 }
 
 const back = (id: string) =>
