@@ -103,7 +103,7 @@ function joined(line: Line | undefined, entry: Entry): Line {
 /** What the reference of each code is the id of; where nothing is said, the transfer is named. */
 const REFERENCES: Readonly<Record<string, Kind>> = {
   ...{ payment: 'pay', fee: 'pay', tax: 'pay', split: 'pay', reversal: 'pay' },
-  ...{ refund: 'rfd', fee_returned: 'rfd', tax_returned: 'rfd' },
+  ...{ refund: 'rfd', fee_returned: 'rfd', tax_returned: 'rfd', split_returned: 'rfd' },
   ...{ dispute: 'dsp', dispute_fee: 'dsp', chargeback_reversed: 'dsp' },
   ...{ payout: 'set', payout_rejected: 'ins', return: 'ins' },
 }
