@@ -20,7 +20,7 @@ import {
 import { together } from './support/proposals.ts'
 import { lendTo, refund } from './support/refunds.ts'
 
-const RUNS = Number(process.env['RUNS'] ?? 2_000)
+const RUNS = Number(process.env['RUNS'] ?? 1_000)
 
 const purse = fc.record({
   ...{ balance: fc.bigInt(-50n, 3_000n), reserve: fc.bigInt(0n, 200n) },
@@ -31,81 +31,86 @@ const step = fc.record({
   ...{ isRefund: fc.boolean(), part: fc.bigInt(1n, 1_000n), fee: fc.bigInt(0n, 60n) },
 })
 
+const seen = { captures: 0, refunds: 0, limits: 0, payees: 0, emptied: 0 }
+
+/** The model, and what the product's own functions come to, side by side. */
+function begin(
+  whole: bigint,
+  all: readonly (typeof purse extends fc.Arbitrary<infer P> ? P : never)[],
+) {
+  const others = all.map(({ weight, ...one }) => ({
+    ...{ ...one, promised: (whole * weight) / 240n, given: 0n, returned: 0n },
+  }))
+  const model: ModelShared = { whole, captured: 0n, net: 0n, refunded: 0n, others }
+  const ours = others.map((one, line) => ({
+    ...{ line, merchant: newId(), amount: one.promised, given: 0n, returned: 0n },
+    ...{ balance: one.balance, reserve: one.reserve, credit: one.credit },
+  }))
+  return { whole, model, ours, taken: 0n, before: 0n, refunded: 0n }
+}
+type Both = ReturnType<typeof begin>
+
+function takeBack(both: Both, amount: bigint): void {
+  const { model, ours, taken, refunded } = both
+  const held = ours.map((one) => one.given - one.returned)
+  const dues = sharesBack(amount, taken - refunded, held)
+  const told = modelTakeBack(model, amount)
+  for (const [at, one] of ours.entries()) {
+    const [due = 0n, has] = [dues[at], one.balance > 0n ? one.balance : 0n]
+    const credit = one.credit + one.balance - has
+    const sources = shareSourcesOf(due, { balance: one.balance, reserve: one.reserve, credit })
+    expect({ due, ...sources }).to.deep.equal(told[at])
+    one.returned += due
+    one.balance -= sources.balance + sources.limit
+    one.reserve -= sources.reserve
+    const other = model.others[at]
+    expect([one.balance, one.reserve]).to.deep.equal([other?.balance, other?.reserve])
+    expect(one.balance >= -one.credit && one.returned <= one.given).to.equal(true)
+    seen.limits += sources.limit > 0n ? 1 : 0
+    seen.payees += sources.payee > 0n ? 1 : 0
+  }
+  both.refunded += amount
+  seen.refunds += 1
+}
+
+function take(both: Both, amount: bigint, now: bigint): void {
+  const { whole, before, model, ours } = both
+  const told = modelCapture(model, amount, now)
+  const given = givenNow(ours, { whole, before, now })
+  for (const [at, one] of ours.entries()) {
+    const got = given.find(({ line }) => line === at)?.amount ?? 0n
+    expect(got).to.equal(told[at])
+    one.given += got
+    one.balance += got
+    expect(one.given <= one.amount).to.equal(true)
+  }
+  both.taken += amount
+  both.before += now
+  seen.captures += 1
+}
+
+function payOut({ ours, model }: Both): void {
+  for (const one of [...ours, ...model.others]) if (one.balance > 0n) one.balance = 0n
+}
+
 describe('shares of captures and refunds in any order', () => {
   it('are what an independent model says, and sum exactly', () => {
-    const seen = { captures: 0, refunds: 0, limits: 0, payees: 0, emptied: 0 }
-    const whole = fc.bigInt(40n, 5_000n)
     const purses = fc.array(purse, { minLength: 1, maxLength: 6 })
     const steps = fc.array(step, { maxLength: 10 })
-    const property = fc.property(whole, purses, steps, (net, all, asked) => {
-      const others = all.map(({ weight, ...one }) => ({
-        ...{ ...one, promised: (net * weight) / 240n, given: 0n, returned: 0n },
-      }))
-      const model: ModelShared = { whole: net, captured: 0n, net: 0n, refunded: 0n, others }
-      const ours = others.map((one, line) => ({
-        ...{ line, merchant: newId(), amount: one.promised, given: 0n, returned: 0n },
-        ...{ balance: one.balance, reserve: one.reserve },
-      }))
-      let [taken, before, refunded] = [0n, 0n, 0n]
-      const takeBack = (amount: bigint) => {
-        const dues = sharesBack(
-          amount,
-          taken - refunded,
-          ours.map((o) => o.given - o.returned),
-        )
-        const told = modelTakeBack(model, amount)
-        for (const [at, one] of ours.entries()) {
-          const [need, credit] = [dues[at] ?? 0n, all[at]?.credit ?? 0n]
-          const has = one.balance > 0n ? one.balance : 0n
-          const means = {
-            balance: one.balance,
-            reserve: one.reserve,
-            credit: credit + one.balance - has,
-          }
-          const sources = shareSourcesOf(need, means)
-          expect({ due: need, ...sources }).to.deep.equal(told[at])
-          one.returned += need
-          one.balance -= sources.balance + sources.limit
-          one.reserve -= sources.reserve
-          expect([one.balance, one.reserve]).to.deep.equal([
-            others[at]?.balance,
-            others[at]?.reserve,
-          ])
-          expect(one.balance >= -credit && one.returned <= one.given).to.equal(true)
-          seen.limits += sources.limit > 0n ? 1 : 0
-          seen.payees += sources.payee > 0n ? 1 : 0
-        }
-        refunded += amount
-        seen.refunds += 1
-      }
-      const take = (amount: bigint, now: bigint) => {
-        const told = modelCapture(model, amount, now)
-        const given = givenNow(ours, { whole: net, before, now })
-        for (const [at, one] of ours.entries()) {
-          const got = given.find(({ line }) => line === at)?.amount ?? 0n
-          expect(got).to.equal(told[at])
-          one.given += got
-          one.balance += got
-          expect(one.given <= one.amount).to.equal(true)
-        }
-        taken += amount
-        before += now
-        seen.captures += 1
-      }
-      const paidOut = () => {
-        for (const one of [...ours, ...others]) if (one.balance > 0n) one.balance = 0n
-      }
+    const property = fc.property(fc.bigInt(40n, 5_000n), purses, steps, (net, all, asked) => {
+      const both = begin(net, all)
       for (const { isRefund, part, fee } of asked) {
-        const there = isRefund ? taken - refunded : net - before
+        const there = isRefund ? both.taken - both.refunded : net - both.before
         const amount = (there * part + 999n) / 1_000n
         if (there <= 0n) continue
-        if (isRefund) takeBack(amount)
-        else take(amount + fee, amount)
-        if (fee % 3n === 0n) paidOut()
+        if (isRefund) takeBack(both, amount)
+        else take(both, amount + fee, amount)
+        if (fee % 3n === 0n) payOut(both)
       }
-      if (before < net) take(net - before, net - before)
+      if (both.before < net) take(both, net - both.before, net - both.before)
+      const { ours } = both
       expect(ours.map((one) => one.given)).to.deep.equal(ours.map((one) => one.amount))
-      if (taken > refunded) takeBack(taken - refunded)
+      if (both.taken > both.refunded) takeBack(both, both.taken - both.refunded)
       expect(ours.map((one) => one.returned)).to.deep.equal(ours.map((one) => one.given))
       seen.emptied += 1
     })
