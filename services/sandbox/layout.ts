@@ -11,6 +11,8 @@ export interface Layout {
   readonly ports: readonly number[]
   readonly apiUrl: string
   readonly tokenUrl: string
+  /** Where the café's receiver of webhooks listens. */
+  readonly shopUrl: string
   readonly dataDir: string
   /** What seals at rest: migrations need it too. */
   readonly vaultKeys: VaultKeys
@@ -25,6 +27,7 @@ export interface ProcessPlan {
 
 const AUDIENCE = 'florin'
 const local = (port: number) => `http://127.0.0.1:${port}`
+const portOf = (url: string) => Number(new URL(url).port)
 
 export async function layOut(
   { PORT, REDIS_URL }: { readonly PORT: number; readonly REDIS_URL?: string | undefined },
@@ -37,7 +40,7 @@ export async function layOut(
     ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
     ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
   }))
-  const apiUrl = local(PORT)
+  const [apiUrl, shopUrl] = [local(PORT), local(PORT + 3 + BANKS.length)]
   const tokenUrl = `${local(identityPort)}/token`
   const issuer = {
     ...{ issuer: local(identityPort), audience: AUDIENCE },
@@ -52,17 +55,23 @@ export async function layOut(
     ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
-    WEBHOOK_TARGETS: 'any',
+    // The café's receiver is on this machine, where webhooks of the open internet never lead.
+    ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
   const sandbox = {
     ...{ DATA_DIR: dataDir, API_URL: apiUrl, IDENTITY_URL: local(identityPort) },
-    ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS },
+    ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS, SHOP_URL: shopUrl },
   }
   const script = (path: string) => new URL(path, import.meta.url)
   return {
-    ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
-    ...{ apiUrl, tokenUrl, dataDir, vaultKeys: readVaultKeys(shared) },
+    ports: [
+      PORT,
+      identityPort,
+      workerPort,
+      ...[...banks.map(({ url }) => url), shopUrl].map(portOf),
+    ],
+    ...{ apiUrl, tokenUrl, shopUrl, dataDir, vaultKeys: readVaultKeys(shared) },
     processes: (urlOf) => [
       { name: 'sandbox', script: script('./main.ts'), env: sandbox },
       {
