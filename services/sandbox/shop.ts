@@ -38,7 +38,10 @@ export async function startShop({ host, port, file }: ShopOptions): Promise<Runn
   }).callback()
   const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`
-    if (asked === 'POST /webhooks') return void webhooks(request, response)
+    if (asked === 'POST /webhooks') {
+      void webhooks(request, response)
+      return
+    }
     void answer(shop, asked, request)
       .catch(() => ({ status: 400, json: {} }))
       .then(({ status, json }) => send(response, status, json))
