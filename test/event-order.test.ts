@@ -79,7 +79,7 @@ describe('the order of events', () => {
     expect((await placeNow(db!)).transaction > (await newest()).transaction_id).to.equal(true)
   })
 
-  it('goes on after a second restore, and after migrations where nothing was restored', async () => {
+  it('goes on after a second restore, and is left alone where nothing was restored', async () => {
     const { ahead } = await db!('event_order').first()
     await migrateAll(url!)
     expect((await db!('event_order').first()).ahead).to.equal(ahead)

@@ -57,7 +57,7 @@ describe('the stream of events', () => {
     expect(said).to.deep.equal(['retry: 1000\n\n', ':\n\n', ':\n\n'])
   })
 
-  it('keeps next to nothing for who does not read, cuts them off, and frees their place', async () => {
+  it('keeps little for who does not read, cuts them off, and frees their place', async () => {
     await withAnotherApi({ EVENT_STREAMS_PER_CALLER: 1 }, async ({ port, server, apiUrl }) => {
       const answering = once(server, 'request') as Promise<[unknown, ServerResponse]>
       const authorization = `Bearer ${await tokenOf(shop)}`

@@ -78,7 +78,7 @@ describe('a webhook endpoint', () => {
     await receiver!.until((got) => got.length >= 4)
     expect(receiver!.got.some((one) => one.object === missed)).to.equal(false)
     const from = new Date(Date.now() - 60_000).toISOString()
-    expect((await call(shop!, 'POST', path('/replay'), { body: { from } })).status).to.equal(202)
+    expect((await call(shop, 'POST', path('/replay'), { body: { from } })).status).to.equal(202)
     await receiver!.until((got) => got.some((one) => one.object === missed))
   })
 
@@ -103,7 +103,7 @@ describe('a webhook endpoint', () => {
     status = 204
     const [waiting] = await deliveries()
     expect(waiting.state).to.equal('waiting')
-    await call(shop!, 'POST', path(`/deliveries/${waiting.id}/redeliver`))
+    await call(shop, 'POST', path(`/deliveries/${waiting.id}/redeliver`))
     await attempted(2)
     expect((await deliveries())[0].state).to.equal('delivered')
   })

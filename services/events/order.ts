@@ -1,7 +1,7 @@
 /**
  * Events in the order in which nobody misses any: by the transaction that wrote them, as far as all
  * transactions have ended. One that takes long keeps back what comes after it, and loses nothing.
- * Where a dump was restored nothing is answered before the migrations have run: see `event_horizon`.
+ * After a restore nothing is answered until the migrations have run: see `event_horizon`.
  */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'

@@ -29,6 +29,13 @@ const AUDIENCE = 'florin'
 const local = (port: number) => `http://127.0.0.1:${port}`
 const portOf = (url: string) => Number(new URL(url).port)
 
+/** A first run does not wait; and its receiver of webhooks is where else none may be: here. */
+const QUICK = {
+  ...{ SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2', ENQUIRY_SPACING_S: '2' },
+  ...{ BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+  ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
+}
+
 export async function layOut(
   { PORT, REDIS_URL }: { readonly PORT: number; readonly REDIS_URL?: string | undefined },
   dataDir: string,
@@ -47,16 +54,14 @@ export async function layOut(
     jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
   }
   const shared = {
+    ...QUICK,
     ...{ NODE_ENV: 'development', MERCHANT_REVIEW: 'off' },
     TOKEN_ISSUERS: JSON.stringify([issuer]),
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
-    ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
-    ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+    BANKS: JSON.stringify(banks),
     ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
-    // The café's receiver is on this machine, where webhooks of the open internet never lead.
-    ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
   const sandbox = {

@@ -4,7 +4,6 @@
  * test; and at the end of a world a look at all events that were told in it.
  */
 import { expect } from 'chai'
-import type { Context } from 'mocha'
 import { audit } from '../../ledger/index.ts'
 import { checkEvents } from './event-checks.ts'
 import { serveTests, type TestServer } from './postgres.ts'
@@ -33,7 +32,7 @@ export const mochaHooks = {
     const { violations } = await audit(owner)
     expect(violations, 'the books after the test').to.deep.equal([])
   },
-  async afterAll(this: Context) {
+  async afterAll(this: Mocha.Context) {
     if (worldIsOpen()) {
       const { types, faults } = await checkEvents()
       const root = this.test?.parent

@@ -2,7 +2,6 @@
  * Which file of tests tells of which type of event: once all of that file has passed, an event of
  * the type must have been written, and like all events it must fit what is published.
  */
-import type { Suite } from 'mocha'
 import type { EventType } from '../../services/events/catalogue.ts'
 
 const all = <Type extends EventType>(file: string, ...types: readonly Type[]) =>
@@ -46,14 +45,14 @@ export const TOLD_BY = {
   ...all('webhook-receiver', 'webhook_endpoint.ping'),
 } as const satisfies Readonly<Record<EventType, string>>
 
-const fileOf = ({ file = '' }: Suite) => /([^/]+)\.test\.ts$/.exec(file)?.[1]
+const fileOf = ({ file = '' }: Mocha.Suite) => /([^/]+)\.test\.ts$/.exec(file)?.[1]
 
 /** Undefined for one that was left out, be it by a name that was asked for. */
-const hasPassed = (suite: Suite): boolean =>
+const hasPassed = (suite: Mocha.Suite): boolean =>
   suite.tests.every(({ state }) => state === 'passed') && suite.suites.every(hasPassed)
 
 /** What the files that have passed, all of them, should have told and have not. */
-export function untold(root: Suite, types: ReadonlySet<string>): string[] {
+export function untold(root: Mocha.Suite, types: ReadonlySet<string>): string[] {
   const files = new Map<string, boolean>()
   for (const suite of root.suites) {
     const file = fileOf(suite)
