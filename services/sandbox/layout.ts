@@ -43,10 +43,7 @@ export async function layOut(
   const secrets = await readSecrets(join(dataDir, 'secrets.json'))
   await publishKey(join(dataDir, 'jwks.json'), secrets.sealKey)
   const [identityPort, workerPort] = [PORT + 1, PORT + 2]
-  const banks = BANKS.map(({ name }, index) => ({
-    ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
-    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
-  }))
+  const banks = banksOf(PORT, secrets)
   const [apiUrl, shopUrl] = [local(PORT), local(PORT + 3 + BANKS.length)]
   const tokenUrl = `${local(identityPort)}/token`
   const issuer = {
@@ -90,6 +87,12 @@ export async function layOut(
     ],
   }
 }
+
+const banksOf = (PORT: number, secrets: Secrets) =>
+  BANKS.map(({ name }, index) => ({
+    ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
+    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
+  }))
 
 interface Secrets {
   readonly pepper: string
