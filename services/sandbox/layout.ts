@@ -26,6 +26,7 @@ export interface ProcessPlan {
 }
 
 const AUDIENCE = 'florin'
+const script = (path: string) => new URL(path, import.meta.url)
 const local = (port: number) => `http://127.0.0.1:${port}`
 const portOf = (url: string) => Number(new URL(url).port)
 
@@ -65,7 +66,6 @@ export async function layOut(
     ...{ DATA_DIR: dataDir, API_URL: apiUrl, IDENTITY_URL: local(identityPort) },
     ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS, SHOP_URL: shopUrl },
   }
-  const script = (path: string) => new URL(path, import.meta.url)
   return {
     ports: [
       PORT,
