@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { freePorts, type Florin, type Part, partsIn, startFlorin } from './support/florin.ts'
 
 const READY = /^Florin is ready/
-const PORTS = 5
+const PORTS = 6
 
 interface Books {
   readonly accounts: readonly string[]
@@ -108,12 +108,15 @@ describe('npm start', function () {
     const [dataDir, port] = [await folder(), await freePorts(PORTS)]
     const first = start(dataDir, port)
     await first.printed(READY)
+    expect(await first.printed(/receives payment\.completed/)).to.match(/ verified /)
     undisturbed = await booksOf(port)
     expect(undisturbed.proof).to.equal(true)
     expect(await stop(first)).to.equal(0)
     expect(nothingRuns(dataDir, first.pid), 'processes left behind').to.equal(true)
     const second = start(dataDir, port)
     await second.printed(READY)
+    expect(await second.printed(/receives payment\.completed/)).to.match(/ verified /)
+    expect(await second.printed(/asks for webhooks/)).to.match(/ as before /)
     expect(await booksOf(port)).to.deep.equal(undisturbed)
     expect(await stop(second)).to.equal(0)
   })
