@@ -42,7 +42,7 @@ describe('a webhook endpoint', () => {
   })
 
   const path = (what = '') => `/v1/webhook_endpoints/${endpoint!.id}${what}`
-  const shown = async () => (await call(shop!, 'GET', path())).body
+  const shown = async () => (await call(shop, 'GET', path())).body
   const deliveries = () => deliveriesOf(shop!, endpoint!)
   const attempts = async (): Promise<number> => (await deliveries())[0]?.attempts.length ?? 0
   /** Waits until the worker has noted it, and left the endpoint alone. */
@@ -70,7 +70,7 @@ describe('a webhook endpoint', () => {
     later_ms += DAY_MS
     status = 204
     expect(receiver!.got.map((one) => one.object)).to.deep.equal([object, object, object])
-    const enabled = await call(shop!, 'PUT', path(), { body: { state: 'enabled' } })
+    const enabled = await call(shop, 'PUT', path(), { body: { state: 'enabled' } })
     expect(enabled.body).to.deep.include({
       ...{ state: 'enabled', disabled_reason: null, failing_since: null },
     })

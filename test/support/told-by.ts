@@ -32,6 +32,8 @@ export const TOLD_BY = {
   ...all('inbox', 'bank_event.contradicted', 'bank_event.parked'),
   ...all('files', 'bank_file.contradicted'),
   ...all('files', 'incoming_money.received', 'incoming_money.matched'),
+  ...all('send-back', 'incoming_money.not_sent_back', 'incoming_money.returning'),
+  ...all('send-back', 'incoming_money.sent_back'),
   ...all('netting', 'netting.carried'),
   ...all('exchange', 'exchange.completed'),
   ...all('reconciliation-runs', 'reconciliation.unexplained'),
