@@ -67,7 +67,7 @@ export interface BankAdapter {
    * Whether the account exists and belongs to the holder.
    * @throws {BankError} as `submit` does.
    */
-  checkName(account: BankAccountDetails): Promise<NameCheck>
+  checkName(account: BankAccountDetails): Promise<NameAnswer>
 }
 
 const CAPABILITIES = [
@@ -92,7 +92,7 @@ export const UNSUPPORTED = {
   async *fetchStatement(): AsyncGenerator<StatementLine> {
     yield await refuse('fetchStatement')
   },
-  checkName: async () => 'not_possible',
+  checkName: async () => ({ result: 'not_possible' }),
 } as const satisfies Omit<BankAdapter, 'name' | 'capabilities'>
 
 const refuse = async (what: string): Promise<never> => {
@@ -169,6 +169,8 @@ export interface IncomingMoney {
   /** Whatever the sender wrote: it may name whom the money is for. */
   readonly remittance?: string
   readonly sender?: string
+  /** The number of the account it came from: where it could be sent back to. */
+  readonly senderAccount?: string
 }
 
 /** The other side keeps the money that we recalled. */
@@ -219,6 +221,12 @@ export interface StatementLine {
 
 /** The four answers of a payee verification. */
 export type NameCheck = 'match' | 'close_match' | 'no_match' | 'not_possible'
+
+export interface NameAnswer {
+  readonly result: NameCheck
+  /** For a close match the name as the bank has it, where it tells. */
+  readonly name?: string
+}
 
 /** Why a bank could not be asked or understood, most certain first. */
 export type BankErrorCode =

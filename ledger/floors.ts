@@ -19,20 +19,40 @@ export async function setFloor(trx: Knex.Transaction, id: AccountId, floor: bigi
   await trx.raw('SELECT set_floor(?, ?)', [id, floor.toString()])
 }
 
+/** What an account has, in minor units. */
+export interface Funds {
+  readonly available: bigint
+  /** So much it may owe. */
+  readonly credit: bigint
+  /** Neither closed nor frozen. */
+  readonly isOpen: boolean
+}
+
 /**
- * What the accounts have available, in minor units. They stay locked until `trx` ends, so what is
- * decided from it stays true. Name every account that the transaction will move, and name them all
- * at once: they are locked in id order, as everybody locks them, so that nobody can deadlock.
+ * What the accounts have. They stay locked until `trx` ends, so what is decided from it stays true.
+ * Name every account that the transaction will move, and name them all at once: they are locked in
+ * id order, as everybody locks them, so that nobody can deadlock.
  */
-export async function lockAvailable(
+export async function lockFunds(
   trx: Knex.Transaction,
   ids: readonly AccountId[],
-): Promise<(id: AccountId) => bigint> {
+): Promise<(id: AccountId) => Funds> {
   const connection = (await trx.client.acquireConnection()) as Connection
   const { accounts } = await lockAccounts(connection, [...new Set(ids)])
   return (id) => {
     const account = accounts.get(id)
     if (account === undefined) throw new Error(`account ${id} was not locked`)
-    return availableBalance(account)
+    const [available, { restrictions: rests }] = [availableBalance(account), account]
+    const isOpen = !(rests?.isClosed || rests?.debitsFrozen || rests?.creditsFrozen)
+    return { available, credit: -(account.floor ?? 0n), isOpen }
   }
+}
+
+/** The same, for those who ask for nothing but what is available. */
+export async function lockAvailable(
+  trx: Knex.Transaction,
+  ids: readonly AccountId[],
+): Promise<(id: AccountId) => bigint> {
+  const funds = await lockFunds(trx, ids)
+  return (id) => funds(id).available
 }

@@ -90,6 +90,7 @@ const SandboxEnvironment = z.object({
   DATA_DIR: z.string(),
   API_URL: z.url(),
   IDENTITY_URL: z.url(),
+  SHOP_URL: z.url(),
   TOKEN_AUDIENCE: z.string(),
   BANKS: BANK_SETTINGS.BANKS,
 })

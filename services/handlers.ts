@@ -2,6 +2,7 @@
 import type { Context } from './context.ts'
 import { advanceInstruction } from './banking/advance.ts'
 import { applyCallback } from './banking/callbacks.ts'
+import { sentBack } from './banking/send_back.ts'
 import { advanceRecall } from './banking/recall_steps.ts'
 import type { Dependants } from './banking/resolve.ts'
 import { netPayment } from './netting/settle.ts'
@@ -16,6 +17,7 @@ export const DEPENDANTS: Dependants = {
   withdrawal: ownMoney,
   settlement: paidOut,
   netting: netPayment,
+  send_back: sentBack,
 }
 
 export function openHandlers(context: Context): Handlers {

@@ -19,6 +19,8 @@ export async function migrateAll(url: string, keys?: VaultKeys): Promise<void> {
   try {
     await migrate(db, FOLDERS)
     await carryOver(db, keys)
+    // After a restore events go on after the restored ones, whose transactions had higher numbers.
+    await db.raw('SELECT continue_event_order()')
   } finally {
     await db.destroy()
   }

@@ -12,6 +12,7 @@ import {
   renameSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -27,7 +28,7 @@ export async function run(script) {
   process.setSourceMapsEnabled(true)
   const made = join(folder, `${basename(dirname(script))}-${basename(script, '.ts')}.mjs`)
   try {
-    if (!isFresh(made)) await make(script, made)
+    if (!isFresh(script, made)) await make(script, made)
   } catch (error) {
     // Installed by somebody else, who may write there: slower, and the same.
     if (!CANNOT_WRITE.includes(error.code)) throw error
@@ -38,11 +39,11 @@ export async function run(script) {
   return import(pathToFileURL(made).href)
 }
 
-function isFresh(made) {
+function isFresh(script, made) {
   if (!existsSync(made)) return false
   const { mtimeMs } = statSync(made)
   const isOlder = (path) => statSync(path).mtimeMs < mtimeMs
-  return isOlder(join(root, 'package-lock.json')) && sources().every(isOlder)
+  return [script, join(root, 'package-lock.json'), ...sources()].every(isOlder)
 }
 
 /** Folders too: a file that is gone is seen by them. */
@@ -53,17 +54,18 @@ const sources = () =>
 
 async function make(script, made) {
   const { build } = await import('esbuild')
-  const since = new Date()
   mkdirSync(folder, { recursive: true })
   // Others may make the same at the same time.
   const draft = join(folder, `${process.pid}-${basename(made)}`)
+  writeFileSync(draft, '')
+  const { mtime } = statSync(draft)
   await build({
     ...{ entryPoints: [script], outfile: draft, bundle: true, packages: 'external' },
     ...{ platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' },
     ...{ sourcemap: 'inline', sourcesContent: false, plugins: [OWN_URLS] },
   })
   // What is saved while it is made is newer.
-  utimesSync(draft, since, since)
+  utimesSync(draft, mtime, mtime)
   renameSync(draft, made)
 }
 

@@ -48,8 +48,8 @@ async function main(): Promise<void> {
 
   const client = openClient(layout.apiUrl, layout.tokenUrl)
   const tell = openTeller(say)
-  const accounts = await setTheStage(client, withStory ? tell : () => {})
-  if (withStory) await play(client, tell, accounts)
+  const accounts = await setTheStage(client, withStory ? tell : () => {}, layout.shopUrl)
+  if (withStory) await play(client, tell, accounts, layout.shopUrl)
   say(banner(layout, performance.now() - started))
 }
 

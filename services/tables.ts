@@ -23,7 +23,7 @@ export const COMPANIONS = {
   aliases: ['alias', 'person_id', 'merchant_id'],
   bank_accounts: [
     ...['id', 'owner', 'bank', 'country', 'number_sealed', 'holder_sealed', 'number_index'],
-    ...['name_check', 'created_at'],
+    ...['name_check', 'checked_at', 'name_at_bank_sealed', 'created_at'],
   ],
   fee_schedules: [
     ...['id', 'merchant_id', 'currency', 'version', 'terms', 'valid_from', 'created_by'],
@@ -65,7 +65,7 @@ export const COMPANIONS = {
   instructions: [
     ...['id', 'reference', 'bank', 'direction', 'rail', 'purpose', 'subject_id'],
     ...['bank_account_id', 'owner_account_id', 'transfer_id', 'amount', 'currency', 'state'],
-    ...['submissions', 'enquiries', 'next_at', 'lease', 'created_at', 'changed_at'],
+    ...['submissions', 'enquiries', 'next_at', 'lease', 'name_due', 'created_at', 'changed_at'],
   ],
   fx_rates: [
     ...['id', 'base', 'quote', 'rate', 'spread_bps', 'source', 'observed_at', 'valid_for_s'],

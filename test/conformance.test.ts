@@ -121,7 +121,16 @@ const MUTANTS: Readonly<Record<string, readonly [row: string, broken: Broken]>> 
       },
     }),
   ],
-  'knows everybody': ['knows whose an account is', () => ({ checkName: async () => 'match' })],
+  'knows everybody': [
+    'knows whose an account is',
+    () => ({ checkName: async () => ({ result: 'match' }) }),
+  ],
+  'tells strangers whose an account is': [
+    'knows whose an account is',
+    (adapter) => ({
+      checkName: async (account) => ({ ...(await adapter.checkName(account)), name: 'Somebody' }),
+    }),
+  ],
   'promises what it cannot': [
     'refuses what it does not offer: recall',
     () => ({ recall: async () => ({ state: 'accepted' }) }),

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Client } from 'pg'
 import { deathPact } from '../services/local/account.ts'
 import { startPostgres } from '../services/local/postgres.ts'
@@ -230,7 +230,7 @@ async function run(options: ChildOptions): Promise<Child> {
 describe('a child process', function () {
   this.timeout(30_000)
 
-  const LOYAL = `import { stopWithParent } from '${new URL('processes.ts', LOCAL).href}'
+  const LOYAL = `import { stopWithParent } from '${fileURLToPath(new URL('processes.ts', LOCAL))}'
     const pid: number = process.pid
     process.stdout.write(pid + '\\n')
     const working = setInterval(() => {}, 1000)

@@ -5,6 +5,8 @@ import { type Event, isOpen, next, NEXT, type State } from '../services/banking/
 const STATES = Object.keys(NEXT) as State[]
 const EVENTS = Object.keys(NEXT.created) as Event[]
 const WORDS = ['settled', 'rejected', 'returned'] as const
+/** Before any bank has heard of it. */
+const ENDINGS: readonly Event[] = ['canceled', 'refused']
 const isWord = (event: Event) => WORDS.some((word) => word === event)
 
 describe('an instruction', () => {
@@ -13,9 +15,9 @@ describe('an instruction', () => {
     for (const state of STATES) expect(Object.keys(NEXT[state]), state).to.have.members(EVENTS)
   })
 
-  it('is ended by the bank’s word or by its payer, and by nothing that happens on the way', () => {
+  it('is ended by the bank’s word, or before it is sent, and by nothing on the way', () => {
     for (const state of STATES.filter(isOpen)) {
-      for (const event of EVENTS.filter((one) => !isWord(one) && one !== 'canceled')) {
+      for (const event of EVENTS.filter((one) => !isWord(one) && !ENDINGS.includes(one))) {
         const to = next(state, event)
         const stays = to === 'late' || isOpen(to as State)
         expect(stays, `${event} when ${state} gives ${to}`).to.equal(true)
@@ -23,9 +25,11 @@ describe('an instruction', () => {
     }
   })
 
-  it('is canceled only where no bank can have heard of it', () => {
-    const canceled = STATES.filter((state) => next(state, 'canceled') === 'rejected')
-    expect(canceled).to.deep.equal(['created'])
+  it('is canceled or refused by us only where no bank can have heard of it', () => {
+    for (const event of ENDINGS) {
+      const ended = STATES.filter((state) => next(state, event) === 'rejected')
+      expect(ended, event).to.deep.equal(['created'])
+    }
   })
 
   it('is never made sendable again once the bank may have it', () => {

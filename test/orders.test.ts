@@ -219,6 +219,9 @@ describe('how an order stands in the chat', () => {
     expect(await eventsOf(id)).to.deep.equal([
       ...['order.created', 'order.partially_shipped', 'order.shipped', 'order.completed'],
     ])
+    const unpaid = await order(shop, '2000')
+    await say(shop, unpaid, 'processing')
+    expect(await eventsOf(unpaid)).to.deep.equal(['order.created', 'order.processing'])
     const { owner } = await world()
     const [told] = await owner('events').where({ object_id: id, type: 'order.shipped' })
     expect(told.data).to.deep.equal(shipped.body)

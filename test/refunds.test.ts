@@ -80,7 +80,9 @@ describe('a refund', () => {
     }
     for (const who of [payer, CHAT]) {
       const read = await call(who, 'GET', `/v1/payments/${id}/refunds`)
-      expect(read.body).to.deep.equal({ data: [{ ...body, paid_from: null }] })
+      expect(read.body).to.deep.equal({
+        data: [{ ...body, paid_from: null, shares_returned: null }],
+      })
     }
     for (const who of [stranger, rival]) {
       expectProblem(await call(who, 'GET', `/v1/refunds/${body.id}`), 404, 'not_found')

@@ -25,7 +25,7 @@ const bank = (name: string, rails: readonly Rail[], now: Partial<BankNow> = {}):
 
 const asked = (change: Partial<RouteRequest> = {}): RouteRequest => ({
   ...{ direction: 'credit', money: { amount: 1_000n, currency: 'EUR' }, at: AT },
-  account: { bank: 'aurora', country: 'NL', nameCheck: 'match', isPaid: false },
+  account: { bank: 'aurora', country: 'NL', nameCheck: 'match', isConfirmed: false, isPaid: false },
   ...change,
 })
 
@@ -98,6 +98,11 @@ describe('an instruction', () => {
       only({ nameCheck: ['match'] }),
       'owner_not_checked',
       false,
+    ],
+    [
+      'whose owner has yet to say that a close match is them',
+      asked({ account: { ...asked().account, nameCheck: 'close_match' } }),
+      ...([only({}), 'owner_not_confirmed', false] as const),
     ],
     ['that is closed at noon', asked(), only({ hours }), 'closed', true],
     [
@@ -206,7 +211,8 @@ describe('the choice of a bank', () => {
       account: fc.record({
         bank: name,
         country: fc.constantFrom('NL', 'DE', null),
-        nameCheck: fc.constantFrom('match', 'close_match', 'not_possible'),
+        nameCheck: fc.constantFrom('match', 'close_match', 'no_match', 'not_possible'),
+        isConfirmed: fc.boolean(),
         isPaid: fc.boolean(),
       }),
     })

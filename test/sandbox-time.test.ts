@@ -136,7 +136,7 @@ describe('the sandbox bank by itself', () => {
   for (const { suffix, sentence, refusal, nameCheck } of MAGIC_ACCOUNTS) {
     it(`an account that ends in -${suffix}: ${sentence}`, async () => {
       const account = { number: `TEST-${suffix}`, holder: 'Whoever' }
-      expect(await adapterFor(bank.url).checkName(account)).to.equal(nameCheck)
+      expect((await adapterFor(bank.url).checkName(account)).result).to.equal(nameCheck)
       const report = await finished(bank.url, instruction(5_00n, { account }))
       // An account that is only asked about is not there.
       expect([report.outcome, report.reason]).to.deep.equal(['rejected', refusal ?? 'AC01'])

@@ -88,6 +88,7 @@ describe('what is sealed', () => {
       bank: '',
       country: null,
       nameCheck: 'match' as const,
+      ...{ checkedAt: new Date(0), nameAtBank: null, confirmedAt: null },
       createdAt: new Date(0),
     },
     sealed: { number: row.number_sealed, holder: row.holder_sealed },

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, quiet, unchanged } from './support/abuse.ts'
 import { waiting as atDesk } from './support/desk.ts'
+import { comes } from './support/north-arrivals.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { account, move, unit } from './support/bulk.ts'
 import { authorize, payOrder } from './support/held.ts'
@@ -134,6 +135,10 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const path = `/v1/instructions/${publicId('ins', id)}/recalls`
     return { path, body: { reason: 'DUPL', note: 'A test' } }
   },
+  'POST /v1/incoming_money/:id/return': async () => ({
+    path: `/v1/incoming_money/${await comes('1200')}/return`,
+    body: { note: 'A test' },
+  }),
   'POST /v1/incoming_money/:id/match': async () => ({
     path: `/v1/incoming_money/${(await arrives(undefined)).id}/match`,
     body: { person: publicId('per', (await person()).id) },

@@ -6,8 +6,10 @@ import { extractText, getDocumentProxy } from 'unpdf'
 import { readCamt053 } from '../adapters/iso20022/camt053.ts'
 import { monthSpan } from '../services/statements/statement.ts'
 import { expectProblem, quiet, send } from './support/abuse.ts'
-import { call, tokenOf } from './support/api.ts'
-import { merchant, merchantBalance } from './support/people.ts'
+import { call, newSubject, tokenOf } from './support/api.ts'
+import { payOrder } from './support/held.ts'
+import { merchant, merchantBalance, person } from './support/people.ts'
+import { refund } from './support/refunds.ts'
 import { batchesOf, stall, type Stall } from './support/stall.ts'
 import { world } from './support/world.ts'
 
@@ -164,6 +166,41 @@ describe('a merchant’s statement', () => {
     expect(totalPages).to.equal(2)
     text.forEach((page, index) => expect(page).to.contain(`Page ${index + 1} of ${totalPages}`))
     expect(text[0]).to.match(/Café Ünter den Linden, кафе/)
+  })
+
+  it('names each line by the merchant’s own reference, in every format', async () => {
+    const [ada, shop] = [await person(100_000n), await merchant()]
+    const references = [`R&D "${newSubject('r')}"`, newSubject('r').padEnd(60, '-long')]
+    for (const reference of references) {
+      const asked = { reference, description: 'A thing', amount: '2000', currency: 'EUR' }
+      const made = await call(shop, 'POST', '/v1/orders', { body: asked })
+      const paid = await payOrder(ada, made.body.id, '2000')
+      expect((await refund(shop, paid.body.id, { amount: '500' })).status).to.equal(201)
+    }
+    const path = (format: string) =>
+      `/v1/merchants/${shop.id}/statements/${MONTH}?currency=EUR&format=${format}`
+    const get = (format: string) => download({ shop } as Stall, path(format))
+    const [first, second] = references
+    const expected = [first, first, second, second]
+    const json = JSON.parse((await get('json')).toString())
+    const said = json.lines.map((line: { order_reference: string }) => line.order_reference)
+    expect(said).to.deep.equal(expected)
+    const rows: Record<string, string>[] = parse(await get('csv'), { columns: true })
+    expect(rows.slice(1, -1).map((row) => row['order_reference'])).to.deep.equal(expected)
+    expect(rows.slice(1, -1).every((row) => /^(?:pay|rfd)_/.test(row['reference'] ?? ''))).to.equal(
+      true,
+    )
+    const xml = (await get('camt053')).toString()
+    const found = [...xml.matchAll(/<(?:Ref|AddtlRmtInf)>(.*?)<\/(?:Ref|AddtlRmtInf)>/g)]
+    const unescaped = found.map(([, text = '']) =>
+      text.replaceAll('&amp;', '&').replaceAll('&quot;', '"'),
+    )
+    expect(unescaped).to.deep.equal(expected)
+    expect([...xml.matchAll(/<Ref>(.*?)<\/Ref>/g)]).to.have.length(2)
+    const pdf = await getDocumentProxy(new Uint8Array(await get('pdf')))
+    const { text } = await extractText(pdf, { mergePages: true })
+    expect(text.split(first!).length - 1).to.equal(2)
+    expect(text.split(second!.slice(0, 20)).length - 1).to.equal(2)
   })
 
   it('begins and ends where the merchant’s month does', () => {

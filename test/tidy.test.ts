@@ -107,7 +107,6 @@ const UNIMPORTED: Readonly<Record<string, string>> = {
   mocha: 'runs the tests',
   oxlint: 'npm run lint',
   'oxlint-tsgolint': 'the rules of oxlint that need types',
-  tsx: 'runs TypeScript',
   typescript: 'npm run types, npm run build',
 }
 

@@ -58,7 +58,8 @@ export function exampleAdapter(
     checkName: ({ number, holder }) =>
       understood(async () => {
         const query = new URLSearchParams({ number, holder })
-        return NAMES[(await ask(`/names?${query.toString()}`)).text] ?? refuse('what name is that')
+        const { text } = await ask(`/names?${query.toString()}`)
+        return { result: NAMES[text] ?? refuse('what name is that') }
       }),
   }
 }

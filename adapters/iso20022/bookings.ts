@@ -18,6 +18,7 @@ export interface Booking {
   readonly reason: string | undefined
   readonly remittance: string | undefined
   readonly sender: string | undefined
+  readonly senderAccount: string | undefined
 }
 
 /** As `Instruction.reference`: whatever looks otherwise was never ours. */
@@ -89,6 +90,7 @@ function bookingOf(
     reason: reasonAt(details, 'RtrInf/Rsn'),
     remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
     sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
+    senderAccount: wordsOf(textAt(details, `${party}Acct/Id/IBAN`), WORDS_MAX),
   }
 }
 

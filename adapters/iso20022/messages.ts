@@ -216,6 +216,7 @@ function eventOf(booking: Booking, messageId: string, account: string): BankEven
     ...{ outcome: kind, reference, money, occurredAt },
     ...(remittance !== undefined && { remittance }),
     ...(sender !== undefined && { sender }),
+    ...(booking.senderAccount !== undefined && { senderAccount: booking.senderAccount }),
   }
 }
 

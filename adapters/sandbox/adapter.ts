@@ -8,7 +8,7 @@ import {
   type BankReport,
   type IncomingMoney,
   type Instruction,
-  type NameCheck,
+  type NameAnswer,
   type Recall,
   type RecallAnswer,
   type RecallRefusal,
@@ -145,10 +145,13 @@ function enquiryAnswer({ status, body }: Answer, reference: string): BankAnswer 
   return { state: 'final', report: reportOf(fields, state) }
 }
 
-function nameAnswer({ status, body }: Answer): NameCheck {
+function nameAnswer({ status, body }: Answer): NameAnswer {
   if (status !== 200) throw new Error(`the bank answered ${status}`)
   const results = ['match', 'close_match', 'no_match', 'not_possible'] as const
-  return parse.oneOf(parse.parseFields(body), 'result', results)
+  const fields = parse.parseFields(body)
+  const result = parse.oneOf(fields, 'result', results)
+  const isTold = result === 'close_match' && fields['name'] !== undefined
+  return { result, ...(isTold && { name: parse.textOf(fields, 'name', parse.LINE_OF_TEXT) }) }
 }
 
 function recallAnswer({ status, body }: Answer, reference: string): RecallAnswer {
@@ -182,6 +185,9 @@ function incomingOf(fields: parse.Fields): IncomingMoney {
     occurredAt: parse.timeOf(fields, 'occurred_at'),
     remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
     sender: parse.textOf(fields, 'sender', parse.LINE_OF_TEXT),
+    ...(fields['sender_account'] !== undefined && {
+      senderAccount: parse.textOf(fields, 'sender_account', /^[A-Z0-9-]{4,34}$/),
+    }),
   }
 }
 

@@ -95,6 +95,7 @@ export interface Notice {
   readonly reason?: string
   readonly remittance?: string
   readonly sender?: string
+  readonly sender_account?: string
   delivered: boolean
 }
 
@@ -239,7 +240,8 @@ function receive(books: Books, entry: EntryOf<'received'>): void {
   account.balance -= amount
   book(books, { reference, currency, amount, booked_at: at })
   const id = `evt_${reference}_received`
-  const told = { reference, amount, currency, remittance, sender: account.holder, at }
+  const sender = { sender: account.holder, sender_account: number }
+  const told = { reference, amount, currency, remittance, ...sender, at }
   books.notices.set(id, { id, outcome: 'received', ...told, delivered: false })
 }
 

@@ -115,7 +115,9 @@ function checkName({ books }: Bank, { url, key }: Asked): Reply {
   const account = [...books.accounts.values()].find((one) => one.number === key)
   const known = account && compareNames(account.holder, holder)
   const result = known ?? magicAccountOf(key)?.nameCheck ?? 'not_possible'
-  return { status: 200, json: { result } }
+  // Whoever nearly knows a name may see it: the others learn nothing.
+  const name = result === 'close_match' ? account?.holder : undefined
+  return { status: 200, json: { result, name } }
 }
 
 /** A copy of a recall is answered like the first. */

@@ -19,6 +19,7 @@ import {
   progress,
   type Progress,
 } from './instructions.ts'
+import { askName } from './name_check.ts'
 import {
   backoffMax_ms,
   lookAgainAt,
@@ -28,7 +29,7 @@ import {
   SOONEST_MS,
   type Step,
 } from './policy.ts'
-import type { Dependants } from './resolve.ts'
+import { type Dependants, refuseUnsent } from './resolve.ts'
 
 /** One step is an enquiry and, after the cut-off, the same request again. */
 const CALLS_MAX = 2
@@ -55,6 +56,10 @@ export async function advanceInstruction(
     await applyAnswer(context, dependants, instruction, learned.report)
     return
   }
+  if ('refusal' in learned) {
+    await refuseUnsent(context, dependants, instruction, learned.refusal)
+    return
+  }
   const { from, ...told } = learned
   if (!('event' in told)) return postpone(context.db, from, told)
   await progress(context.db, from, told, { now: context.now(), keep: false })
@@ -71,6 +76,8 @@ type Learned =
   | (Progress & { readonly from: Instruction })
   | { readonly from: Instruction; readonly nextAt: Date }
   | Extract<BankAnswer, { state: 'final' }>
+  /** It is not to be sent at all. */
+  | { readonly refusal: string }
   | undefined
 
 async function step(held: Held, instruction: Instruction): Promise<Learned> {
@@ -106,7 +113,9 @@ function policyOf({ config, banks }: Context, bank: string): Policy {
 /**
  * That it is sent is committed before the call: whatever happens then, we know it may have arrived.
  */
-async function submit({ context, isMine }: Held, instruction: Instruction): Promise<Learned> {
+async function submit(held: Held, instruction: Instruction): Promise<Learned> {
+  const { context, isMine } = held
+  if (instruction.nameDue) return submitChecked(held, instruction)
   if (takesBatches(context, instruction.bank)) return leaveToBatch(context, instruction)
   const { db, breakers } = context
   const now = context.now()
@@ -140,6 +149,21 @@ async function submit({ context, isMine }: Held, instruction: Instruction): Prom
     const untouched = { event: 'never_sent', submissions: 0, ...NEVER } as const
     return { from: sent, ...untouched, nextAt: afterFailures(now, failures), reason, failures }
   }
+}
+
+/** The same once it is known whose the account is; a bank that is silent is waited for. */
+async function submitChecked(held: Held, instruction: Instruction): Promise<Learned> {
+  const { context, isMine } = held
+  const asked = await askName(context, instruction)
+  if (asked.is === 'refused') return { refusal: asked.reason }
+  if (asked.is === 'left_alone') return later(context, instruction)
+  if (asked.is === 'known') {
+    return isMine() ? submit(held, { ...instruction, nameDue: false, failures: 0 }) : undefined
+  }
+  const failures = instruction.failures + 1
+  const nextAt = afterFailures(context.now(), failures)
+  const { reason } = asked
+  return { from: instruction, event: 'never_sent', ...NEVER, nextAt, reason, failures }
 }
 
 async function enquire(held: Held, instruction: Instruction, policy: Policy): Promise<Learned> {

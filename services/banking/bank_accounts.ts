@@ -2,6 +2,7 @@
  * Linking a person's or a merchant's account at a partner bank, after asking the bank whose it is.
  */
 import type { Knex } from 'knex'
+import type { NameAnswer, NameCheck } from '../../adapters/adapter.ts'
 import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
 import type { Context } from '../context.ts'
@@ -17,7 +18,13 @@ export interface BankAccount {
   readonly country: string | null
   /** Null once its owner is erased. */
   readonly sealed: SealedDetails | null
-  readonly nameCheck: 'match' | 'close_match' | 'not_possible'
+  /** What its bank said last when it was asked whose it is, and when. */
+  readonly nameCheck: NameCheck
+  readonly checkedAt: Date
+  /** Of a close match the name as the bank has it, where it told. */
+  readonly nameAtBank: Buffer | null
+  /** When the owner said that a close match is them. */
+  readonly confirmedAt: Date | null
   readonly createdAt: Date
 }
 
@@ -36,6 +43,7 @@ interface Details {
 const TABLE = 'bank_accounts'
 const NUMBER = 'number_sealed'
 const HOLDER = 'holder_sealed'
+const NAME = 'name_at_bank_sealed'
 
 export async function linkBankAccount(
   context: Context,
@@ -45,12 +53,13 @@ export async function linkBankAccount(
 ): Promise<Outcome> {
   const bank = context.banks.get(name)
   if (bank === undefined) throw new ServiceError('bank_not_found')
-  const nameCheck = await bank.checkName({ number, holder })
-  if (nameCheck === 'no_match') throw new ServiceError('name_mismatch')
+  const answer = await bank.checkName({ number, holder })
+  if (answer.result === 'no_match') throw new ServiceError('name_mismatch')
   const [id, createdAt] = [newId(), context.now()]
   const row = {
     ...{ id, owner, bank: name, ...sealedColumns(context.vault, id, { number, holder }) },
-    ...{ country: countryOf(number), name_check: nameCheck, created_at: createdAt },
+    ...{ country: countryOf(number), created_at: createdAt },
+    ...answerColumns(context.vault, id, answer, createdAt),
   }
   return context.group.submit({
     ...{ id: newUnitId(), at: createdAt, transfers: [], ...(claim && { claim }) },
@@ -67,12 +76,39 @@ const countryOf = (number: string): string | null =>
 
 /** Number and holder as the columns of the row `id` take them. */
 export function sealedColumns(vault: Vault, id: Uuid, { number, holder }: Details) {
-  const hex = (bytes: Buffer) => `\\x${bytes.toString('hex')}`
   return {
     [NUMBER]: hex(vault.seal({ table: TABLE, row: id, column: NUMBER }, number)),
     [HOLDER]: hex(vault.seal({ table: TABLE, row: id, column: HOLDER }, holder)),
     number_index: hex(vault.blindIndex({ table: TABLE, column: 'number' }, number)),
   }
+}
+
+const hex = (bytes: Buffer) => `\\x${bytes.toString('hex')}`
+
+const NAME_LENGTH_MAX = 140
+
+/** The name that the bank told its owner: one line of text, or null. Strangers are told none. */
+export function toldName({ result, name }: NameAnswer): string | null {
+  if (result !== 'close_match' || name === undefined) return null
+  const line = name.normalize('NFC').replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]+/gu, ' ')
+  return line.slice(0, NAME_LENGTH_MAX).trim() || null
+}
+
+/** What the bank said, as the columns of the row `id` take it. */
+export function answerColumns(vault: Vault, id: Uuid, answer: NameAnswer, at: Date) {
+  const name = toldName(answer)
+  const sealed = name && hex(vault.seal({ table: TABLE, row: id, column: NAME }, name))
+  return { name_check: answer.result, checked_at: at, [NAME]: sealed }
+}
+
+/** The name as the bank has it; null where it told none, or it is no close match. */
+export const nameAtBank = ({ vault }: Context, { id, nameAtBank: sealed }: BankAccount) =>
+  sealed === null ? null : vault.open({ table: TABLE, row: id, column: NAME }, sealed).toString()
+
+/** Whether it was paid before: then who owns it is known. */
+export async function wasPaid(db: Knex, id: Uuid): Promise<boolean> {
+  const where = { bank_account_id: id, direction: 'credit', state: 'settled' }
+  return (await db('instructions').where(where).first('id')) !== undefined
 }
 
 /** @returns null once its owner is erased. */
@@ -91,8 +127,13 @@ export async function shownBankAccount(context: Context, answer: string): Promis
 }
 
 /** One that is known to exist, linked or not. */
-export async function findBankAccount(db: Knex, id: Uuid): Promise<BankAccount> {
-  const row: Row | undefined = await db(TABLE).where({ id }).first()
+export async function findBankAccount(
+  db: Knex,
+  id: Uuid,
+  lock: 'lock' | 'read' = 'read',
+): Promise<BankAccount> {
+  const query = db(TABLE).where({ id })
+  const row: Row | undefined = await (lock === 'lock' ? query.forUpdate() : query).first()
   if (row === undefined) throw new Error(`bank account ${id} is not there`)
   return fromRow(row)
 }
@@ -131,8 +172,14 @@ export async function findEveryBankAccount(db: Knex, owner: string): Promise<Ban
 }
 
 /** @throws {ServiceError} `bank_account_not_found` unless it is linked and the owner's. */
-export async function bankAccountOf(db: Knex, owner: string, id: Uuid): Promise<BankAccount> {
-  const row = await db('bank_accounts').where({ id, owner, deleted_at: null }).first()
+export async function bankAccountOf(
+  db: Knex,
+  owner: string,
+  id: Uuid,
+  lock: 'lock' | 'read' = 'read',
+): Promise<BankAccount> {
+  const query = db(TABLE).where({ id, owner, deleted_at: null })
+  const row: Row | undefined = await (lock === 'lock' ? query.forUpdate() : query).first()
   if (row === undefined) throw new ServiceError('bank_account_not_found')
   return fromRow(row)
 }
@@ -156,7 +203,10 @@ interface Row {
   readonly country: string | null
   readonly number_sealed: Buffer | null
   readonly holder_sealed: Buffer | null
-  readonly name_check: BankAccount['nameCheck']
+  readonly name_check: NameCheck
+  readonly checked_at: Date | null
+  readonly name_at_bank_sealed: Buffer | null
+  readonly confirmed_at: Date | null
   readonly created_at: Date
 }
 
@@ -167,6 +217,9 @@ const fromRow = (row: Row): BankAccount => ({
   country: row.country,
   sealed: sealedOf(row),
   nameCheck: row.name_check,
+  checkedAt: row.checked_at ?? row.created_at,
+  nameAtBank: row.name_at_bank_sealed,
+  confirmedAt: row.confirmed_at,
   createdAt: row.created_at,
 })
 
@@ -182,6 +235,9 @@ export function bankAccountOut(context: Context, account: BankAccount) {
     number: `•••• ${details?.number.slice(-4) ?? ''}`.trim(),
     holder: details?.holder ?? null,
     name_check: account.nameCheck,
+    checked_at: account.checkedAt.toISOString(),
+    name_at_bank: nameAtBank(context, account),
+    confirmed_at: account.confirmedAt?.toISOString() ?? null,
     created_at: account.createdAt.toISOString(),
   }
 }

@@ -9,7 +9,8 @@ import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { suffixOf } from '../ids.ts'
 import { detailsOf, findBankAccountsById } from './bank_accounts.ts'
-import { findBatch, type Instruction, recordSteps } from './instructions.ts'
+import { recordSteps } from './history.ts'
+import { findBatch, type Instruction } from './instructions.ts'
 import { NEXT, type State } from './machine.ts'
 
 /** One run makes so many batches of a bank at most; the next one goes on. */
@@ -59,7 +60,7 @@ async function formBatch(context: Context, bank: string): Promise<boolean> {
     const due = await dueGroup(trx, bank, config.BATCH_SIZE_MAX, before(at, config.BATCH_AFTER_MS))
     if (due === undefined) return false
     const ids: Uuid[] = await trx('instructions')
-      .where({ bank, state: 'created', batch_id: null, ...due })
+      .where({ bank, state: 'created', batch_id: null, name_due: false, ...due })
       .orderBy('id')
       .limit(config.BATCH_SIZE_MAX)
       .forUpdate()
@@ -81,7 +82,7 @@ async function dueGroup(
   oldest: Date,
 ): Promise<Group | undefined> {
   const groups = await trx('instructions')
-    .where({ bank, state: 'created', batch_id: null })
+    .where({ bank, state: 'created', batch_id: null, name_due: false })
     .groupBy('direction', 'rail', 'currency')
     .havingRaw('count(*) >= ? OR min(created_at) <= ?', [size, oldest])
     .orderByRaw('min(created_at)')

@@ -10,12 +10,12 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
+import { recordStep } from './history.ts'
 import {
   findInstruction,
   fromRow,
   type Instruction,
   instructionOut,
-  recordStep,
   type Row,
 } from './instructions.ts'
 import { next, type State } from './machine.ts'

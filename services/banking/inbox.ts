@@ -36,6 +36,7 @@ export interface Heard {
   readonly disposition: Disposition
   readonly remittance_sealed: Buffer | null
   readonly sender_sealed: Buffer | null
+  readonly sender_account_sealed: Buffer | null
   /** Operators, where it is their word. */
   readonly decided_by: string | null
   readonly approved_by: string | null
@@ -54,6 +55,7 @@ const ROWS_MAX = 5_000
 const COLUMNS = [
   ...['id', 'bank', 'source', 'file_id', 'event_id', 'reference', 'outcome', 'amount', 'currency'],
   ...['reason', 'occurred_at', 'received_at', 'next_at', 'remittance_sealed', 'sender_sealed'],
+  'sender_account_sealed',
 ].join(', ')
 
 /** As one parameter: a file has more rows than a statement has parameters. */
@@ -107,6 +109,7 @@ function rowOf({ vault, now }: Context, { bank, source, file }: Envelope, event:
     ...{ occurred_at: occurredAt, received_at: at, next_at: new Date(at.getTime() + QUIET_MS) },
     remittance_sealed: sealed('remittance_sealed', written?.remittance),
     sender_sealed: sealed('sender_sealed', written?.sender),
+    sender_account_sealed: sealed('sender_account_sealed', written?.senderAccount),
   }
 }
 

@@ -32,6 +32,7 @@ import {
   refuseRecall,
   requestRecall,
 } from './recalls.ts'
+import { sendBack, wayBack } from './send_back.ts'
 
 const TAG = 'Banking'
 const Party = z.string().regex(/^(?:per|mer)_[0-9a-z]{26}$/)
@@ -173,6 +174,7 @@ export const inboxEndpoints = [
     answers: { 200: IncomingOut },
     refusals: [
       ...(['not_found', 'payee_not_found', 'incoming_money_matched'] as const),
+      ...(['incoming_money_returned'] as const),
       ...(['account_closed', 'account_frozen', 'total_too_large'] as const),
     ],
     check: async (context, { params, body }) => {
@@ -183,6 +185,23 @@ export const inboxEndpoints = [
       const asked = { payee: payeeIn(body), operator, approvedBy }
       return matchIncoming(context, params.id, asked, claimed(claim))
     },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/incoming_money/:id/return', tag: TAG, scopes: ['operator'] },
+    summary: 'Send the money back to the account it came from',
+    ...{ idempotency: 'required', secondPerson: true },
+    params: z.strictObject({ id: idIn('inc') }),
+    body: z.strictObject({ note: text(TEXT_LENGTH_MAX) }),
+    answers: { 200: IncomingOut },
+    refusals: [
+      ...(['not_found', 'incoming_money_matched', 'incoming_money_returned'] as const),
+      ...(['return_not_possible', 'account_closed', 'account_frozen'] as const),
+    ],
+    check: async (context, { params }) => {
+      await wayBack(context, params.id)
+    },
+    handle: (context, { caller: { subject: operator, approvedBy }, params, body, claim }) =>
+      sendBack(context, params.id, { note: body.note, operator, approvedBy }, claimed(claim)),
   }),
   endpoint({
     ...{ method: 'GET', path: '/v1/recalls', tag: TAG, scopes: ['operator'] },

@@ -35,7 +35,7 @@ import { isArrival } from '../netting/arrivals.ts'
 import { dispose, type Heard, lockHeard } from './inbox.ts'
 import { payeeNamedIn } from './matching.ts'
 
-export const INCOMING_STATES = ['unmatched', 'matched'] as const
+export const INCOMING_STATES = ['unmatched', 'matched', 'returning', 'sent_back'] as const
 export type IncomingState = (typeof INCOMING_STATES)[number]
 
 export interface Incoming {
@@ -170,10 +170,18 @@ export async function matchIncoming(
         .where({ id })
         .forUpdate()
         .first()
-      if (incoming?.state !== 'unmatched') throw new ServiceError('incoming_money_matched')
+      refuseDecided(incoming)
       return moveOn(context, trx, incoming, match)
     }),
   )
+}
+
+/** @throws {ServiceError} unless it is nobody's yet, and here. */
+export function refuseDecided(incoming: Incoming | undefined): asserts incoming is Incoming {
+  if (incoming === undefined) throw new ServiceError('not_found')
+  if (incoming.state === 'unmatched') return
+  const isMatched = incoming.state === 'matched'
+  throw new ServiceError(isMatched ? 'incoming_money_matched' : 'incoming_money_returned')
 }
 
 /** @throws {ServiceError} what `matchIncoming` would throw, before anybody is asked to agree. */
@@ -218,9 +226,9 @@ async function recordMatch(
   return incomingOut(now)
 }
 
-async function recordIncoming(
+export async function recordIncoming(
   trx: Knex.Transaction,
-  what: 'received' | 'matched',
+  what: 'received' | 'matched' | 'returning' | 'sent_back' | 'not_sent_back',
   incoming: Incoming,
   at: Date,
 ): Promise<void> {
@@ -242,7 +250,7 @@ export function wordsOf(
   }
 }
 
-type Words = Pick<Heard, 'id' | 'remittance_sealed' | 'sender_sealed'>
+export type Words = Pick<Heard, 'id' | 'remittance_sealed' | 'sender_sealed'>
 
 /** In one state, oldest first: what waits longest is looked at first. */
 export async function findIncoming(

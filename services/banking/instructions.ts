@@ -11,9 +11,10 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { publicId, suffixOf } from '../ids.ts'
+import { recordStep } from './history.ts'
 import { type Event, next, type State, WORKED_ON } from './machine.ts'
 
-export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement' | 'netting'
+export type Purpose = 'payment' | 'top_up' | 'withdrawal' | 'settlement' | 'netting' | 'send_back'
 
 export interface Instruction {
   readonly id: Uuid
@@ -46,6 +47,8 @@ export interface Instruction {
   readonly attempts: number
   /** How often in a row the bank gave no answer. */
   readonly failures: number
+  /** Whether the account's bank is to be asked whose it is before anything is sent. */
+  readonly nameDue: boolean
   readonly createdAt: Date
 }
 
@@ -60,7 +63,8 @@ export type NewInstruction = Pick<
   | 'owner'
   | 'transfer'
   | 'money'
->
+> &
+  Partial<Pick<Instruction, 'nameDue'>>
 
 /** The row of a new instruction, due at once; its reference exists before any bank hears of it. */
 export function instructionRow(instruction: NewInstruction, now: Date) {
@@ -79,7 +83,7 @@ export function instructionRow(instruction: NewInstruction, now: Date) {
     amount: instruction.money.amount.toString(),
     currency: instruction.money.currency,
     state: 'created',
-    ...{ submissions: 0, enquiries: 0, lease: 0 },
+    ...{ submissions: 0, enquiries: 0, lease: 0, name_due: instruction.nameDue ?? false },
     ...{ next_at: now, created_at: now, changed_at: now },
   } satisfies CompanionRow
 }
@@ -107,6 +111,7 @@ export interface Row {
   readonly lease: number
   readonly attempts: number
   readonly failures: number
+  readonly name_due: boolean
   readonly created_at: Date
 }
 
@@ -132,6 +137,7 @@ export const fromRow = (row: Row): Instruction => ({
   lease: row.lease,
   attempts: row.attempts,
   failures: row.failures,
+  nameDue: row.name_due,
   createdAt: row.created_at,
 })
 
@@ -231,37 +237,6 @@ export async function postpone(
   await db('instructions')
     .where({ id, lease, state })
     .update({ next_at: nextAt, leased_until: null, attempts: 0 })
-}
-
-/** A line of an instruction's history. */
-export interface InstructionStep {
-  readonly instruction: Uuid
-  readonly at: Date
-  readonly event: Event
-  readonly from: State
-  readonly to: State
-  readonly detail: string | null
-  /** Operators, where they decided. */
-  readonly by?: string
-}
-
-export const recordStep = (trx: Knex.Transaction, step: InstructionStep): Promise<void> =>
-  recordSteps(trx, [step])
-
-/** One statement takes so many lines. */
-const STEPS_MAX = 5_000
-
-export async function recordSteps(
-  trx: Knex.Transaction,
-  steps: readonly InstructionStep[],
-): Promise<void> {
-  const rows = steps.map(({ instruction, at, event, from, to, detail, by = null }) => ({
-    ...{ id: newId(), instruction_id: instruction, at, event, detail, by_whom: by },
-    ...{ from_state: from, to_state: to },
-  }))
-  for (let first = 0; first < rows.length; first += STEPS_MAX) {
-    await trx('instruction_steps').insert(rows.slice(first, first + STEPS_MAX))
-  }
 }
 
 /**

@@ -38,6 +38,8 @@ export type Happening =
   | 'reopened'
   /** The payer took it back before any bank heard of it. */
   | 'canceled'
+  /** Its account turned out not to be whose we took it for. */
+  | 'refused'
   /** The bank's word is about another amount than ours. */
   | 'contradicted'
 
@@ -55,7 +57,7 @@ const WORD = { settled: 'settled', rejected: 'rejected', returned: 'returned' } 
 /** What happens on the way to a bank that has spoken already. */
 const AFTER_THE_WORD = {
   ...{ sending: 'late', accepted: 'late', never_sent: 'late', unclear: 'late', not_found: 'late' },
-  ...{ too_old: 'late', quarantined: 'late', reopened: 'late', canceled: 'late' },
+  ...{ too_old: 'late', quarantined: 'late', reopened: 'late', canceled: 'late', refused: 'late' },
   contradicted: 'contradiction',
 } as const satisfies Record<Happening, Next>
 
@@ -67,22 +69,22 @@ export const NEXT = {
   created: {
     ...{ sending: 'sent', accepted: 'late', never_sent: 'created', unclear: 'late' },
     ...{ not_found: 'late', too_old: 'manual', quarantined: 'manual', reopened: 'created' },
-    ...{ canceled: 'rejected', contradicted: 'manual', ...WORD },
+    ...{ canceled: 'rejected', refused: 'rejected', contradicted: 'manual', ...WORD },
   },
   sent: {
     ...{ sending: 'sent', accepted: 'sent', never_sent: 'created', unclear: 'unknown' },
     ...{ not_found: 'unknown', too_old: 'manual', quarantined: 'manual', reopened: 'sent' },
-    ...{ canceled: 'late', contradicted: 'manual', ...WORD },
+    ...{ canceled: 'late', refused: 'late', contradicted: 'manual', ...WORD },
   },
   unknown: {
     ...{ sending: 'sent', accepted: 'unknown', never_sent: 'unknown', unclear: 'unknown' },
     ...{ not_found: 'unknown', too_old: 'manual', quarantined: 'manual', reopened: 'unknown' },
-    ...{ canceled: 'late', contradicted: 'manual', ...WORD },
+    ...{ canceled: 'late', refused: 'manual', contradicted: 'manual', ...WORD },
   },
   manual: {
     ...{ sending: 'late', accepted: 'manual', never_sent: 'manual', unclear: 'manual' },
     ...{ not_found: 'manual', too_old: 'manual', quarantined: 'manual', reopened: 'unknown' },
-    ...{ canceled: 'late', contradicted: 'manual', ...WORD },
+    ...{ canceled: 'late', refused: 'late', contradicted: 'manual', ...WORD },
   },
   settled: {
     ...AFTER_THE_WORD,

@@ -23,14 +23,9 @@ import {
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { recordStep } from './history.ts'
 import { dispose, type Disposition as HeardDisposition, lockHeard } from './inbox.ts'
-import {
-  findInstruction,
-  type Instruction,
-  instructionOut,
-  type Purpose,
-  recordStep,
-} from './instructions.ts'
+import { findInstruction, type Instruction, instructionOut, type Purpose } from './instructions.ts'
 import { type Event, isOpen, next, type State } from './machine.ts'
 import { recallAnswered } from './recalls.ts'
 
@@ -101,6 +96,34 @@ export async function resolve(
   })
 }
 
+/**
+ * Ends an instruction that no bank has heard of: for its money, a rejection. Where it is not known
+ * for certain that none has, a person decides.
+ */
+export async function refuseUnsent(
+  context: Context,
+  dependants: Dependants,
+  found: Instruction,
+  reason: string,
+): Promise<void> {
+  const report = { outcome: 'rejected', reason, occurredAt: context.now() } as const
+  const dependant = dependants[found.purpose]
+  const accounts = await bankAccountsOf(context, found.bank, found.money.currency)
+  const following = await dependant.follow(context, found, report)
+  await context.db.transaction(async (trx) => {
+    const inside = { ...context, db: trx }
+    const instruction = await findInstruction(trx, { id: found.id }, 'lock')
+    const to = instruction && next(instruction.state, 'refused')
+    if (instruction === undefined || (to !== 'rejected' && to !== 'manual')) return
+    await setState(inside, trx, instruction, { event: 'refused', to, detail: reason })
+    if (to === 'manual') {
+      await askPerson(trx, instruction, reason, context.now())
+      return
+    }
+    await apply(inside, trx, instruction, report, { dependant, accounts, following })
+  })
+}
+
 /** A wrong amount contradicts what we asked for. */
 const DISPOSITIONS = {
   applied: 'applied',
@@ -143,7 +166,7 @@ async function apply(
   context: Context,
   trx: Knex.Transaction,
   instruction: Instruction,
-  report: BankReport,
+  report: Resolution,
   { dependant, accounts, following }: Waiting,
 ): Promise<void> {
   // What is returned before it was booked as settled never came: for the money, a rejection.

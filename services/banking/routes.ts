@@ -3,7 +3,9 @@ import { z } from 'zod'
 import { merchantOwner, personOwner } from '../books/chart.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint, type PublicEndpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
 import { idIn, idOut } from '../ids.ts'
 import {
   bankAccountOut,
@@ -13,6 +15,7 @@ import {
   unlinkBankAccount,
 } from './bank_accounts.ts'
 import { receiveCallback } from './callbacks.ts'
+import { confirmBankAccount } from './confirm.ts'
 
 export const BankName = z.string().regex(/^[a-z][a-z0-9_]{1,31}$/)
 
@@ -22,7 +25,10 @@ export const BankAccountOut = z
     bank: BankName,
     number: z.string().describe('Only the end of it'),
     holder: z.string().nullable().describe('Null once the owner is erased'),
-    name_check: z.enum(['match', 'close_match', 'not_possible']),
+    name_check: z.enum(['match', 'close_match', 'no_match', 'not_possible']),
+    checked_at: Timestamp.describe('When the bank said so'),
+    name_at_bank: z.string().nullable().describe('Of a close match, where the bank tells it'),
+    confirmed_at: Timestamp.nullable().describe('When the owner said that a close match is them'),
     created_at: Timestamp,
   })
   .meta({ id: 'BankAccount' })
@@ -59,6 +65,25 @@ export const bankingEndpoints = [
       const accounts = await findBankAccounts(context.db, ownerOf(caller))
       const data = accounts.map((account) => bankAccountOut(context, account))
       return { status: 200, body: { data } }
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/bank_accounts/:id/confirm', tag: 'Banking' },
+    summary: 'Say that a close match is you, so that money is paid out to the account',
+    ...{ scopes: ['person', 'merchant'], tokensOnly: true, idempotency: 'required' },
+    params: z.strictObject({ id: idIn('bac') }),
+    body: z.strictObject({
+      name_at_bank: text(140).nullable().describe('As it was shown to you'),
+      approval: ApprovalBody.optional().describe('Of a person'),
+    }),
+    answers: { 200: BankAccountOut },
+    refusals: [...APPROVAL_REFUSALS, 'bank_account_not_found', 'name_mismatch'],
+    shown: shownBankAccount,
+    handle: (context, { caller, params, body, claim, idempotencyKey: key }) => {
+      const person = caller.scope === 'person' ? caller.person.id : undefined
+      const { name_at_bank: name, approval } = body
+      const confirmation = { owner: ownerOf(caller), person, name, approval }
+      return confirmBankAccount(context, params.id, confirmation, { claim: claimed(claim), key })
     },
   }),
   endpoint({

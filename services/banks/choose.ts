@@ -1,10 +1,11 @@
 /** Looks up how the banks are, and chooses one for an instruction. */
 import type { Direction } from '../../adapters/adapter.ts'
 import { findAccounts, type Money } from '../../ledger/index.ts'
-import type { BankAccount } from '../banking/bank_accounts.ts'
+import { type BankAccount, wasPaid } from '../banking/bank_accounts.ts'
 import { bankOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { OWNER_CODES } from './owners.ts'
 import type { RegisteredBank } from './registry.ts'
 import { type BankNow, type Considered, route, type Route } from './routing.ts'
 
@@ -12,6 +13,8 @@ import { type BankNow, type Considered, route, type Route } from './routing.ts'
 export interface Way {
   readonly bank: string
   readonly rail: string
+  /** Whether the account's bank is asked whose it is before anything is sent. */
+  readonly nameDue: boolean
 }
 
 /** When it is asked again where it is only a matter of time. */
@@ -19,8 +22,8 @@ const ASK_AGAIN_S = 60
 
 /**
  * The bank and the rail by which money moves from or to an account.
- * @throws {ServiceError} `currency_not_supported`, `name_mismatch`, `no_route` where no bank can do
- *   it; `bank_closed` where one could, at another time.
+ * @throws {ServiceError} `currency_not_supported`, `name_mismatch`, `bank_account_not_confirmed`,
+ *   `no_route` where no bank can do it; `bank_closed` where one could, at another time.
  */
 export async function chooseBank(
   context: Context,
@@ -28,8 +31,9 @@ export async function chooseBank(
   direction: Direction,
   money: Money,
 ): Promise<Way> {
-  const { chosen, isPassing, considered } = await routeOf(context, account, direction, money)
-  if (chosen !== undefined) return chosen
+  const routed = await routeOf(context, account, direction, money)
+  const { chosen, isPassing, considered, isPaid } = routed
+  if (chosen !== undefined) return { ...chosen, nameDue: !isPaid && isOld(context, account) }
   if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
   throw new ServiceError(whyNot(considered))
 }
@@ -38,30 +42,36 @@ export async function chooseBank(
 function whyNot(considered: readonly Considered[]) {
   const isAbout = (verdict: Considered['verdict']) =>
     considered.some((one) => one.verdict === verdict)
-  if (isAbout('owner_not_checked')) return 'name_mismatch'
+  for (const obstacle of ['owner_not_confirmed', 'owner_not_checked'] as const) {
+    if (isAbout(obstacle)) return OWNER_CODES[obstacle]
+  }
   if (isAbout('amount') || isAbout('not_reached')) return 'no_route'
   return isAbout('currency') ? 'currency_not_supported' : 'no_route'
 }
+
+/** Whether its bank was last asked whose it is so long ago that it is asked again. */
+export const isOld = (
+  { config, now }: Pick<Context, 'config' | 'now'>,
+  { checkedAt }: BankAccount,
+): boolean => now().getTime() - checkedAt.getTime() > config.NAME_CHECK_DAYS * DAY_MS
+
+const DAY_MS = 86_400_000
 
 export async function routeOf(
   context: Context,
   account: BankAccount,
   direction: Direction,
   money: Money,
-): Promise<Route> {
+): Promise<Route & { readonly isPaid: boolean }> {
   const at = context.now()
   const { bank, country, nameCheck } = account
   const [banks, isPaid] = await Promise.all([
     banksNow(context, money.currency),
-    direction === 'debit' || wasPaid(context, account),
+    direction === 'debit' || wasPaid(context.db, account.id),
   ])
-  const facts = { bank, country, nameCheck, isPaid }
-  return route({ direction, money, account: facts, at }, banks)
-}
-
-async function wasPaid({ db }: Context, { id }: BankAccount): Promise<boolean> {
-  const where = { bank_account_id: id, direction: 'credit', state: 'settled' }
-  return (await db('instructions').where(where).first('id')) !== undefined
+  const isConfirmed = account.confirmedAt !== null
+  const facts = { bank, country, nameCheck, isConfirmed, isPaid }
+  return { ...route({ direction, money, account: facts, at }, banks), isPaid }
 }
 
 /** How each bank is at the moment. */

@@ -6,21 +6,19 @@
  * A rail that can do it and is open wins by its priority, then by the names; so the same question
  * has the same answer everywhere, and every rail that lost says in a sentence why.
  */
-import type { Direction, NameCheck } from '../../adapters/adapter.ts'
+import type { Direction } from '../../adapters/adapter.ts'
 import { formatMoney, type Money } from '../../ledger/index.ts'
+import { type KnownOwner, ownerObstacle, type OwnerObstacle } from './owners.ts'
 import type { Hours, Period, Rail, RegisteredBank } from './registry.ts'
 
 export interface RouteRequest {
   readonly direction: Direction
   readonly money: Money
-  readonly account: {
+  readonly account: KnownOwner & {
     /** At which bank of ours it was linked. */
     readonly bank: string
     /** Of the account, where its number tells; ISO 3166. */
     readonly country: string | null
-    readonly nameCheck: NameCheck
-    /** Whether it was paid before: then who owns it is known. */
-    readonly isPaid: boolean
   }
   readonly at: Date
 }
@@ -43,7 +41,7 @@ export type Obstacle =
   | 'currency'
   | 'not_reached'
   | 'amount'
-  | 'owner_not_checked'
+  | OwnerObstacle
   | 'closed'
   | 'maintenance'
   | 'outage'
@@ -113,11 +111,8 @@ const OBSTACLES: readonly (readonly [Obstacle, Check])[] = [
   ['currency', ({ money }, _, { currencies }) => !currencies.includes(money.currency)],
   ['not_reached', ({ account }, _, { reaches }) => !isReached(account, reaches)],
   ['amount', ({ money }, _, rail) => !isAllowed(money, rail)],
-  [
-    'owner_not_checked',
-    ({ direction, account }, _, { nameCheck }) =>
-      direction === 'credit' && !account.isPaid && !nameCheck.includes(account.nameCheck),
-  ],
+  ['owner_not_checked', isOwner('owner_not_checked')],
+  ['owner_not_confirmed', isOwner('owner_not_confirmed')],
   ['closed', ({ at }, _, { hours }) => hours !== null && !isOpenAt(hours, at)],
   ['maintenance', ({ at }, { bank }) => bank.maintenance.some((one) => isDuring(at, one))],
   [
@@ -128,6 +123,12 @@ const OBSTACLES: readonly (readonly [Obstacle, Check])[] = [
   ['failing', (_, { isFailing }) => isFailing],
   ['exposure', (request, now) => !hasRoom(request, now)],
 ]
+
+/** Whoever is debited has agreed to it with their bank. */
+function isOwner(obstacle: OwnerObstacle): Check {
+  return ({ direction, account }, _, { nameCheck }) =>
+    direction === 'credit' && ownerObstacle(account, nameCheck) === obstacle
+}
 
 const obstacleOf = (request: RouteRequest, now: BankNow, rail: Rail): Obstacle | undefined =>
   OBSTACLES.find(([, stands]) => stands(request, now, rail))?.[0]
@@ -177,6 +178,7 @@ const SENTENCES = {
   amount: ({ money }) => `It does not move ${formatMoney(money)} at once`,
   owner_not_checked: ({ account }) =>
     `It wants to know more of the owner than ${account.nameCheck}`,
+  owner_not_confirmed: () => 'The owner has yet to say that the name at the bank is theirs',
   closed: (_, __, { hours }) => `It is open from ${hours?.opens} to ${hours?.closes}`,
   maintenance: (_, { bank }) => `${bank.title} has said that it does not work now`,
   outage: () => 'Operators have closed it for now',

@@ -12,6 +12,7 @@ const OWNERS = [
   'refunds',
   'reserves',
   'disputes',
+  'incoming_returns',
 ] as const
 
 /** Whether a payment, settlement, instruction or exchange is what the units were made for. */

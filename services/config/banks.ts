@@ -89,6 +89,9 @@ export const BANK_SETTINGS = {
   MANUAL_AFTER_S: integer(86_400, 1, 1_209_600).describe(
     'After so long a bank is asked a last time; then a person decides',
   ),
+  NAME_CHECK_DAYS: integer(30, 0, 3_650).describe(
+    'Before the first payout a bank is asked again whose an account is, if it said so longer ago',
+  ),
   RECONCILIATION_TIMES: json
     .pipe(z.record(z.string(), z.string().regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/)))
     .prefault('{"*":"05:00"}')

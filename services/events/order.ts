@@ -1,6 +1,7 @@
 /**
  * Events in the order in which nobody misses any: by the transaction that wrote them, as far as all
  * transactions have ended. One that takes long keeps back what comes after it, and loses nothing.
+ * After a restore nothing is answered until the migrations have run: see `event_horizon`.
  */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
@@ -26,7 +27,7 @@ export async function eventsAfter(
 ): Promise<TailRow[]> {
   const rows: (EventRow & { transaction: bigint; merchant: Uuid | null })[] = await db('events')
     .whereRaw('(transaction_id, id) > (?::bigint, ?::uuid)', [`${transaction}`, id])
-    .whereRaw('transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint')
+    .whereRaw('transaction_id < event_horizon()')
     .orderBy(['transaction_id', 'id'])
     .limit(limit)
     .select(EVENT_COLUMNS)
@@ -42,7 +43,7 @@ const LAST_ID: Uuid = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 /** Behind all that `eventsAfter` could answer with at this moment. */
 export async function placeNow(db: Knex): Promise<Place> {
   const { rows } = await db.raw<{ rows: [{ transaction: bigint }] }>(
-    `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction`,
+    `SELECT event_horizon() - 1 AS transaction`,
   )
   return { transaction: rows[0].transaction, id: LAST_ID }
 }
@@ -53,7 +54,7 @@ export async function placeOf(
   { id, merchant }: { readonly id?: Uuid | undefined; readonly merchant: Uuid | undefined },
 ): Promise<Place | undefined> {
   const query = db('events').orderBy('id', 'desc')
-  void query.whereRaw('transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint')
+  void query.whereRaw('transaction_id < event_horizon()')
   if (id !== undefined) void query.where({ id })
   if (merchant !== undefined) void query.where({ merchant_id: merchant })
   return query.first({ transaction: 'transaction_id', id: 'id' })

@@ -11,7 +11,10 @@ import type { EventType } from './catalogue.ts'
 import { eventOut } from './events.ts'
 import { type Place, placeNow, placeOf, type TailRow } from './order.ts'
 
-/** So often at least something is said, so that whoever listens knows that we are there. */
+/**
+ * So often at least something is said, so that whoever listens knows that we are there; less than
+ * the time after which a connection on which nothing moves is cut.
+ */
 const HEARTBEAT_MS = 15_000
 
 export interface Following {
@@ -22,6 +25,7 @@ export interface Following {
   readonly isWanted: (type: EventType) => boolean
   /** How long it may last. */
   readonly most_ms: number
+  readonly heartbeat_ms?: number
 }
 
 /** @throws {ServiceError} `not_found` for a last event that is none of theirs. */
@@ -40,7 +44,7 @@ export async function followEvents(
 
 async function* told(
   context: Context,
-  { merchant, isWanted, most_ms }: Following,
+  { merchant, isWanted, most_ms, heartbeat_ms = HEARTBEAT_MS }: Following,
   from: Place,
   known: Place | undefined,
 ): AsyncGenerator<string> {
@@ -52,18 +56,24 @@ async function* told(
     // Who loses the connection before anything has happened can say from where to go on.
     const since = known === undefined ? '' : `id: ${publicId('evt', known.id)}\n`
     yield `retry: 1000\n${since}\n`
-    let place = from
+    let [place, said_ms] = [from, performance.now()]
     while (performance.now() < until_ms && !tail.isClosed()) {
       const rows = await tail.after(place)
       for (const row of rows) {
-        if (isMine(row) && isWanted(row.event.type)) yield await textOf(context, row)
         place = row
+        if (!isMine(row) || !isWanted(row.event.type)) continue
+        yield await textOf(context, row)
+        said_ms = performance.now()
+      }
+      // Beside much that is told to others too.
+      if (performance.now() - said_ms >= heartbeat_ms) {
+        yield ':\n\n'
+        said_ms = performance.now()
       }
       if (rows.length > 0) continue
-      const wait_ms = Math.min(HEARTBEAT_MS, until_ms - performance.now())
-      const started = performance.now()
+      const silent_ms = performance.now() - said_ms
+      const wait_ms = Math.min(heartbeat_ms - silent_ms, until_ms - performance.now())
       await tail.wait(Math.max(1, Math.ceil(wait_ms)))
-      if (performance.now() - started >= HEARTBEAT_MS - 1) yield ':\n\n'
     }
   } finally {
     leave()

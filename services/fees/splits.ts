@@ -85,11 +85,40 @@ export function splitsOf(splits: Splits, net: bigint): Split[] {
     .filter(({ amount }) => amount > 0n)
 }
 
+/**
+ * What of the `net` of one capture goes to each, by what is still to come of what all would bring:
+ * by largest remainder, the one whose order it is first. So nobody gets more than their share of
+ * all, and who captures everything gives exactly what an order that is paid at once would. Pure.
+ * @param open what each beneficiary has still to get.
+ * @param kept what the merchant of the order has still to keep; no less than nothing counts.
+ */
+export function sharesOfMore(net: bigint, open: readonly bigint[], kept: bigint): bigint[] {
+  const weights = [kept > 0n ? kept : 0n, ...open]
+  const most = weights.reduce((sum, weight) => sum + weight, 0n)
+  const shared = net < most ? net : most
+  return shared <= 0n ? open.map(() => 0n) : allocate(shared, weights).slice(1)
+}
+
+/**
+ * What each gives back when `amount` is refunded of the `left` that was captured and not refunded,
+ * by what it still has: by largest remainder, the one whose order it is first. So refunds of
+ * everything take exactly what was given. Pure.
+ */
+export function sharesBack(amount: bigint, left: bigint, held: readonly bigint[]): bigint[] {
+  const rest = left - held.reduce((sum, one) => sum + one, 0n)
+  return allocate(amount, [rest, ...held]).slice(1)
+}
+
 export const splitRows = (payment: Uuid, splits: readonly Split[]) =>
   splits.map(({ merchant, amount }, at) => ({
     ...{ payment_id: payment, line: at + 1, merchant_id: merchant, amount: amount.toString() },
   }))
 
-export const splitOut = ({ merchant, amount }: Split) => ({
+export const splitOut = ({
+  merchant,
+  amount,
+  returned,
+}: Split & { readonly returned: bigint }) => ({
   ...{ merchant: publicId('mer', merchant), amount: amount.toString() },
+  returned: returned.toString(),
 })

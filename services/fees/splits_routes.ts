@@ -12,7 +12,13 @@ const SplitsOut = z
     payment: idOut('pay'),
     currency: CurrencyCode,
     kept: z.string().nullable().describe('By the merchant of the order; a beneficiary is not told'),
-    data: z.array(z.strictObject({ merchant: idOut('mer'), amount: z.string() })),
+    data: z.array(
+      z.strictObject({
+        merchant: idOut('mer'),
+        amount: z.string(),
+        returned: z.string().describe('Of it, its part of what was refunded'),
+      }),
+    ),
   })
   .meta({ id: 'PaymentSplits' })
 

@@ -69,10 +69,6 @@ export const OrderIn = z
       .describe('Whether less than all may be captured, once or several times; none if left out'),
     splits: Splits.optional().describe('With whom the net is shared; not seen by who pays'),
   })
-  .refine(({ splits, capture }) => splits === undefined || capture === 'automatic', {
-    path: ['splits'],
-    message: 'share what is paid at once, not what is held first',
-  })
   .refine(
     ({ capture, capture_within_s, partial_captures }) =>
       capture === 'manual' || (capture_within_s ?? partial_captures) === undefined,

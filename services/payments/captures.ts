@@ -31,8 +31,10 @@ export interface NextCapture {
   readonly price: Price
 }
 
-/** All of them are reversed in one unit: three transfers each, of the 256 that a unit holds. */
-const CAPTURES_MAX = 85
+/** All of them are reversed in one unit, which holds so many transfers. */
+const TRANSFERS_MAX = 256
+/** Of one capture: what is taken, its fee and its tax, beside the shares of others. */
+const TRANSFERS_EACH = 3
 
 /** A payment that is captured in parts: what it may come to, and what was charged for so far. */
 interface Charged {
@@ -40,6 +42,8 @@ interface Charged {
   readonly fee: bigint
   readonly tax: bigint
 }
+
+export const NOTHING_CHARGED: Charged = { captured: 0n, fee: 0n, tax: 0n }
 
 /** What all captures of a payment are priced by, whenever they are made. */
 type Facts = Omit<Priced, 'amount'>
@@ -51,13 +55,19 @@ type Facts = Omit<Priced, 'amount'>
  * @throws {ServiceError} `partial_capture_not_allowed`, `too_many_captures`, what `priceOf` throws.
  */
 export function nextCapture(
-  held: { readonly authorized: bigint; readonly charged: Charged; readonly captures: number },
+  held: {
+    readonly authorized: bigint
+    readonly charged: Charged
+    readonly captures: number
+    readonly shares: number
+  },
   partial: PartialCaptures,
   by: { readonly schedule: FeeSchedule; readonly facts: Facts },
   request: CaptureRequest,
 ): NextCapture {
-  const { authorized, charged, captures } = held
-  if (captures >= CAPTURES_MAX) throw new ServiceError('too_many_captures')
+  const { authorized, charged, captures, shares } = held
+  if ((captures + 1) * (TRANSFERS_EACH + shares) > TRANSFERS_MAX)
+    throw new ServiceError('too_many_captures')
   const left = authorized - charged.captured
   const amount = request.amount ?? left
   if (amount > left) throw new LedgerError('amount_exceeds_hold')

@@ -21,14 +21,24 @@ import {
 import { answerOf } from '../answers.ts'
 import { feeAccounts, merchantAccountOf } from '../books/chart.ts'
 import { captured, released } from '../books/postings.ts'
+import { shared } from '../books/split_postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { recordShares, sharesOfPayment } from '../fees/split_rows.ts'
 import { scheduleOf } from '../fees/versions.ts'
 import { findOrder } from '../orders/orders.ts'
-import { type CaptureRequest, capturesOf, nextCapture, recordCapture } from './captures.ts'
+import {
+  type CaptureRequest,
+  capturesOf,
+  nextCapture,
+  NOTHING_CHARGED,
+  priceOfMore,
+  recordCapture,
+} from './captures.ts'
 import { changePayment } from './changes.ts'
 import { findPayment, lockPayment, type Payment } from './payment.ts'
 import { factsOf } from './priced.ts'
+import { givenNow, intoAccounts } from './shares.ts'
 
 /** A payment whose money is held. */
 interface Held extends Payment {
@@ -54,15 +64,24 @@ export async function capture(
       const payment = await lockHeld(trx, id)
       const earlier = (await capturesOf(trx, [id])).get(id) ?? []
       const { amount: authorized, currency } = payment
-      const held = { authorized, charged: payment, captures: earlier.length }
+      const shares = await sharesOfPayment(trx, id, true)
+      const counts = { captures: earlier.length, shares: shares.length }
+      const held = { authorized, charged: payment, ...counts }
       const { amount, isFinal, price } = nextCapture(held, partial, { schedule, facts }, request)
       const { fee, tax, net, lines } = price
       const [unit, at] = [newUnitId(), context.now()]
       const taken = { amount, fee, tax, currency, isFinal }
-      const transfers = captured({ reference: id }, accounts, payment.hold, taken)
+      const whole = priceOfMore(schedule, facts, NOTHING_CHARGED, authorized).net
+      const given = givenNow(shares, { whole, before: payment.net, now: net })
+      const others = await intoAccounts(context, given, currency)
+      const transfers = [
+        ...captured({ reference: id }, accounts, payment.hold, taken),
+        ...shared({ reference: id }, accounts.merchant, currency, others),
+      ]
       await createTransfers(trx, { id: unit, at, transfers })
       const made = { id: newId(), number: earlier.length + 1, unit, amount, fee, tax, net }
       await recordCapture(trx, id, { ...made, createdAt: at }, lines)
+      await recordShares(trx, { payment: id, capture: made.id }, given)
       const sums = {
         captured: payment.captured + amount,
         ...{ fee: payment.fee + fee, tax: payment.tax + tax, net: payment.net + net },

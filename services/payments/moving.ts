@@ -5,6 +5,7 @@ import { heldForPayee, type Occasion, paidToMerchant, paidToPerson } from '../bo
 import { shared } from '../books/split_postings.ts'
 import type { Context } from '../context.ts'
 import type { Split } from '../fees/splits.ts'
+import { intoAccounts } from './shares.ts'
 
 interface Paying {
   readonly kind: 'person' | 'order'
@@ -42,11 +43,7 @@ export async function transfersOf(
     merchant: between.payee,
     ...(await feeAccounts(context, currency)),
   }
-  const shares = await Promise.all(
-    splits.map(async ({ merchant, amount }) => ({
-      ...{ account: await merchantAccountOf(context, merchant, currency), amount },
-    })),
-  )
+  const shares = await intoAccounts(context, splits, currency)
   return [
     ...paidToMerchant(occasion, accounts, money, { fee, tax }),
     ...shared(occasion, accounts.merchant, currency, shares),

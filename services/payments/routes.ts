@@ -106,6 +106,7 @@ export const PaymentOut = z
   .meta({ id: 'Payment' })
 
 const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
+const NAME_REFUSALS = ['bank_account_not_confirmed', 'name_mismatch'] as const
 
 const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
 
@@ -129,6 +130,7 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
       ...APPROVAL_REFUSALS,
       'payment_refused',
       ...BANK_REFUSALS,
+      ...NAME_REFUSALS,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'insufficient_funds'] as const),
     ],

@@ -67,12 +67,15 @@ export const DESTROYED: readonly Destroyed[] = [
     ...{ table: 'bank_accounts', by: 'owner', as: 'public' },
     becomes: (_, at) => ({
       ...{ number_sealed: null, holder_sealed: null, number_index: null, deleted_at: at },
+      name_at_bank_sealed: null,
     }),
   },
   {
     // What somebody wrote to them with money.
     ...{ table: 'callbacks', by: 'owner', as: 'public' },
-    becomes: () => ({ remittance_sealed: null, sender_sealed: null }),
+    becomes: () => ({
+      ...{ remittance_sealed: null, sender_sealed: null, sender_account_sealed: null },
+    }),
   },
 ]
 

@@ -69,4 +69,19 @@ export function sourcesOf(
   return { balance, reserve, limit: need - balance - reserve }
 }
 
+/** And of a beneficiary, for whom the merchant of the order pays what it cannot. */
+export interface ShareSources extends Sources {
+  readonly payee: bigint
+}
+
+/** @param means as above, and what it may still owe. */
+export function shareSourcesOf(
+  need: bigint,
+  { credit, ...means }: Readonly<Record<'balance' | 'reserve' | 'credit', bigint>>,
+): ShareSources {
+  const { limit: missing, ...own } = sourcesOf(need, means)
+  const limit = least(missing, credit > 0n ? credit : 0n)
+  return { ...own, limit, payee: missing - limit }
+}
+
 const least = (one: bigint, other: bigint): bigint => (one < other ? one : other)

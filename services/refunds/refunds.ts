@@ -19,6 +19,7 @@ import {
 import { answerOf } from '../answers.ts'
 import { feeAccounts, merchantAccountOf, walletOf } from '../books/chart.ts'
 import { refunded } from '../books/refund_postings.ts'
+import { sharesReturned } from '../books/split_postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
@@ -26,9 +27,10 @@ import type { RefundFees } from '../fees/terms.ts'
 import { scheduleOf } from '../fees/versions.ts'
 import { addRefunded, refundable } from '../payments/given_back.ts'
 import { findPayment, lockPayment, type Payment } from '../payments/payment.ts'
-import { lockMeans, recordDrawn } from '../reserves/draw.ts'
+import { lockMeansOf, recordDrawn } from '../reserves/draw.ts'
 import { type Charged, returnedBy } from './policy.ts'
 import { type Refund, refundOut, refundRow, refundsOf } from './rows.ts'
+import { type Back, beneficiariesOf, ownOf, paidBack, recordBack, sharesDue } from './shares.ts'
 
 export interface RefundRequest {
   /** Minor units; left out, all that is left. */
@@ -63,20 +65,22 @@ async function termsOf(context: Context, merchant: Uuid, id: Uuid) {
   const payment = await findPayment(context.db, id, merchant)
   if (payment?.kind !== 'order') throw new ServiceError('not_found')
   const { payer, currency, feeSchedule } = payment
-  const [schedule, wallet, account, platform] = await Promise.all([
+  const [schedule, wallet, account, platform, others] = await Promise.all([
     feeSchedule === null ? undefined : scheduleOf(context, feeSchedule),
     walletOf(context, payer, currency),
     merchantAccountOf(context, merchant, currency),
     feeAccounts(context, currency),
+    beneficiariesOf(context, id, currency),
   ])
   const policy: RefundFees = schedule?.refundFees ?? 'keep'
-  return { id, merchant, policy, accounts: { payer: wallet, merchant: account, ...platform } }
+  const accounts = { payer: wallet, merchant: account, ...platform }
+  return { id, merchant, policy, accounts, others }
 }
 
 async function refundInside(
   context: Context,
   trx: Knex.Transaction,
-  { id, merchant, policy, accounts }: Terms,
+  { id, merchant, policy, accounts, others }: Terms,
   request: RefundRequest,
 ) {
   const payment = await lockPayment(trx, { id })
@@ -86,22 +90,36 @@ async function refundInside(
   const amount = refundable(payment, request.amount)
   const { fee, tax } = returnedNow(policy, await chargedFor(trx, payment), earlier, amount)
   const { currency } = payment
+  const dues = await sharesDue(trx, payment, others, amount)
   const paying = { merchant, currency, account: accounts.merchant }
-  const means = await lockMeans(trx, paying, Object.values(accounts))
-  const back = fee + tax
+  const all = [paying, ...dues.map((due) => ({ ...due, currency }))]
+  const meansOf = await lockMeansOf(trx, all, Object.values(accounts))
+  const backs = paidBack(dues, meansOf)
+  const shares = backs.reduce((sum, one) => sum + ownOf(one), 0n)
+  const back = fee + tax + shares
+  const means = meansOf(accounts.merchant)
   const { sources, drawn } = means.pay(amount > back ? amount - back : 0n)
   const made = { id: newId(), unit: newUnitId(), createdAt: context.now() }
-  const from = { ...accounts, reserve: means.reserve }
-  const paid = { amount, fee, tax, drawn }
-  const transfers = refunded({ reference: made.id }, from, currency, paid)
+  const transfers = [
+    ...sharesReturned({ reference: made.id }, accounts.merchant, currency, movedBy(backs)),
+    ...refunded({ reference: made.id }, { ...accounts, reserve: means.reserve }, currency, {
+      ...{ amount, fee, tax, drawn },
+    }),
+  ]
   await createTransfers(trx, { id: made.unit, at: made.createdAt, transfers })
-  await recordDrawn(trx, drawn, made.createdAt)
+  await recordDrawn(trx, [...drawn, ...backs.flatMap((one) => one.drawn)], made.createdAt)
   await addRefunded(trx, id, amount)
-  return record(trx, {
+  const shown = await record(trx, {
     ...{ ...made, payment: id, merchant, number: earlier.length + 1, amount, currency },
-    ...{ feeReturned: fee, taxReturned: tax, sources, reason: request.reason ?? null },
+    ...{ feeReturned: fee, taxReturned: tax, sharesReturned: shares, sources },
+    reason: request.reason ?? null,
   })
+  await recordBack(trx, { refund: made.id, payment: id }, backs)
+  return shown
 }
+
+const movedBy = (backs: readonly Back[]) =>
+  backs.map((one) => ({ ...one, amount: ownOf(one) })).filter(({ amount }) => amount > 0n)
 
 /** What was charged for what was captured so far. */
 async function chargedFor(trx: Knex.Transaction, payment: Payment): Promise<Charged> {

@@ -30,6 +30,10 @@ const RefundOut = z
     currency: CurrencyCode,
     fee_returned: z.string(),
     tax_returned: z.string(),
+    shares_returned: z
+      .string()
+      .nullable()
+      .describe('What others, with whom the payment was shared, gave back; as paid_from'),
     paid_from: PaidFrom.nullable().describe('For the merchant and for operators'),
     reason: z.string().nullable(),
     created_at: Timestamp,
@@ -47,7 +51,9 @@ const partyOf = (caller: Reader): Uuid | undefined => {
 /** How a merchant stands is nothing that its customers need to know. */
 const shownTo = ({ scope }: Reader, made: Refund) => ({
   ...refundOut(made),
-  ...((scope === 'person' || scope === 'chat') && { paid_from: null }),
+  ...((scope === 'person' || scope === 'chat') && {
+    ...{ paid_from: null, shares_returned: null },
+  }),
 })
 
 async function visible({ db }: Context, payment: Uuid, caller: Reader): Promise<void> {

@@ -18,6 +18,8 @@ export interface Refund {
   /** What the merchant gets back of what it was charged. */
   readonly feeReturned: bigint
   readonly taxReturned: bigint
+  /** What beneficiaries of the payment gave back of their shares. */
+  readonly sharesReturned: bigint
   /** Which of the merchant's money paid for the rest. */
   readonly sources: Sources
   readonly reason: string | null
@@ -34,6 +36,7 @@ interface Row {
   readonly currency: Currency
   readonly fee_returned: bigint
   readonly tax_returned: bigint
+  readonly shares_returned: bigint
   readonly from_balance: bigint
   readonly from_reserve: bigint
   readonly from_limit: bigint
@@ -45,6 +48,7 @@ const fromRow = (row: Row): Refund => ({
   ...{ id: row.id, payment: row.payment_id, merchant: row.merchant_id, number: row.number },
   ...{ unit: row.transfer_id, amount: row.amount, currency: row.currency },
   ...{ feeReturned: row.fee_returned, taxReturned: row.tax_returned },
+  sharesReturned: row.shares_returned,
   sources: { balance: row.from_balance, reserve: row.from_reserve, limit: row.from_limit },
   ...{ reason: row.reason, createdAt: row.created_at },
 })
@@ -53,6 +57,7 @@ export const refundRow = ({ sources, ...refund }: Refund) => ({
   ...{ id: refund.id, payment_id: refund.payment, merchant_id: refund.merchant },
   ...{ number: refund.number, transfer_id: refund.unit, amount: `${refund.amount}` },
   ...{ currency: refund.currency, fee_returned: `${refund.feeReturned}` },
+  shares_returned: `${refund.sharesReturned}`,
   ...{ tax_returned: `${refund.taxReturned}`, from_balance: `${sources.balance}` },
   ...{ from_reserve: `${sources.reserve}`, from_limit: `${sources.limit}` },
   ...{ reason: refund.reason, created_at: refund.createdAt },
@@ -87,6 +92,7 @@ export const refundOut = ({ sources, ...refund }: Refund) => ({
   currency: refund.currency,
   fee_returned: refund.feeReturned.toString(),
   tax_returned: refund.taxReturned.toString(),
+  shares_returned: refund.sharesReturned.toString(),
   paid_from: {
     balance: sources.balance.toString(),
     reserve: sources.reserve.toString(),

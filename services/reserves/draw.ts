@@ -8,12 +8,13 @@ import {
   type AccountId,
   type Currency,
   findAccounts,
-  lockAvailable,
+  type Funds,
+  lockFunds,
   type Uuid,
 } from '../../ledger/index.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Drawn } from '../books/refund_postings.ts'
-import { type Sources, sourcesOf } from '../refunds/policy.ts'
+import { type ShareSources, shareSourcesOf, type Sources, sourcesOf } from '../refunds/policy.ts'
 import { openReserves } from './rows.ts'
 
 /** Whose money, and the account that it is in. */
@@ -28,10 +29,15 @@ export interface Means {
   readonly reserve: AccountId | undefined
   /** What pays for `need`, and what that takes of which reserves. */
   readonly pay: (need: bigint) => { readonly sources: Sources; readonly drawn: readonly Drawn[] }
+  /** The same of a beneficiary for its share: never more than it can. */
+  readonly payShare: (need: bigint) => {
+    readonly sources: ShareSources
+    readonly drawn: readonly Drawn[]
+  }
 }
 
-/** Of so many reserves one unit takes; a unit has room for 256 transfers. */
-const DRAWN_MAX = 200
+/** Of so many reserves one unit takes, of all who pay; a unit has room for 256 transfers. */
+const DRAWN_MAX = 180
 
 /** One at a time for a merchant and a currency, until `trx` ends. Before any account is locked. */
 export async function takeTurn(
@@ -42,29 +48,77 @@ export async function takeTurn(
   await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [name])
 }
 
-/**
- * What the merchant has, decided under the lock of all accounts that the unit moves.
- * @param others the accounts that the unit moves beside the merchant's.
- */
+/** What the merchant has, alone. */
 export async function lockMeans(
   trx: Knex.Transaction,
   paying: Paying,
   others: readonly AccountId[],
 ): Promise<Means> {
-  const { merchant, currency, account } = paying
-  await takeTurn(trx, paying)
+  return (await lockMeansOf(trx, [paying], others))(paying.account)
+}
+
+/**
+ * What each merchant has, decided under the lock of all accounts that the unit moves.
+ * @param others the accounts that the unit moves beside the merchants'.
+ */
+export async function lockMeansOf(
+  trx: Knex.Transaction,
+  all: readonly Paying[],
+  others: readonly AccountId[],
+): Promise<(account: AccountId) => Means> {
+  // Everybody takes turns in the same order, so that nobody can deadlock.
+  const inOrder = [...all].sort((one, other) => (one.merchant < other.merchant ? -1 : 1))
+  const found: Found[] = []
+  for (const paying of inOrder) {
+    await takeTurn(trx, paying)
+    found.push({ paying, ...(await reservesOf(trx, paying, Math.floor(DRAWN_MAX / all.length))) })
+  }
+  const accounts = found.flatMap(({ paying: { account }, reserve }) =>
+    reserve === undefined ? [account] : [account, reserve],
+  )
+  const funds = await lockFunds(trx, [...accounts, ...others])
+  return (account) => {
+    const one = found.find(({ paying }) => paying.account === account)
+    if (one === undefined) throw new Error(`account ${account} pays for nothing`)
+    return meansOf(one, funds)
+  }
+}
+
+interface Found {
+  readonly paying: Paying
+  readonly reserve: AccountId | undefined
+  readonly reserves: readonly Drawn[]
+}
+
+async function reservesOf(trx: Knex.Transaction, paying: Paying, limit: number) {
+  const { merchant, currency } = paying
   const key = { owner: merchantOwner(merchant), type: 'reserve', currency } as const
-  const [found] = await findAccounts(trx, key)
-  const open = await openReserves(trx, paying, DRAWN_MAX)
+  const [account] = await findAccounts(trx, key)
+  const open = await openReserves(trx, paying, limit)
   const reserves = open.map(({ id, remaining }) => ({ reserve: id, amount: remaining }))
-  const reserve = found?.id
-  const all = [account, ...(reserve === undefined ? [] : [reserve]), ...others]
-  const available = await lockAvailable(trx, all)
+  return { reserve: account?.id, reserves }
+}
+
+function meansOf(
+  { paying: { account }, reserve, reserves }: Found,
+  funds: (id: AccountId) => Funds,
+): Means {
+  const { available, credit, isOpen } = funds(account)
   const kept = reserves.reduce((sum, { amount }) => sum + amount, 0n)
+  const balance = isOpen && available > 0n ? available : 0n
+  const means = {
+    balance,
+    reserve: isOpen && (reserve === undefined || funds(reserve).isOpen) ? kept : 0n,
+    credit: isOpen ? credit + available - balance : 0n,
+  }
   return {
     reserve,
     pay(need) {
-      const sources = sourcesOf(need, { balance: available(account), reserve: kept })
+      const sources = sourcesOf(need, { balance: available, reserve: kept })
+      return { sources, drawn: drawnOf(reserves, sources.reserve) }
+    },
+    payShare(need) {
+      const sources = shareSourcesOf(need, means)
       return { sources, drawn: drawnOf(reserves, sources.reserve) }
     },
   }

@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 export interface Call {
-  readonly method?: 'GET' | 'POST' | 'PUT'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly body?: unknown
   readonly key?: string
@@ -75,7 +75,7 @@ export function openClient(apiUrl: string, tokenUrl: string): Client {
   return { call, until }
 }
 
-function send(
+export function send(
   url: string,
   { method, body, headers }: { method: string; body?: unknown; headers?: Record<string, string> },
 ): Promise<Response> {
@@ -88,7 +88,7 @@ function send(
 }
 
 /** Repeating is safe: every call that moves money carries a key. */
-async function patiently(work: () => Promise<Response>): Promise<Response> {
+export async function patiently(work: () => Promise<Response>): Promise<Response> {
   const deadline = performance.now() + PATIENCE_MS
   for (;;) {
     const response = await work().catch((error: unknown) => error)

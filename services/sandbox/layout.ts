@@ -11,6 +11,8 @@ export interface Layout {
   readonly ports: readonly number[]
   readonly apiUrl: string
   readonly tokenUrl: string
+  /** Where the café's receiver of webhooks listens. */
+  readonly shopUrl: string
   readonly dataDir: string
   /** What seals at rest: migrations need it too. */
   readonly vaultKeys: VaultKeys
@@ -24,7 +26,16 @@ export interface ProcessPlan {
 }
 
 const AUDIENCE = 'florin'
+const script = (path: string) => new URL(path, import.meta.url)
 const local = (port: number) => `http://127.0.0.1:${port}`
+const portOf = (url: string) => Number(new URL(url).port)
+
+/** A first run does not wait; and its receiver of webhooks is where else none may be: here. */
+const QUICK = {
+  ...{ SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2', ENQUIRY_SPACING_S: '2' },
+  ...{ BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+  ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
+}
 
 export async function layOut(
   { PORT, REDIS_URL }: { readonly PORT: number; readonly REDIS_URL?: string | undefined },
@@ -33,36 +44,36 @@ export async function layOut(
   const secrets = await readSecrets(join(dataDir, 'secrets.json'))
   await publishKey(join(dataDir, 'jwks.json'), secrets.sealKey)
   const [identityPort, workerPort] = [PORT + 1, PORT + 2]
-  const banks = BANKS.map(({ name }, index) => ({
-    ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
-    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
-  }))
-  const apiUrl = local(PORT)
+  const banks = banksOf(PORT, secrets)
+  const [apiUrl, shopUrl] = [local(PORT), local(PORT + 3 + BANKS.length)]
   const tokenUrl = `${local(identityPort)}/token`
   const issuer = {
     ...{ issuer: local(identityPort), audience: AUDIENCE },
     jwks_url: `${local(identityPort)}/.well-known/jwks.json`,
   }
   const shared = {
+    ...QUICK,
     ...{ NODE_ENV: 'development', MERCHANT_REVIEW: 'off' },
     TOKEN_ISSUERS: JSON.stringify([issuer]),
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
-    ...{ BANKS: JSON.stringify(banks), SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2' },
-    ...{ ENQUIRY_SPACING_S: '2', BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
+    BANKS: JSON.stringify(banks),
     ...{ SEAL_KEY: secrets.sealKey, PIN_JWE_KEY: secrets.pinKey },
     ...{ DATA_KEYS: secrets.dataKeys, BLIND_INDEX_KEY: secrets.blindIndexKey },
     ...(REDIS_URL !== undefined && { REDIS_URL }),
-    WEBHOOK_TARGETS: 'any',
     SANDBOX: JSON.stringify(sandboxDocument(apiUrl, tokenUrl, banks)),
   }
   const sandbox = {
     ...{ DATA_DIR: dataDir, API_URL: apiUrl, IDENTITY_URL: local(identityPort) },
-    ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS },
+    ...{ TOKEN_AUDIENCE: AUDIENCE, BANKS: shared.BANKS, SHOP_URL: shopUrl },
   }
-  const script = (path: string) => new URL(path, import.meta.url)
   return {
-    ports: [PORT, identityPort, workerPort, ...banks.map(({ url }) => Number(new URL(url).port))],
-    ...{ apiUrl, tokenUrl, dataDir, vaultKeys: readVaultKeys(shared) },
+    ports: [
+      PORT,
+      identityPort,
+      workerPort,
+      ...[...banks.map(({ url }) => url), shopUrl].map(portOf),
+    ],
+    ...{ apiUrl, tokenUrl, shopUrl, dataDir, vaultKeys: readVaultKeys(shared) },
     processes: (urlOf) => [
       { name: 'sandbox', script: script('./main.ts'), env: sandbox },
       {
@@ -76,6 +87,12 @@ export async function layOut(
     ],
   }
 }
+
+const banksOf = (PORT: number, secrets: Secrets) =>
+  BANKS.map(({ name }, index) => ({
+    ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
+    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
+  }))
 
 interface Secrets {
   readonly pepper: string

@@ -1,5 +1,6 @@
 /**
- * The sandbox process of `npm start`: two banks and an identity provider, each a real HTTP server.
+ * The sandbox process of `npm start`: two banks, an identity provider and the
+ * café's receiver of webhooks, each a real HTTP server.
  */
 import { join } from 'node:path'
 import { startFileBank } from '../../adapters/iso20022/sandbox/bank.ts'
@@ -8,11 +9,16 @@ import { readSandboxConfig } from '../config.ts'
 import { stopWithParent } from '../local/processes.ts'
 import { BANKS, PEOPLE } from './cast.ts'
 import { startIdentityProvider } from './identity-provider.ts'
+import { startShop } from './shop.ts'
 
 const config = readSandboxConfig()
 const portOf = (url: string) => Number(new URL(url).port)
 
 const servers = await Promise.all([
+  startShop({
+    ...{ host: config.HOST, port: portOf(config.SHOP_URL) },
+    file: join(config.DATA_DIR, 'shop.json'),
+  }),
   startIdentityProvider({
     host: config.HOST,
     port: portOf(config.IDENTITY_URL),

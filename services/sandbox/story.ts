@@ -4,32 +4,19 @@
  * Every step that moves money carries a key of its own, the same in every run. So the story can be
  * broken off anywhere and told again: what has happened is answered again, not done again.
  */
-import { formatMoney } from '../../ledger/index.ts'
-import { BANKS, CAFE, type CastPerson, OPERATOR, PEOPLE } from './cast.ts'
+import { BANKS, CAFE, type CastPerson, PEOPLE } from './cast.ts'
 import type { Answer, Client } from './client.ts'
-
-export interface Line {
-  readonly who: string
-  readonly what: string
-  readonly amount?: string
-  readonly fee?: string
-  readonly state: string
-  readonly ms: number
-  /** What there is to say besides, a line each. */
-  readonly notes?: readonly string[]
-}
-
-export type Tell = (line: Line) => void
+import { cafe, type Line, money, operator, person, step, type Tell } from './steps.ts'
+import { askForWebhooks, webhookOf } from './story_webhooks.ts'
 
 const [ALICE, BOB] = PEOPLE
-const person = ({ sub }: { readonly sub: string }) => ({ sub, scope: 'person' })
-const cafe = { sub: CAFE.sub, scope: 'merchant' }
-const operator = { sub: OPERATOR.sub, scope: 'operator' }
-const money = (amount: unknown, currency: unknown = 'EUR') =>
-  formatMoney({ amount: BigInt(String(amount)), currency: String(currency) })
 
 /** Who everybody is, before anything is paid: PINs, linked bank accounts, the merchant. */
-export async function setTheStage(client: Client, tell: Tell): Promise<Record<string, string>> {
+export async function setTheStage(
+  client: Client,
+  tell: Tell,
+  shopUrl: string,
+): Promise<Record<string, string>> {
   const accounts: Record<string, string> = {}
   for (const one of PEOPLE) await setPin(client, tell, one)
   for (const one of PEOPLE) accounts[one.sub] = await linkAccount(client, tell, person(one), one)
@@ -41,6 +28,7 @@ export async function setTheStage(client: Client, tell: Tell): Promise<Record<st
     }),
   )
   accounts[subject] = await linkAccount(client, tell, cafe, CAFE)
+  await askForWebhooks(client, tell, shopUrl)
   return accounts
 }
 
@@ -48,6 +36,7 @@ export async function play(
   client: Client,
   tell: Tell,
   accounts: Readonly<Record<string, string>>,
+  shopUrl: string,
 ): Promise<void> {
   await bankMovement(client, tell, ALICE, {
     ...{ path: '/v1/top_ups', what: `tops up from ${ALICE.account.bank}`, amount: '5000' },
@@ -73,6 +62,10 @@ export async function play(
     ...{ what: 'pays the order', key: 'demo-alice-pays-cafe-1' },
     body: { order: order.body['id'], ...EIGHTEEN_FIFTY },
   })
+  await webhookOf(client, tell, shopUrl, {
+    ...{ type: 'payment.completed', object: String(paid.body['id']) },
+    from: String(paid.body['created_at']),
+  })
   await refund(client, tell, String(paid.body['id']))
   await settlement(client, tell)
   await bankMovement(client, tell, BOB, {
@@ -88,31 +81,6 @@ const ORDERED = [
   { name: 'Breakfast', quantity: 1, unit_amount: '990' },
 ]
 
-/** A step that must succeed, timed and told. */
-async function step(
-  tell: Tell,
-  who: string,
-  what: string,
-  work: () => Promise<Answer>,
-  more: (body: Answer['body']) => Partial<Line> = () => ({}),
-): Promise<Answer> {
-  const started = performance.now()
-  const answer = await work()
-  if (answer.status >= 400) throw new Error(`${who} ${what}: ${JSON.stringify(answer.body)}`)
-  const state = answer.replayed ? 'as before' : 'done'
-  const ms = performance.now() - started
-  tell({
-    who,
-    what,
-    state,
-    ms,
-    ...(answer.body['amount'] !== undefined && amountOf(answer.body)),
-    ...more(answer.body),
-  })
-  return answer
-}
-
-const amountOf = (body: Answer['body']) => ({ amount: money(body['amount'], body['currency']) })
 const stateOf = (body: Answer['body']) => ({ state: String(body['state']) })
 
 async function setPin(client: Client, tell: Tell, one: CastPerson): Promise<void> {

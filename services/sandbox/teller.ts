@@ -1,6 +1,6 @@
 /** How the story looks in a terminal. */
 import { curlLines, type Layout } from './layout.ts'
-import type { Line, Tell } from './story.ts'
+import type { Line, Tell } from './steps.ts'
 
 const WHO = 13
 const WHAT = 34

@@ -12,6 +12,7 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { type Kind, publicId } from '../ids.ts'
+import { orderReferences } from './references.ts'
 import { signed } from './sums.ts'
 
 /** `net = gross - fee - tax`, in minor units: how the line changes what we owe the merchant. */
@@ -20,6 +21,8 @@ export interface Line {
   readonly entry: bigint
   readonly code: string
   readonly reference: Uuid
+  /** By what the merchant knows what it is about; null where no order was paid. */
+  readonly orderReference: string | null
   readonly transfer: TransferId
   readonly gross: bigint
   readonly fee: bigint
@@ -45,8 +48,30 @@ interface Reading {
 
 const BATCH = 1_000
 
-/** In the order of their recording. */
+/** In the order of their recording; what merchants call them is found for many at a time. */
 export async function* linesOf(
+  db: Knex,
+  account: AccountId,
+  reading: Reading,
+): AsyncGenerator<Line> {
+  const atOnce = reading.batch ?? BATCH
+  let chunk: Line[] = []
+  for await (const line of movementsOf(db, account, reading)) {
+    chunk.push(line)
+    if (chunk.length < atOnce) continue
+    yield* await named(db, chunk)
+    chunk = []
+  }
+  yield* await named(db, chunk)
+}
+
+async function named(db: Knex, lines: readonly Line[]): Promise<readonly Line[]> {
+  const subjects = lines.map(({ code, reference }) => ({ kind: REFERENCES[code], id: reference }))
+  const found = await orderReferences(db, subjects)
+  return lines.map((line) => ({ ...line, orderReference: found.get(line.reference) ?? null }))
+}
+
+async function* movementsOf(
   db: Knex,
   account: AccountId,
   { beyond, last, without = [], batch = BATCH }: Reading,
@@ -91,6 +116,7 @@ function joined(line: Line | undefined, entry: Entry): Line {
   }
   return {
     ...{ entry: entry.entry, reference, transfer, at, balance: entry.balance },
+    orderReference: null,
     // A refund is a refund, whether the fee that comes back with it was booked first or not.
     code: isFee || isTax ? code : entry.code,
     gross: isFee || isTax ? gross : gross + change,
@@ -103,7 +129,7 @@ function joined(line: Line | undefined, entry: Entry): Line {
 /** What the reference of each code is the id of; where nothing is said, the transfer is named. */
 const REFERENCES: Readonly<Record<string, Kind>> = {
   ...{ payment: 'pay', fee: 'pay', tax: 'pay', split: 'pay', reversal: 'pay' },
-  ...{ refund: 'rfd', fee_returned: 'rfd', tax_returned: 'rfd' },
+  ...{ refund: 'rfd', fee_returned: 'rfd', tax_returned: 'rfd', split_returned: 'rfd' },
   ...{ dispute: 'dsp', dispute_fee: 'dsp', chargeback_reversed: 'dsp' },
   ...{ payout: 'set', payout_rejected: 'ins', return: 'ins' },
 }
@@ -116,6 +142,7 @@ export function subjectOf({ code, reference, transfer }: Line): string {
 
 export const lineOut = (line: Line) => ({
   ...{ id: subjectOf(line), entry: line.entry.toString(), code: line.code },
+  order_reference: line.orderReference,
   ...{ gross: line.gross.toString(), fee: line.fee.toString(), tax: line.tax.toString() },
   ...{ net: line.net.toString(), at: line.at.toISOString() },
 })

@@ -42,6 +42,7 @@ const PART_OF: Readonly<Record<string, Part>> = {
   payout_rejected: 'returnedPayouts',
   return: 'returnedPayouts',
   split: 'splits',
+  split_returned: 'splits',
 }
 
 const NOTHING: Parts = {

@@ -11,6 +11,8 @@ import { codeText, decimalText } from './words.ts'
 
 const MESSAGE = 'camt.053.001.08'
 
+const REFERENCE_LENGTH_MAX = 35
+
 const builder = new XmlBuilder({ ignoreAttributes: false, attributeNamePrefix: '@' })
 
 const side = (amount: bigint) => (amount < 0n ? 'DBIT' : 'CRDT')
@@ -74,9 +76,18 @@ function entryOf(line: Line, money: (amount: bigint) => object) {
         Refs: { EndToEndId: subjectOf(line) },
         Amt: money(line.net),
         CdtDbtInd: side(line.net),
-        RmtInf: { Ustrd: remittanceOf(line, money) },
+        RmtInf: { Ustrd: remittanceOf(line, money), ...referenceOf(line) },
       },
     },
+  }
+}
+
+/** What the merchant calls it, whole: where the standard's reference is too short, beside it. */
+function referenceOf({ orderReference }: Line) {
+  if (orderReference === null) return {}
+  const isShort = orderReference.length <= REFERENCE_LENGTH_MAX
+  return {
+    Strd: isShort ? { CdtrRefInf: { Ref: orderReference } } : { AddtlRmtInf: orderReference },
   }
 }
 

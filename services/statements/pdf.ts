@@ -82,7 +82,8 @@ async function table(
     row([
       minute(at),
       codeText(code),
-      subjectOf(line),
+      // What the merchant knows it by: the other formats have both.
+      line.orderReference ?? subjectOf(line),
       ...amounts,
       amountText(net, statement.currency),
     ])

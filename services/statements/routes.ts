@@ -28,6 +28,10 @@ const LineOut = z
     id: z.string().describe('The payment, or whatever else it is about'),
     entry: SignedAmount.describe('Its last entry in the account'),
     code: z.string().describe('payment, refund, reserve, dispute, payout_rejected, ...'),
+    order_reference: z
+      .string()
+      .nullable()
+      .describe('The merchant’s own, of the order that was paid'),
     gross: SignedAmount,
     fee: SignedAmount,
     tax: SignedAmount,

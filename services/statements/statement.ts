@@ -84,6 +84,7 @@ async function* withPayout(lines: AsyncIterable<Line>, batch: Settlement): Async
   if (payoutEntry === null || transfer === null) return
   yield {
     ...{ entry: payoutEntry, code: 'payout', reference: batch.id, transfer },
+    orderReference: null,
     ...{ gross: -payout, fee: 0n, tax: 0n, net: -payout, balance: batch.carriedOut },
     at: batch.createdAt,
   }

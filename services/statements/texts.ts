@@ -30,7 +30,8 @@ export function adder({ id, opening, closing }: Statement) {
 }
 
 const COLUMNS = [
-  ...['line', 'at', 'code', 'reference', 'gross', 'fee', 'tax', 'net', 'balance', 'currency'],
+  ...['line', 'at', 'code', 'reference', 'order_reference'],
+  ...['gross', 'fee', 'tax', 'net', 'balance', 'currency'],
 ] as const
 
 const row = (cells: readonly string[]) => `${cells.map(csvCell).join(',')}\r\n`
@@ -38,15 +39,16 @@ const row = (cells: readonly string[]) => `${cells.map(csvCell).join(',')}\r\n`
 export async function* csvOf(statement: Statement): AsyncGenerator<string> {
   const { currency, opening, closing, from, to } = statement
   const around = (line: string, at: Date, balance: bigint) =>
-    row([line, at.toISOString(), '', '', '', '', '', '', balance.toString(), currency])
+    row([line, at.toISOString(), '', '', '', '', '', '', '', balance.toString(), currency])
   yield row(COLUMNS) + around('opening', from, opening)
   const running = adder(statement)
   for await (const chunk of chunksOf(statement.lines)) {
     yield chunk
       .map((line) => {
-        const { at, code, id, gross, fee, tax, net } = lineOut(line)
+        const { at, code, id, order_reference, gross, fee, tax, net } = lineOut(line)
         const balance = running.add(line).toString()
-        return row(['line', at, code, id, gross, fee, tax, net, balance, currency])
+        const about = ['line', at, code, id, order_reference ?? '']
+        return row([...about, gross, fee, tax, net, balance, currency])
       })
       .join('')
   }

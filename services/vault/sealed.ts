@@ -10,8 +10,10 @@ export interface SealedColumn extends Omit<Place, 'row'> {
 
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { table: 'bank_accounts', id: 'id', column: 'holder_sealed', under: 'vault' },
+  { table: 'bank_accounts', id: 'id', column: 'name_at_bank_sealed', under: 'vault' },
   { table: 'bank_accounts', id: 'id', column: 'number_sealed', under: 'vault' },
   { table: 'callbacks', id: 'id', column: 'remittance_sealed', under: 'vault' },
+  { table: 'callbacks', id: 'id', column: 'sender_account_sealed', under: 'vault' },
   { table: 'callbacks', id: 'id', column: 'sender_sealed', under: 'vault' },
   { table: 'payments', id: 'id', column: 'note_sealed', under: 'person' },
   { table: 'people', id: 'id', column: 'name_sealed', under: 'person' },

@@ -15,7 +15,8 @@ export interface NewDelivery {
 
 /**
  * Makes them wait, and wakes their endpoints. In the transaction that also notes up to where events
- * were looked at; one that is there already stays as it is, unless it is to be sent again.
+ * were looked at; one that is there already stays as it is, unless it is to be sent again: then one
+ * that waits for its next attempt waits no longer.
  */
 export async function enqueue(
   trx: Knex.Transaction,
@@ -32,9 +33,7 @@ export async function enqueue(
       })),
     )
     .onConflict(['endpoint_id', 'event_id'])
-  await (again
-    ? insert.merge(anew(now)).whereNot('webhook_deliveries.state', 'waiting')
-    : insert.ignore())
+  await (again ? insert.merge(anew(now)) : insert.ignore())
   // In the order of their ids, as everybody locks more than one of them.
   const woken = [...new Set(deliveries.map(({ endpoint }) => endpoint))].sort()
   await trx.raw(

@@ -16,8 +16,9 @@ export function chosenByElimination(request: RouteRequest, banks: readonly BankN
       const reached =
         rail.reaches.banks.includes(account.bank) ||
         rail.reaches.countries.includes(account.country ?? 'nowhere')
-      const known =
-        direction === 'debit' || account.isPaid || rail.nameCheck.includes(account.nameCheck)
+      const said = account.nameCheck !== 'close_match' || account.isConfirmed
+      const enough = said && rail.nameCheck.includes(account.nameCheck)
+      const known = direction === 'debit' || account.isPaid || enough
       const dated =
         at.getTime() >= (rail.validFrom?.getTime() ?? -Infinity) &&
         at.getTime() < (rail.validTo?.getTime() ?? Infinity)

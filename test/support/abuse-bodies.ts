@@ -11,7 +11,7 @@ const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
-  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp' },
+  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp', bank_accounts: 'bac' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
@@ -38,6 +38,7 @@ interface Cast {
 
 export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/bank_accounts': [ada, { bank: 'north', number: 'T-0998', holder: 'Customer 998' }],
+  'POST /v1/bank_accounts/:id/confirm': [ada, { name_at_bank: null, approval: { pin: PIN } }],
   'POST /v1/settlements': [shop, { currency: 'EUR' }],
   'POST /v1/merchants': [OPERATOR, newMerchant()],
   'POST /v1/fx_rates': [OPERATOR, newRate('EUR', 'MAD', '10.8')],
@@ -48,6 +49,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/banks/:bank/outages': [OPERATOR, WHY],
   'POST /v1/banks/:bank/own_accounts': [OPERATOR, { number: 'OWN-0001', holder: 'Florin' }],
   'POST /v1/banks/:bank/reconciliations': [OPERATOR, { source: 'bank' }],
+  'POST /v1/incoming_money/:id/return': [OPERATOR, { note: 'A test' }],
   'POST /v1/incoming_money/:id/match': [OPERATOR, { person: publicId('per', newId()) }],
   'POST /v1/instructions/:id/recalls': [OPERATOR, { reason: 'DUPL', note: 'A test' }],
   'POST /v1/reconciliation_items/:id/resolve': [OPERATOR, { how: 'correct', ...WHY }],

@@ -46,7 +46,7 @@ const WATCHED = {
   reviews: "concat_ws('|', id, state)",
   fee_schedules: "concat_ws('|', id, terms, valid_from)",
   devices: "concat_ws('|', id, person_id, revoked_at)",
-  bank_accounts: "concat_ws('|', id, owner, number_index, deleted_at)",
+  bank_accounts: "concat_ws('|', id, owner, number_index, name_check, confirmed_at, deleted_at)",
   totp: "concat_ws('|', person_id, confirmed_at)",
   totp_enrolments: "concat_ws('|', person_id, expires_at)",
   recovery_codes: "concat_ws('|', person_id, hash, used_at)",

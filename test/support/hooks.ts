@@ -1,11 +1,13 @@
 /**
  * Around the tests: one Postgres for all of them, with books that are migrated once; a world of its
- * own for each file, so that no file meets what another left; and an audit of the books after each
- * test.
+ * own for each file, so that no file meets what another left; an audit of the books after each
+ * test; and at the end of a world a look at all events that were told in it.
  */
 import { expect } from 'chai'
 import { audit } from '../../ledger/index.ts'
+import { checkEvents } from './event-checks.ts'
 import { serveTests, type TestServer } from './postgres.ts'
+import { untold } from './told-by.ts'
 import { closeWorld, world, worldIsOpen } from './world.ts'
 
 let server: TestServer | undefined
@@ -30,5 +32,12 @@ export const mochaHooks = {
     const { violations } = await audit(owner)
     expect(violations, 'the books after the test').to.deep.equal([])
   },
-  afterAll: closeWorld,
+  async afterAll(this: Mocha.Context) {
+    if (worldIsOpen()) {
+      const { types, faults } = await checkEvents()
+      const root = this.test?.parent
+      expect([...faults, ...(root ? untold(root, types) : [])], 'its events').to.deep.equal([])
+    }
+    await closeWorld()
+  },
 }

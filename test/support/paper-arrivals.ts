@@ -18,7 +18,8 @@ export const applied = (events: readonly BankEvent[]) =>
 /** Money that comes to the paper bank, with what its sender wrote. */
 export async function arrives(remittance: string | undefined, amount = 1_234n) {
   const [{ worker, owner }, bank] = [await world(), await paperBank()]
-  const more = { ...(remittance !== undefined && { remittance }), sender: 'Ada of Arles' }
+  const from = { sender: 'Ada of Arles', senderAccount: 'T-0701' }
+  const more = { ...(remittance !== undefined && { remittance }), ...from }
   const event = incoming(amount, more)
   bank.putDown([event])
   await collectFrom(worker, bank)

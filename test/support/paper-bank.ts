@@ -140,7 +140,7 @@ export const paperBank = onceAWorld(async (): Promise<PaperBank> => {
 /** Money that comes without our asking. */
 export const incoming = (
   amount: bigint,
-  more: Partial<Pick<IncomingMoney, 'remittance' | 'sender'>> = {},
+  more: Partial<Pick<IncomingMoney, 'remittance' | 'sender' | 'senderAccount'>> = {},
 ): IncomingMoney => ({
   ...{ eventId: randomUUID(), outcome: 'received', reference: `P-${randomUUID()}` },
   ...{ money: { amount, currency: 'EUR' }, occurredAt: new Date(), ...more },

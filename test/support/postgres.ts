@@ -104,11 +104,7 @@ export async function createDatabase(
   name: string,
   from: string,
 ): Promise<string> {
-  await asOwner(
-    server,
-    `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`,
-    `CREATE DATABASE ${name} TEMPLATE ${from}`,
-  )
+  await asOwner(server, `CREATE DATABASE ${name} TEMPLATE ${from} STRATEGY FILE_COPY`)
   return server.url(name)
 }
 

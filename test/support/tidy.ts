@@ -150,7 +150,9 @@ const isPromised = (name: string, code: string): boolean =>
     .filter((part) => !new RegExp(`^export (?:interface|type|class) ${name}\\b`).test(part))
     .some((part) => new RegExp(`\\b${name}\\b`).test(part))
 
-/** The product runs without what only development needs. */
+/** The product runs without what only development needs; what runs a clone is not built into it. */
+const isOfAClone = (path: string) => path.startsWith('test/') || path === 'services/run.mjs'
+
 export const uninstalled = (
   all: Sources,
   dependencies: readonly string[],
@@ -159,7 +161,7 @@ export const uninstalled = (
   all.flatMap(({ path, imports }) =>
     imports
       .filter(({ from }) => !from.startsWith('node:') && !/\.\w+$/.test(from))
-      .filter(({ from }) => !(path.startsWith('test/') ? installed : dependencies).includes(from))
+      .filter(({ from }) => !(isOfAClone(path) ? installed : dependencies).includes(from))
       .map(({ line, from }) => `${path}:${line} imports ${from}, which is not installed for it`),
   )
 

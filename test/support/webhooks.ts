@@ -9,6 +9,7 @@ import { recordEvent } from '../../services/events/events.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
 import { type Dispatcher, openDispatcher } from '../../services/webhooks/dispatch.ts'
 import { call, type Who } from './api.ts'
+import { madeUp } from './event-checks.ts'
 import type { Merchant } from './people.ts'
 import { world } from './world.ts'
 
@@ -31,11 +32,11 @@ export async function removeEndpoint(who: Who, { id }: Made): Promise<void> {
   expect(status, text).to.equal(204)
 }
 
-/** A worker that only delivers, and takes a turn every few milliseconds. */
-export async function startDelivering(settings: Partial<Config> = {}) {
+/** A worker that only delivers, and takes a turn every few milliseconds; by a clock of its own. */
+export async function startDelivering(settings: Partial<Config> = {}, now?: () => Date) {
   const { worker } = await world()
   const config = { ...worker.config, ...settings }
-  const dispatcher: Dispatcher = openDispatcher({ ...worker, config })
+  const dispatcher: Dispatcher = openDispatcher({ ...worker, config, ...(now && { now }) })
   const over = new AbortController()
   let failure: unknown
   async function turns(): Promise<void> {
@@ -56,12 +57,17 @@ export async function startDelivering(settings: Partial<Config> = {}) {
 }
 
 /** An event about nothing that is there, for the merchant; by the public id of its object. */
-export async function happens(shop: Merchant, type: EventType = 'settlement.settled') {
+export async function happens(
+  shop: Merchant,
+  type: EventType = 'settlement.settled',
+  more: object = {},
+) {
   const { worker } = await world()
   const object = publicId('rcl', newId())
+  madeUp.add(object)
   const [merchant, at] = [uuidOf(shop.id), new Date()]
   await worker.db.transaction((trx) =>
-    recordEvent(trx, { type, object, merchant, data: { id: object }, at }),
+    recordEvent(trx, { type, object, merchant, data: { id: object, ...more }, at }),
   )
   return object
 }

@@ -69,13 +69,7 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 async function openWorld() {
   const postgres = testServer()
   const folder = await mkdtemp(join(tmpdir(), 'florin-world-'))
-  const databases: string[] = []
-  /** A database of a test's own, a copy of one to which nobody is connected. */
-  const newDatabase = async (template = MIGRATED) => {
-    const name = `florin_test_${randomInt(1e12)}`
-    databases.push(name)
-    return { name, url: await createDatabase(postgres, name, template) }
-  }
+  const { newDatabase, drop } = databasesOf(postgres)
   const { url } = await newDatabase()
   const owner = connect({ url, connectionsMax: 4, applicationName: 'test' })
   const identity = await startIdentityProvider({
@@ -89,7 +83,7 @@ async function openWorld() {
   const banks = await startBanks(folder, apiUrl)
   const jwksUrl = `${identity.url}/.well-known/jwks.json`
   const environment = environmentOf({ port, url, jwksUrl, banks })
-  const config = readConfig(environment)
+  const config = { ...readConfig(environment), PIN_ARGON2: QUICK_HASHES }
   const log = pino({ level: config.LOG_LEVEL })
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api') })
   const worker = openContext({ config, role: 'florin_worker', log, metrics: openMetrics('worker') })
@@ -112,9 +106,22 @@ async function openWorld() {
       await closeContext(api)
       await Promise.all([...banks, identity].map((one) => one.stop()))
       await owner.destroy()
-      await Promise.all(databases.map((name) => dropDatabase(postgres, name)))
+      await drop()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+function databasesOf(postgres: ReturnType<typeof testServer>) {
+  const made: string[] = []
+  return {
+    /** A database of a test's own, a copy of one to which nobody is connected. */
+    newDatabase: async (template = MIGRATED) => {
+      const name = `florin_test_${randomInt(1e12)}`
+      made.push(name)
+      return { name, url: await createDatabase(postgres, name, template) }
+    },
+    drop: () => Promise.all(made.map((name) => dropDatabase(postgres, name))),
   }
 }
 
@@ -158,6 +165,7 @@ function environmentOf(told: {
     ...{ DATABASE_URL: told.url, REDIS_URL: process.env['REDIS_URL'] },
     // The tests' Postgres is made to be quick and thrown away.
     DATABASE_DURABILITY: 'any',
+    DATABASE_CONNECTIONS_MAX: '4',
     // Most tests are about something else than how a merchant comes to be.
     MERCHANT_REVIEW: 'off',
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: told.jwksUrl }]),
@@ -181,6 +189,9 @@ export const KEYS = {
   DATA_KEYS: JSON.stringify([{ kid: 'test', key: base64(2) }]),
   BLIND_INDEX_KEY: base64(3),
 }
+
+/** A configuration may not say so: less than is safe, since every person of a test has a PIN. */
+const QUICK_HASHES = { memory_kib: 64, passes: 1, lanes: 1 }
 
 /** Tests ask more often than people do; those about rates have a process of their own. */
 const GENEROUS_RATES = {
