@@ -1,6 +1,7 @@
 /**
  * Twenty-two mistakes that somebody could make, each in the one place where it would be made, and
- * the tests that must notice. `npm run mutants` makes each of them in a copy of the source.
+ * the tests that must notice. `npm run mutants` makes each of them in a copy of the source. A name
+ * says no more than what the edit does.
  */
 export interface Mutant {
   readonly name: string
@@ -15,6 +16,9 @@ export interface Mutant {
 const asIf = (outcome: string) =>
   `return { state: 'final', report: { eventId: \`guess-\${reference}\`, reference, ` +
   `outcome: '${outcome}', money: instruction.money, occurredAt: now } } as never`
+
+const ANSWERS = '...writeAnswers(connection, done, conclusions),'
+const COMMIT = "connection.query({ text: 'COMMIT' }),"
 
 const UNCLEAR = "return { from: sent, event: 'unclear', nextAt, reason, failures }"
 
@@ -42,15 +46,10 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/database.test.ts', 'test/ledger.test.ts'],
   },
   {
-    name: 'idempotency claim in its own transaction',
+    name: 'answer stored after COMMIT',
     file: 'ledger/commit.ts',
-    edits: [
-      [
-        "...writeAnswers(connection, done, conclusions),\n    connection.query({ text: 'COMMIT' }),",
-        "connection.query({ text: 'COMMIT' }),\n    ...writeAnswers(connection, done, conclusions),",
-      ],
-    ],
-    tests: ['test/ledger-races.test.ts', 'test/abuse-idempotency.test.ts'],
+    edits: [[`${ANSWERS}\n    ${COMMIT}`, `${COMMIT}\n    ${ANSWERS}`]],
+    tests: ['test/ledger.test.ts'],
   },
   {
     name: 'answer before COMMIT',
@@ -126,16 +125,16 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'callback applied without state check',
     file: 'services/banking/resolve.ts',
     edits: [['const to = next(state, report.outcome)', 'const to = report.outcome as State']],
-    tests: ['test/callbacks.test.ts', 'test/banking.test.ts'],
+    tests: ['test/abuse-callbacks.test.ts'],
   },
   {
-    name: 'fee taken from client',
+    name: 'unknown fields of a payment ignored',
     file: 'services/payments/routes.ts',
     edits: [['const NewPayment = z\n  .strictObject({', 'const NewPayment = z\n  .object({']],
     tests: ['test/abuse-fields.test.ts', 'test/abuse.test.ts', 'test/payments.test.ts'],
   },
   {
-    name: 'refund without original',
+    name: 'refund of another merchant’s payment',
     file: 'services/refunds/refunds.ts',
     edits: [
       [
@@ -182,16 +181,17 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'secrets.map((secret) => sign(secret, id, timestamp, body))',
-        'secrets.map((secret) => sign(secret, id, timestamp, JSON.stringify(JSON.parse(`${body}`))))',
+        'secrets.map((secret) => ' +
+          'sign(secret, id, timestamp, JSON.stringify(JSON.parse(`${body}`))))',
       ],
     ],
     tests: ['test/adapters.test.ts', 'test/abuse-callbacks.test.ts'],
   },
   {
-    name: 'synchronous_commit=off',
+    name: 'synchronous_commit=off not noticed',
     file: 'ledger/database.ts',
     edits: [["current_setting('synchronous_commit') AS", "'on' AS"]],
-    tests: ['test/database.test.ts'],
+    tests: ['test/connections.test.ts'],
   },
   {
     name: 'retry on every error code',

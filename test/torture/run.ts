@@ -3,9 +3,10 @@
  * question whether anything was lost, done twice or invented. One seed says what goes wrong; it is
  * printed first and last.
  *
- * `--scenario banks` (banks that misbehave, processes that die) or `--scenario input` (`--requests N`
- * that nobody should send). `--seed N` repeats a run's faults; `--minutes N` is how long things go wrong (`--quick`: half a
- * minute); `--json` adds one object on the last line. Ends with 1 unless every zero is zero.
+ * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
+ * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
+ * faults; `--quick` takes half a minute; `--json` adds one object on the last line. Ends with 1
+ * unless every zero is zero.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'

@@ -27,10 +27,9 @@ export async function fingerprint(db: Knex, only?: readonly string[]): Promise<F
     .map(({ name }) => name)
     .filter((name) => only?.includes(name) ?? NOT_COMPARED[name] === undefined)
   if (names.length === 0) throw new Error('nothing is compared')
+  const all = "coalesce(string_agg(t::text, ',' ORDER BY t::text), '')"
   const columns = names.map(
-    (name) =>
-      `(SELECT concat(count(*), ' rows ', md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')))
-          FROM ${name} AS t) AS ${name}`,
+    (name) => `(SELECT concat(count(*), ' rows ', md5(${all})) FROM ${name} AS t) AS ${name}`,
   )
   const { rows } = await db.raw<{ rows: Fingerprint[] }>(`SELECT ${columns.join(', ')}`)
   return { ...rows[0] }

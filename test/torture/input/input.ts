@@ -6,7 +6,8 @@ import { randomOf } from '../../support/random.ts'
 import { differences, fingerprint, MONEY_TABLES } from './books.ts'
 import { readDocument } from './document.ts'
 import { codeOf, shown, wrongWith } from './judge.ts'
-import { type Bad, type Cast, openRequests } from './requests.ts'
+import { openRequests } from './kinds.ts'
+import type { Bad, Cast } from './requests.ts'
 import { newCast, setStage, type Stage } from './stage.ts'
 import { diceOf, openValues } from './values.ts'
 import { type Answered, openWire } from './wire.ts'
@@ -48,7 +49,8 @@ export async function sendBadInput(stage: Stage, plan: InputPlan): Promise<Input
   let keys = 0
   const run = `bad${seed.toString(36)}x${Date.now().toString(36)}`
   const newKey = () => `${run}-${(keys += 1)}`.padEnd(20, '-')
-  const { bad, allowed } = openRequests(document, openValues(document, dice, seed), dice, newKey)
+  const values = openValues(document, dice, seed)
+  const { bad, allowed } = openRequests({ document, values, dice, newKey })
   const theirs = await setStage(stage)
   say(`input: ${document.operations.length} operations, ${requests} requests`)
   const castOf = await newCast(stage, theirs, run)
