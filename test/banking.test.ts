@@ -3,6 +3,7 @@
  * wrong.
  */
 import { expect } from 'chai'
+import { type BankAdapter, BankError } from '../adapters/adapter.ts'
 import { uuidOf } from '../services/ids.ts'
 import { call, newKey } from './support/api.ts'
 import {
@@ -91,6 +92,27 @@ describe('a top-up', () => {
     await expectBanksAgree()
   })
 
+  it('is given up for no enquiry that fails: its money waits until the bank has said', async () => {
+    const ada = await person()
+    const account = await linkedAccount(ada, 'south')
+    const answersAgain = await withoutEnquiries('south')
+    try {
+      // The bank says nothing of it until it is asked.
+      const id = await topUp(ada, account, '792')
+      // Neither the request was answered, nor the first enquiry.
+      await until(async () => (await instructionOf(id)).failures > 1)
+      const { state, transfer_id: hold } = await instructionOf(id)
+      expect(state).to.equal('unknown')
+      const { owner } = await world()
+      expect(await owner('transfers').where({ pending_id: hold })).to.deep.equal([])
+      answersAgain()
+      expect((await ended(ada, `/v1/payments/${id}`)).state).to.equal('completed')
+    } finally {
+      answersAgain()
+    }
+    expect(await walletBalance(ada)).to.equal(792n)
+  })
+
   it('happens although every job of the queue is lost', async function () {
     const { config, owner } = await world()
     if (config.REDIS_URL !== undefined) this.skip()
@@ -104,6 +126,17 @@ describe('a top-up', () => {
     expect((await ended(ada, `/v1/payments/${id}`)).state).to.equal('completed')
   })
 })
+
+/** The worker cannot ask the bank any more. @returns what lets it ask again. */
+async function withoutEnquiries(name: string): Promise<() => void> {
+  const { worker } = await world()
+  const banks = worker.banks as Map<string, BankAdapter>
+  const bank = banks.get(name)
+  if (bank === undefined) throw new Error(`there is no bank ${name}`)
+  const enquire = () => Promise.reject(new BankError('bank_unreachable'))
+  banks.set(name, { ...bank, enquire })
+  return () => void banks.set(name, bank)
+}
 
 /** A queue that takes jobs in and forgets them at once. */
 const LOSE_EVERY_JOB = `
