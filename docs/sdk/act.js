@@ -12,6 +12,7 @@ export const ACTIONS = {
   'totp.enrol': [],
   'totp.remove': [],
   'totp.recovery_codes': [],
+  'bank_account.confirm': ['bank_account', 'name'],
   erasure: [],
 }
 

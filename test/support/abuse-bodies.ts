@@ -8,10 +8,12 @@ import { newRule } from './risk.ts'
 
 /** The kinds of ids in paths, where it is no payment's. */
 const KINDS = {
+  // Before those whose names end it.
+  bank_accounts: 'bac',
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
-  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp', bank_accounts: 'bac' },
+  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
