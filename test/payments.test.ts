@@ -53,7 +53,7 @@ describe('a payment to a person', () => {
 })
 
 describe('the payments of an order', () => {
-  it('are all there are of it by page, but for the merchant those that a review hides', async () => {
+  it('are all there are, by page, but for the merchant those a review hides', async () => {
     const [shop, ada, eve] = await Promise.all([merchant(), person(5_000n), suspect(5_000n)])
     const wall = await orderOf(shop, { currency: 'EUR', usage: 'reusable' })
     const other = await orderOf(shop, { currency: 'EUR', usage: 'reusable' })
