@@ -2,10 +2,11 @@
 import type { Knex } from 'knex'
 import { lockOpenAccount } from './accounts.ts'
 import { availableBalance } from './balances.ts'
+import type { AccountType } from './chart.ts'
 import type { Connection } from './database.ts'
 import { LedgerError } from './errors.ts'
 import type { AccountId } from './ids.ts'
-import { fromRow, lockAccounts } from './locks.ts'
+import { type AccountRow, fromRow, lockAccounts } from './locks.ts'
 
 /**
  * Lets a merchant's account fall to `floor`, in minor units: below zero, it may owe so much.
@@ -17,6 +18,23 @@ export async function setFloor(trx: Knex.Transaction, id: AccountId, floor: bigi
   const row = await lockOpenAccount(trx, id)
   if (availableBalance(fromRow(row)) < floor) throw new LedgerError('insufficient_funds')
   await trx.raw('SELECT set_floor(?, ?)', [id, floor.toString()])
+}
+
+/** How far below zero an account may fall, and how far it has; minor units, neither negative. */
+export interface Credit {
+  readonly currency: string
+  readonly most: bigint
+  readonly used: bigint
+}
+
+/** Of each account of this kind that the owner has, by currency. */
+export async function creditsOf(db: Knex, owner: string, type: AccountType): Promise<Credit[]> {
+  const rows: AccountRow[] = await db('accounts').where({ owner, type }).orderBy('currency')
+  return rows.map((row) => {
+    const available = availableBalance(fromRow(row))
+    const used = available < 0n ? -available : 0n
+    return { currency: row.currency, most: -(row.floor ?? 0n), used }
+  })
 }
 
 /** What an account has, in minor units. */

@@ -138,6 +138,7 @@ describe('an id', () => {
     ['acc', '/v1/accounts/:id/statement', () => ada],
     ['acc', '/v1/ledger/accounts/:id', () => OPERATOR],
     ['ord', '/v1/orders/:id', () => shop],
+    ['mer', '/v1/merchants/:id/dispute_terms', () => OPERATOR],
     ['set', '/v1/settlements/:id', () => shop],
     ['set', '/v1/settlements/:id/statement', () => shop],
     ['fxq', '/v1/fx_quotes/:id', () => ada],

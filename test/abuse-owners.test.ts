@@ -26,7 +26,7 @@ let eve: Person
 let shop: Merchant
 let rival: Merchant
 /** What there is of Ada’s and of the shop’s, by kind. */
-let theirs: Record<'pay' | 'acc' | 'bac' | 'set' | 'ord' | 'fxq' | 'exc', string>
+let theirs: Record<'pay' | 'acc' | 'bac' | 'set' | 'ord' | 'fxq' | 'exc' | 'mer', string>
 let shopAccount: string
 
 const setTheStage = once(async () => {
@@ -48,7 +48,8 @@ const setTheStage = once(async () => {
   const [fxq, used] = await Promise.all([1, 2].map(() => quoted(ada, 'EUR', 'KES', '1000')))
   const exc = await agree(ada, used.id)
   const [quote, made] = [fxq.id, exc.body.id]
-  theirs = { pay: pay.body.id, acc: acc.id, bac, set: set.body.id, ord, fxq: quote, exc: made }
+  const [payment_, mer] = [pay.body.id, shop.id]
+  theirs = { pay: payment_, acc: acc.id, bac, set: set.body.id, ord, fxq: quote, exc: made, mer }
   await quiet()
 })
 
@@ -68,6 +69,9 @@ describe('a thing of somebody else', () => {
     ['set', '/v1/settlements/:id', () => [rival]],
     ['set', '/v1/settlements/:id/statement', () => [rival]],
     ['ord', '/v1/orders/:id', () => [rival]],
+    ['ord', '/v1/orders/:id/payments', () => [rival]],
+    ['mer', '/v1/merchants/:id/refund_limit', () => [rival]],
+    ['mer', '/v1/merchants/:id/dispute_terms', () => [rival]],
     ['fxq', '/v1/fx_quotes/:id', () => [ben, eve]],
     ['exc', '/v1/exchanges/:id', () => [ben, eve]],
   ] as const
@@ -86,7 +90,7 @@ describe('a thing of somebody else', () => {
 
   it('is seen by its owner, so that the refusals above mean something', async () => {
     for (const [kind, path] of READS) {
-      const who = kind === 'set' || kind === 'ord' ? shop : ada
+      const who = kind === 'set' || kind === 'ord' || kind === 'mer' ? shop : ada
       const { status, text } = await call(who, 'GET', pathOf(path, theirs[kind]))
       expect(status, text).to.equal(200)
     }

@@ -7,7 +7,7 @@ import {
   nextState,
 } from '../services/disputes/machine.ts'
 import { expectProblem, times, unchanged } from './support/abuse.ts'
-import { call, newKey } from './support/api.ts'
+import { call, newKey, type Who } from './support/api.ts'
 import {
   answer,
   decide,
@@ -174,6 +174,22 @@ describe('a dispute', () => {
     expect(await money(shop)).to.deep.equal({ balance: -700n, reserve: 0n })
     await decide(done.body.id, 'won')
     expect(await money(shop)).to.deep.equal({ balance: 9_300n, reserve: 0n })
+  })
+
+  it('goes by terms that the merchant may read, newest first', async () => {
+    const shop = await merchant()
+    const read = async (who: Who) =>
+      (await call(who, 'GET', `/v1/merchants/${shop.id}/dispute_terms`)).body.data
+    expect(await read(shop)).to.deep.equal([])
+    await disputeTerms(shop, '1500', 10)
+    await disputeTerms(shop, '700', 14)
+    const [newest, first, ...others] = await read(shop)
+    const told = { merchant: shop.id, currency: 'EUR' }
+    expect(newest).to.deep.include({ ...told, fee: '700', evidence_days: 14 })
+    expect(first).to.deep.include({ ...told, fee: '1500', evidence_days: 10 })
+    expect(newest.valid_from > first.valid_from).to.equal(true)
+    expect(others).to.deep.equal([])
+    expect(await read(OPERATOR)).to.deep.equal([newest, first])
   })
 
   it('is seen by both sides, operators and chat, and by nobody else', async () => {

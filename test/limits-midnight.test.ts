@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
 import { uuidOf } from '../services/ids.ts'
+import { nextPeriod, openCalendar } from '../services/limits/calendar.ts'
 import { voidHold } from '../services/payments/holds.ts'
 import { pay } from '../services/payments/pay.ts'
 import { call, newKey, newSubject } from './support/api.ts'
@@ -46,5 +47,31 @@ describe('a limit at midnight', () => {
     expect(await used()).to.deep.equal([3_000n, 1n])
     await voidHold(context, undefined, uuidOf(made.id), claim())
     expect(await used()).to.deep.equal([0n, 0n])
+  })
+})
+
+describe('the calendar of limits', () => {
+  it('changes its day, week and month at midnight of its zone', () => {
+    const berlin = openCalendar('Europe/Berlin')
+    const sunday = berlin(new Date('2026-05-31T21:59:59.999Z'))
+    const monday = berlin(new Date('2026-05-31T22:00:00.000Z'))
+    expect(monday.day - sunday.day).to.equal(1n)
+    expect(monday.week - sunday.week).to.equal(1n)
+    expect(monday.month - sunday.month).to.equal(1n)
+    expect(berlin(new Date('2026-05-31T21:59:59.999Z'))).to.deep.equal(sunday)
+    const utc = openCalendar('UTC')
+    expect(utc(new Date('2026-05-31T22:00:00Z'))).to.deep.equal(sunday)
+    expect(nextPeriod(sunday, 'day')).to.equal('2026-06-01')
+    expect(nextPeriod(monday, 'week')).to.equal('2026-06-08')
+    expect(nextPeriod(monday, 'month')).to.equal('2026-07-01')
+    expect(nextPeriod(utc(new Date('2026-12-31T12:00:00Z')), 'month')).to.equal('2027-01-01')
+  })
+
+  it('keeps to it when the clocks change', () => {
+    const york = openCalendar('America/New_York')
+    // Clocks go back on 1 November 2026: that day has 25 hours.
+    const start = york(new Date('2026-11-01T04:00:00Z'))
+    expect(york(new Date('2026-11-02T04:59:59Z')).day).to.equal(start.day)
+    expect(york(new Date('2026-11-02T05:00:00Z')).day).to.equal(start.day + 1n)
   })
 })

@@ -1,7 +1,6 @@
 /** What people may spend: limits as dated data, exact under a crowd, given back when unused. */
 import { expect } from 'chai'
 import { publicId, uuidOf } from '../services/ids.ts'
-import { openCalendar, nextPeriod } from '../services/limits/calendar.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey, newSubject } from './support/api.ts'
@@ -17,6 +16,7 @@ import {
   PIN,
 } from './support/people.ts'
 import { endRule } from './support/proposals.ts'
+import { paid, refund } from './support/refunds.ts'
 import { world } from './support/world.ts'
 
 /** A tier that only this test's people are of, so that its limits bind nobody else. */
@@ -191,6 +191,20 @@ describe('what was used up of a limit', () => {
     expect(await usedOf(ada)).to.deep.equal({ amount: '500', count: 1 })
   })
 
+  it('does not come back with a refund, in part or whole: spending is counted gross', async () => {
+    const tier = newTier()
+    const free = { percent: '0', fixed: '0' }
+    const [ada, shop] = [await personOf(tier, 3_000n), await merchant(free)]
+    await limit(tier, { amount_max: '1000' })
+    const id = await paid(ada, shop, '1000')
+    for (const amount of ['400', '600']) {
+      expect((await refund(shop, id, { amount })).status).to.equal(201)
+      expect(await usedOf(ada)).to.deep.equal({ amount: '1000', count: 1 })
+    }
+    expect((await call(ada, 'GET', `/v1/payments/${id}`)).body.state).to.equal('refunded')
+    expectProblem(await pay(ada, await person(), '1'), 422, 'limit_exceeded')
+  })
+
   it('is the sum of what was paid, in the books and in the quota', async () => {
     const tier = newTier()
     const [ada, ben] = [await personOf(tier, 50_000n), await person()]
@@ -234,32 +248,6 @@ describe('a payment without an approval', () => {
     )
     expect(statusesOf(answers).filter((status) => status === 201)).to.have.length(5)
     expect(statusesOf(answers).filter((status) => status === 403)).to.have.length(15)
-  })
-})
-
-describe('the calendar of limits', () => {
-  it('changes its day, week and month at midnight of its zone', () => {
-    const berlin = openCalendar('Europe/Berlin')
-    const sunday = berlin(new Date('2026-05-31T21:59:59.999Z'))
-    const monday = berlin(new Date('2026-05-31T22:00:00.000Z'))
-    expect(monday.day - sunday.day).to.equal(1n)
-    expect(monday.week - sunday.week).to.equal(1n)
-    expect(monday.month - sunday.month).to.equal(1n)
-    expect(berlin(new Date('2026-05-31T21:59:59.999Z'))).to.deep.equal(sunday)
-    const utc = openCalendar('UTC')
-    expect(utc(new Date('2026-05-31T22:00:00Z'))).to.deep.equal(sunday)
-    expect(nextPeriod(sunday, 'day')).to.equal('2026-06-01')
-    expect(nextPeriod(monday, 'week')).to.equal('2026-06-08')
-    expect(nextPeriod(monday, 'month')).to.equal('2026-07-01')
-    expect(nextPeriod(utc(new Date('2026-12-31T12:00:00Z')), 'month')).to.equal('2027-01-01')
-  })
-
-  it('keeps to it when the clocks change', () => {
-    const york = openCalendar('America/New_York')
-    // Clocks go back on 1 November 2026: that day has 25 hours.
-    const start = york(new Date('2026-11-01T04:00:00Z'))
-    expect(york(new Date('2026-11-02T04:59:59Z')).day).to.equal(start.day)
-    expect(york(new Date('2026-11-02T05:00:00Z')).day).to.equal(start.day + 1n)
   })
 })
 

@@ -1,7 +1,10 @@
 /** Paying people, over HTTP. */
 import { expect } from 'chai'
 import { call, newKey } from './support/api.ts'
-import { payment, person, PIN, walletBalance } from './support/people.ts'
+import { payOrder } from './support/held.ts'
+import { orderOf } from './support/onboarding.ts'
+import { merchant, OPERATOR, payment, person, PIN, walletBalance } from './support/people.ts'
+import { suspect, waiting } from './support/reviews.ts'
 
 describe('a payment to a person', () => {
   it('moves the money and says so', async () => {
@@ -46,5 +49,28 @@ describe('a payment to a person', () => {
     const replays = answers.filter((answer) => answer.headers.get('idempotent-replayed') === 'true')
     expect(replays).to.have.length(49)
     expect(await walletBalance(ada)).to.equal(8_000n)
+  })
+})
+
+describe('the payments of an order', () => {
+  it('are all there are, by page, but for the merchant those a review hides', async () => {
+    const [shop, ada, eve] = await Promise.all([merchant(), person(5_000n), suspect(5_000n)])
+    const wall = await orderOf(shop, { currency: 'EUR', usage: 'reusable' })
+    const other = await orderOf(shop, { currency: 'EUR', usage: 'reusable' })
+    const made = []
+    for (const amount of ['500', '600', '700']) {
+      made.unshift((await payOrder(ada, wall.id, amount)).body)
+    }
+    await payOrder(ada, other.id, '800')
+    const { payment: hidden } = await waiting(eve, '900', { order: wall.id })
+    const path = `/v1/orders/${wall.id}/payments`
+    const first = (await call(shop, 'GET', `${path}?limit=2`)).body
+    expect(first.data).to.deep.equal(made.slice(0, 2))
+    const next = await call(shop, 'GET', `${path}?limit=2&cursor=${first.next_cursor}`)
+    expect(next.body).to.deep.equal({ data: made.slice(2), next_cursor: null })
+    const all = (await call(OPERATOR, 'GET', path)).body.data
+    expect(all.map(({ id }: { id: string }) => id)).to.deep.equal([
+      ...[hidden.id, ...made.map(({ id }) => id)],
+    ])
   })
 })

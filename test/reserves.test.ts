@@ -130,10 +130,14 @@ describe('what pays for a refund', () => {
     expect(done.body.paid_from).to.deep.equal({ balance: '9000', reserve: '0', limit: '1000' })
     expect((await money(shop)).balance).to.equal(-1_000n)
     const path = `/v1/merchants/${shop.id}/refund_limit`
+    const limit = { merchant: shop.id, currency: 'EUR', amount: '1000', used: '1000' }
+    expect((await call(shop, 'GET', path)).body).to.deep.equal({ data: [limit] })
     const less = { body: { amount: '500', currency: 'EUR', reason: 'A test' } }
     expectProblem(await together(path, less), 402, 'insufficient_funds')
     await paid(ada, shop, '2000')
     expect((await money(shop)).balance).to.equal(800n)
+    const { data } = (await call(OPERATOR, 'GET', path)).body
+    expect(data).to.deep.equal([{ ...limit, used: '0' }])
     await lendTo(shop, '0')
   })
 })

@@ -30,7 +30,7 @@ import {
   toldOf,
   toldOut,
 } from './rows.ts'
-import { addDisputeTerms } from './terms.ts'
+import { addDisputeTerms, findDisputeTerms } from './terms.ts'
 
 const TAG = 'Disputes'
 /** As much as a person reads about one thing. */
@@ -98,26 +98,30 @@ async function visible({ db }: Context, id: Uuid, caller: Reader): Promise<Dispu
 
 const BOOKS = ['account_closed', 'account_frozen', 'insufficient_funds'] as const
 
-const termsEndpoint = endpoint({
-  ...{ method: 'POST', path: '/v1/merchants/:id/dispute_terms', tag: TAG, scopes: ['operator'] },
+const TERMS = '/v1/merchants/:id/dispute_terms'
+const ofMerchant = { params: z.strictObject({ id: idIn('mer') }), tag: TAG } as const
+
+const TermsOut = z
+  .strictObject({
+    merchant: idOut('mer'),
+    currency: CurrencyCode,
+    fee: z.string(),
+    evidence_days: z.int(),
+    valid_from: Timestamp,
+  })
+  .meta({ id: 'DisputeTerms' })
+
+const addTerms = endpoint({
+  ...{ method: 'POST', path: TERMS, ...ofMerchant, scopes: ['operator'] },
   summary: 'What a dispute costs a merchant and how long it may take to answer, from a moment on',
   ...{ idempotency: 'required', secondPerson: true },
-  params: z.strictObject({ id: idIn('mer') }),
   body: z.strictObject({
     currency: CurrencyCode,
     fee: MinorUnits.describe('For each dispute'),
     evidence_days: z.int().min(1).max(120),
     valid_from: z.iso.datetime({ precision: 3 }).optional().describe('Now, where left out or past'),
   }),
-  answers: {
-    201: z.strictObject({
-      merchant: idOut('mer'),
-      currency: CurrencyCode,
-      fee: z.string(),
-      evidence_days: z.int(),
-      valid_from: Timestamp,
-    }),
-  },
+  answers: { 201: TermsOut },
   refusals: ['not_found', 'currency_unknown', 'dispute_terms_exist'],
   check: ({ db }, { params }) => refuseUnknown(db, params.id),
   handle: (context, { caller, params: { id: merchant }, body, claim }) => {
@@ -127,6 +131,18 @@ const termsEndpoint = endpoint({
     const validFrom = from === undefined ? undefined : new Date(from)
     const terms = { merchant, currency, fee: BigInt(fee), evidenceDays, validFrom, ...who }
     return addDisputeTerms(context, terms, claimed(claim))
+  },
+})
+
+const readTerms = endpoint({
+  ...{ method: 'GET', path: TERMS, ...ofMerchant, scopes: ['merchant', 'operator'] },
+  summary: 'The terms that there are or were, newest first; without any valid, there is no fee',
+  answers: { 200: z.strictObject({ data: z.array(TermsOut) }) },
+  refusals: ['not_found'],
+  handle: async ({ db }, { caller, params: { id } }) => {
+    if (caller.scope === 'merchant' && caller.merchant !== id) throw new ServiceError('not_found')
+    await refuseUnknown(db, id)
+    return { status: 200, body: { data: await findDisputeTerms(db, id) } }
   },
 })
 
@@ -246,7 +262,8 @@ const resolveEndpoint = endpoint({
 })
 
 export const disputeEndpoints = [
-  termsEndpoint,
+  addTerms,
+  readTerms,
   openEndpoint,
   ...readEndpoints,
   ...merchantEndpoints,

@@ -57,16 +57,31 @@ export async function addDisputeTerms(
   return answerOnce(context.db, claim, async (trx) => {
     const kept = await insert(trx, { id, ...terms, validFrom }, at)
     if (!kept) throw new ServiceError('dispute_terms_exist')
-    const body = {
-      ...{ merchant: publicId('mer', merchant), currency, fee: fee.toString() },
-      ...{ evidence_days: evidenceDays, valid_from: validFrom.toISOString() },
-    }
+    const body = termsOut({ merchant, currency, fee, evidenceDays, validFrom })
     const detail = { action: 'merchant.dispute_terms_added', fee: body.fee, days: evidenceDays }
     const entry = { kind: 'manual_action', subject: body.merchant, detail } as const
     await recordSecurity({ ...context, db: trx }, entry)
     return JSON.stringify(body)
   })
 }
+
+/** All that there are or were, newest first; the newest valid of a currency counts. */
+export async function findDisputeTerms(db: Knex, merchant: Uuid) {
+  const rows = await db('dispute_terms')
+    .where({ merchant_id: merchant })
+    .orderBy([{ column: 'valid_from', order: 'desc' }, 'currency'])
+  return rows.map(({ currency, fee, evidence_days: evidenceDays, valid_from: validFrom }) =>
+    termsOut({ merchant, currency, fee, evidenceDays, validFrom }),
+  )
+}
+
+type DatedTerms = DisputeTerms &
+  Pick<NewDisputeTerms, 'merchant' | 'currency'> & { readonly validFrom: Date }
+
+const termsOut = ({ merchant, currency, fee, evidenceDays, validFrom }: DatedTerms) => ({
+  ...{ merchant: publicId('mer', merchant), currency, fee: fee.toString() },
+  ...{ evidence_days: evidenceDays, valid_from: validFrom.toISOString() },
+})
 
 async function insert(
   trx: Knex.Transaction,

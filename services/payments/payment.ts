@@ -220,12 +220,23 @@ export async function lockPayment(
   return row && fromRow(row)
 }
 
+interface PaymentsWanted {
+  /** Who may see them; anybody, where it is left out. */
+  readonly party?: Uuid | undefined
+  /** Only those that pay it. */
+  readonly order?: Uuid
+  readonly before: Uuid | undefined
+  readonly limit: number
+}
+
 /** Newest first. */
 export async function findPayments(
   db: Knex,
-  { party, before, limit }: { party: Uuid; before: Uuid | undefined; limit: number },
+  { party, order, before, limit }: PaymentsWanted,
 ): Promise<Payment[]> {
-  const query = db('payments').where(isParty(party)).orderBy('id', 'desc').limit(limit)
+  const query = db('payments').orderBy('id', 'desc').limit(limit)
+  if (party !== undefined) query.where(isParty(party))
+  if (order !== undefined) query.where({ order_id: order })
   if (before !== undefined) query.where('id', '<', before)
   const rows: Row[] = await query
   return rows.map(fromRow)

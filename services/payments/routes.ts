@@ -17,6 +17,7 @@ import {
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
+import { findOrder } from '../orders/orders.ts'
 import { showPeople } from '../privacy/shown.ts'
 import { moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
@@ -113,8 +114,6 @@ const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
 /** Accepted, and not yet done. */
 const statusOf = ({ state }: { readonly state?: string }) =>
   state === 'processing' || state === 'review' ? 202 : 201
-
-/** The endpoint demands a key, so there is a claim. */
 
 const partyOf = (caller: Extract<Caller, { scope: 'person' | 'merchant' }>) =>
   caller.scope === 'person' ? caller.person.id : caller.merchant
@@ -247,6 +246,24 @@ export const paymentEndpoints = [
     handle: async (context, { caller, params }) => {
       const party = 'subject' in caller ? undefined : partyOf(caller)
       return { status: 200, body: await showPayment(context, params.id, party) }
+    },
+  }),
+  endpoint({
+    ...{ method: 'GET', path: '/v1/orders/:id/payments', tag: 'Payments' },
+    summary: 'What pays an order, or came to nothing, newest first',
+    scopes: ['merchant', 'operator'],
+    params: z.strictObject({ id: idIn('ord') }),
+    query: pageQuery('pay'),
+    answers: { 200: listOf(PaymentOut) },
+    shown: showPeople,
+    refusals: ['not_found'],
+    handle: async (context, { caller, params: { id }, query: { limit, cursor } }) => {
+      const party = caller.scope === 'merchant' ? caller.merchant : undefined
+      const order = await findOrder(context, id)
+      const isOther = party !== undefined && order?.merchant !== party
+      if (order === undefined || isOther) throw new ServiceError('not_found')
+      const found = await findPayments(context.db, { party, order: id, before: cursor, limit })
+      return { status: 200, body: page(await findStored(context.db, found), limit) }
     },
   }),
   ownMoney('top_up', '/v1/top_ups', 'Move money from a linked bank account to the wallet'),

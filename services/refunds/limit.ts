@@ -1,14 +1,16 @@
 /** How much a merchant may owe us for what it gives back, beyond its balance and its reserve. */
+import type { Knex } from 'knex'
 import {
   answerOnce,
   type Claim,
+  creditsOf,
   type Currency,
   type Outcome,
   setFloor,
   type Uuid,
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
-import { merchantAccountOf } from '../books/chart.ts'
+import { merchantAccountOf, merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
@@ -41,4 +43,13 @@ export async function setRefundLimit(
       return data
     }),
   )
+}
+
+/** As the API shows them: one for each currency in which the merchant has an account. */
+export async function refundLimitsOf(db: Knex, merchant: Uuid) {
+  const credits = await creditsOf(db, merchantOwner(merchant), 'merchant')
+  return credits.map(({ currency, most, used }) => ({
+    ...{ merchant: publicId('mer', merchant), currency },
+    ...{ amount: most.toString(), used: used.toString() },
+  }))
 }

@@ -9,7 +9,7 @@ import { Amount, CurrencyCode, text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { refuseUnknown } from '../merchants/merchants.ts'
 import { findPayment } from '../payments/payment.ts'
-import { setRefundLimit } from './limit.ts'
+import { refundLimitsOf, setRefundLimit } from './limit.ts'
 import { refund } from './refunds.ts'
 import { findRefund, type Refund, refundOut, refundsOf } from './rows.ts'
 
@@ -61,24 +61,22 @@ async function visible({ db }: Context, payment: Uuid, caller: Reader): Promise<
   if (found === undefined) throw new ServiceError('not_found')
 }
 
-const limitEndpoint = endpoint({
-  ...{ method: 'POST', path: '/v1/merchants/:id/refund_limit', tag: TAG, scopes: ['operator'] },
+const LIMIT = '/v1/merchants/:id/refund_limit'
+const ofMerchant = { params: z.strictObject({ id: idIn('mer') }), tag: TAG } as const
+const Limit = z.strictObject({
+  ...{ merchant: idOut('mer'), currency: CurrencyCode, amount: z.string() },
+})
+
+const setLimit = endpoint({
+  ...{ method: 'POST', path: LIMIT, ...ofMerchant, scopes: ['operator'] },
   summary: 'How much a merchant may owe for refunds and disputes, beyond balance and reserve',
   ...{ idempotency: 'required', secondPerson: true },
-  params: z.strictObject({ id: idIn('mer') }),
   body: z.strictObject({
     currency: CurrencyCode,
     amount: z.string().regex(/^(0|[1-9][0-9]{0,14})$/),
     reason: text(140),
   }),
-  answers: {
-    200: z.strictObject({
-      merchant: idOut('mer'),
-      currency: CurrencyCode,
-      amount: z.string(),
-      reason: z.string(),
-    }),
-  },
+  answers: { 200: Limit.extend({ reason: z.string() }) },
   refusals: ['not_found', 'currency_unknown', 'account_closed', 'insufficient_funds'],
   check: ({ db }, { params }) => refuseUnknown(db, params.id),
   handle: (context, { params: { id: merchant }, body: { currency, amount, reason }, claim }) => {
@@ -88,10 +86,27 @@ const limitEndpoint = endpoint({
   },
 })
 
+const readLimits = endpoint({
+  ...{ method: 'GET', path: LIMIT, ...ofMerchant, scopes: ['merchant', 'operator'] },
+  summary: 'How much a merchant may owe in each currency, and how much of it is used',
+  answers: {
+    200: z.strictObject({
+      data: z.array(Limit.extend({ used: z.string().describe('How far it is below zero') })),
+    }),
+  },
+  refusals: ['not_found'],
+  handle: async ({ db }, { caller, params: { id } }) => {
+    if (caller.scope === 'merchant' && caller.merchant !== id) throw new ServiceError('not_found')
+    await refuseUnknown(db, id)
+    return { status: 200, body: { data: await refundLimitsOf(db, id) } }
+  },
+})
+
 const READERS = ['merchant', 'person', 'operator', 'chat'] as const
 
 export const refundEndpoints = [
-  limitEndpoint,
+  setLimit,
+  readLimits,
   endpoint({
     ...{ method: 'POST', path: '/v1/payments/:id/refunds', tag: TAG, scopes: ['merchant'] },
     summary: 'Give back what was paid, in full or part, as often as something is left',

@@ -63,7 +63,7 @@ const making = endpoint({
     ...(['bank_account_not_found', 'nothing_to_settle', 'settlement_exists'] as const),
     ...(['bank_account_not_confirmed', 'name_mismatch'] as const),
     ...(['currency_unknown', 'insufficient_funds'] as const),
-    ...(['account_closed', 'account_frozen'] as const),
+    ...(['account_closed', 'account_frozen', 'merchant_not_active'] as const),
   ],
   handle: (context, { caller, body, claim }) => {
     if (!isCurrency(body.currency)) throw new ServiceError('currency_unknown')

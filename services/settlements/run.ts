@@ -8,6 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import { findNewestBankAccounts, type BankAccount } from '../banking/bank_accounts.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
+import { findInactive } from '../merchants/standing.ts'
 import { reserveOf } from '../reserves/reserve.ts'
 import { type Due, type Dues, dueBatches, type Schedule } from './due.ts'
 import { batchOf, type Draft, draftBatches, hasLines, makeBatch } from './settle.ts'
@@ -20,7 +21,10 @@ export interface Tally {
   batches: number
   /** Of the batches, those that paid nothing out. */
   carried: number
-  /** Turns that are tried again, because no bank could be chosen or somebody was quicker. */
+  /**
+   * Turns that are tried again: the merchant is not active, its reserve could not be kept, no bank
+   * could be chosen, or somebody was quicker.
+   */
   postponed: number
 }
 
@@ -102,6 +106,7 @@ async function settleTurns(
   tally: Tally,
 ): Promise<void> {
   const works = await worksOf(context, turns, now)
+  await putOffInactive(context, works)
   await keepBefore(context, works)
   const owners = turns.map(({ merchant }) => merchantOwner(merchant))
   const accounts = await findNewestBankAccounts(context.db, owners)
@@ -117,6 +122,20 @@ async function settleTurns(
     works.map((work) => takenOf(work, now)),
     until,
   )
+}
+
+/** Whoever is suspended keeps what it has here, and is paid out once it is active again. */
+async function putOffInactive({ db, log }: Context, works: readonly Work[]): Promise<void> {
+  const inactive = await findInactive(
+    db,
+    works.map(({ turn }) => turn.merchant),
+  )
+  for (const work of works) {
+    const { merchant } = work.turn
+    if (work.dues.due.length === 0 || !inactive.has(merchant)) continue
+    work.isPostponed = true
+    log.info({ merchant, code: 'merchant_not_active' }, 'a merchant is not paid out; it waits')
+  }
 }
 
 /** Whoever's reserve could not be kept is not paid out before it is. */

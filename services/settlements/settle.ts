@@ -27,6 +27,7 @@ import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
+import { refuseInactive } from '../merchants/standing.ts'
 import { reserveDue } from '../reserves/reserve.ts'
 import { type Settlement, settlementOut, type Stand, standsOf, toRow } from './batch.ts'
 import { summed } from './sums.ts'
@@ -40,6 +41,8 @@ export interface SettlementRequest {
 /**
  * Settles everything that is not settled yet, net, by one payout. Two settlements at once are safe:
  * they would be the same number of the account, so one of them is refused.
+ * @throws {ServiceError} `merchant_not_active`, and it keeps its money until it is; what
+ *   `makeBatch` throws.
  */
 export async function settle(
   context: Context,
@@ -47,6 +50,7 @@ export async function settle(
   { currency, bankAccount }: SettlementRequest,
   claim: Claim,
 ): Promise<Outcome> {
+  await refuseInactive(context.db, merchant)
   const account = await payoutAccount(context.db, merchant, bankAccount)
   await reserveDue(context, merchant, currency)
   const [draft] = await draftBatches(context, [{ merchant, currency }])
@@ -162,7 +166,7 @@ interface Made {
  * Writes the batch and instructs its payout, in one unit. Whoever asks rings for the instruction:
  * one ring for many costs a fraction.
  * @throws {ServiceError} `settlement_exists` when another was first, or the money is on its way
- *   elsewhere; what `chooseBank` throws.
+ *   elsewhere; `merchant_not_active`; what `chooseBank` throws.
  */
 export async function makeBatch(
   context: Context,
@@ -213,8 +217,10 @@ function concluded(batch: Settlement, ...instructions: readonly CompanionRow[]):
   return { rows, answer: JSON.stringify(data) }
 }
 
-/** That somebody was quicker is not final: the same request may come again. */
-const refusal = (verdict: Refusal): Conclusion | Error =>
-  verdict.code === 'settlement_exists' || verdict.code === 'condition_failed'
-    ? new ServiceError('settlement_exists', { retryAfter_s: 1 })
-    : refused(verdict)
+/** That somebody was quicker, or it was suspended, is not final: the same may be asked again. */
+function refusal(verdict: Refusal): Conclusion | Error {
+  if (verdict.code === 'settlement_exists' || verdict.code === 'condition_failed') {
+    return new ServiceError('settlement_exists', { retryAfter_s: 1 })
+  }
+  return verdict.code === 'merchant_not_active' ? new ServiceError(verdict.code) : refused(verdict)
+}

@@ -55,8 +55,8 @@ const merchantsSql = ({ merchants }: Takings) => `${OWNER};
   ANALYZE shops`
 
 const businessSql = [
-  `INSERT INTO merchants (id, subject, name, created_at)
-   SELECT id, 'shop' || n, 'Shop ' || n, now() - interval '30 days' FROM shops`,
+  `INSERT INTO merchants (id, subject, name, state, created_at)
+   SELECT id, 'shop' || n, 'Shop ' || n, 'active', now() - interval '30 days' FROM shops`,
   `INSERT INTO bank_accounts (id, owner, bank, number_sealed, holder_sealed, number_index,
           name_check, created_at)
    SELECT uuidv7(), owner, 'north', '\\x00', '\\x00', decode(md5(owner), 'hex'), 'match', now()
