@@ -118,6 +118,10 @@ const SHOWN: Readonly<Record<string, readonly [payment: string, settlement: stri
   returned: ['completed', 'returned'],
 }
 
+const OPEN = ['created', 'sent', 'unknown']
+const heardOf = (played: Played) =>
+  until(async () => !OPEN.includes(await instructionState(played)))
+
 const instructionState = async ({ id }: Played): Promise<string> => (await instructionOf(id)).state
 
 /** What the bank’s statement must say, and what it says: no line too many, none missing. */
@@ -143,14 +147,17 @@ describe('a bank that misbehaves', function () {
     })
   })
   before(async () => {
-    // What depends on a callback being heard before an enquiry is played neither first nor in a
-    // crowd.
-    const waves = [['at_once'], ['wrong_amount', 'returned'], BEHAVIOUR_NAMES] as BehaviourName[][]
+    // What depends on a callback being heard before an enquiry is played neither first nor beside
+    // anything else.
+    const ALONE = ['at_once', 'wrong_amount', 'returned'] as const
+    const waves = [...ALONE.map((name) => [name]), BEHAVIOUR_NAMES] as BehaviourName[][]
     for (const names of waves) {
       for (const name of names.filter((one) => !played.has(`${one} a top-up`))) {
         const amount = 12_00n + (BEHAVIOURS[name].digits ?? 34n)
         for (const [what, play] of Object.entries(PLAYS)) {
-          played.set(`${name} ${what}`, play(amount))
+          const playing = play(amount)
+          played.set(`${name} ${what}`, playing)
+          if (names.length === 1) await heardOf(await playing)
         }
       }
       await Promise.all(played.values())
