@@ -202,14 +202,14 @@ function guarded(context: Context, edge: Edge, endpoint: AnyEndpoint): Koa.Middl
     // Koa would parse what is not there.
     const given = { params: ctx['params'], query: ctx.querystring === '' ? {} : { ...ctx.query } }
     const query = parse(endpoint.query, given.query)
-    // Where repeating is no matter, nobody reads the key.
-    const key = endpoint.idempotency && keyOf(ctx.req.headers['idempotency-key'])
+    // Where nothing is done, nobody reads the key; elsewhere an approval may be bound to it.
+    const key = endpoint.method === 'GET' ? undefined : keyOf(ctx.req.headers['idempotency-key'])
     if (endpoint.idempotency === 'required' && key === undefined) {
       throw new ServiceError('idempotency_key_missing')
     }
     const body = upload === undefined ? parse(endpoint.body, json) : undefined
     const claim =
-      key === undefined || upload !== undefined
+      key === undefined || endpoint.idempotency === undefined || upload !== undefined
         ? undefined
         : claimOfRequest(owner, route, key, { params, body: json })
     const sent = { params: given.params, query: given.query, body: json }
