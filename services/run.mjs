@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   statSync,
   utimesSync,
@@ -20,7 +21,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const root = fileURLToPath(new URL('../', import.meta.url))
 /** Below the packages, which are found from there. */
 const folder = join(root, 'node_modules', '.cache', 'florin')
-const SOURCES = ['services', 'ledger', 'adapters']
+const SOURCES = ['services', 'ledger', 'adapters', 'docs']
 const CANNOT_WRITE = ['EROFS', 'EACCES', 'EPERM']
 
 /** Runs it in this process, which looks afterwards as if it had been started with it. */
@@ -42,7 +43,7 @@ export async function run(script) {
 function isFresh(script, made) {
   if (!existsSync(made)) return false
   const { mtimeMs } = statSync(made)
-  const isOlder = (path) => statSync(path).mtimeMs < mtimeMs
+  const isOlder = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs < mtimeMs
   return [script, join(root, 'package-lock.json'), ...sources()].every(isOlder)
 }
 
@@ -87,7 +88,7 @@ const OWN_URLS = {
 
 const escaped = (path) => path.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+if (realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url))) {
   const script = resolve(process.argv[2] ?? '')
   process.argv.splice(1, 2, script)
   await run(script)
