@@ -134,10 +134,14 @@ describe('the limits of the edge', () => {
         return Math.min(...sizes.slice(-8))
       }
       const before_mb = await leastAfter_mb(16)
-      const grown_mb = (await leastAfter_mb(24)) - before_mb
+      // What is kept for ever is still there when it is looked at again; what waits to be collected
+      // need not be.
+      let grown_mb = (await leastAfter_mb(24)) - before_mb
+      for (let looks = 1; looks < 3 && grown_mb >= 20; looks += 1) {
+        grown_mb = Math.min(grown_mb, (await leastAfter_mb(24)) - before_mb)
+      }
       process.stdout.write(`      it grew by ${grown_mb.toFixed(1)} MB\n`)
-      // Of 24 rounds with ten megabytes each.
-      expect(grown_mb).to.be.lessThan(60)
+      expect(grown_mb).to.be.lessThan(20)
     } finally {
       await api.stop()
     }

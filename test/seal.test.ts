@@ -51,14 +51,13 @@ describe('the sealer', () => {
     this.timeout(60_000)
     await openBooks()
     const written = new AbortController()
+    let seals = 0
     const sealers = times(2, async (nth) => {
-      let seals = 0
       while (!written.signal.aborted) {
         const sealed = await books.seal({ sealSizeMax: 40 + nth })
         if ((sealed?.sealed ?? 0) > 0) seals += 1
         await sleep(3)
       }
-      return seals
     })
     const slow = times(12, async (nth) => {
       const [from, to] = await accounts()
@@ -79,10 +78,12 @@ describe('the sealer', () => {
       }
     })
     await Promise.all([...slow, ...quick])
+    // However slow the machine is: it is written until there were more than ten seals meanwhile.
+    const pair = await accounts()
+    while (seals <= 10) await books.pay(40, pair)
     written.abort()
-    const seals = (await Promise.all(sealers)).reduce((sum, one) => sum + one, 0)
+    await Promise.all(sealers)
     await books.seal()
-    expect(seals, 'seals while others wrote').to.be.greaterThan(2)
     await expectSealedOnce(books)
   })
 
