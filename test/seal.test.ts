@@ -51,11 +51,11 @@ describe('the sealer', () => {
     this.timeout(60_000)
     await openBooks()
     const written = new AbortController()
-    let seals = 0
+    const meanwhile = { seals: 0 }
     const sealers = times(2, async (nth) => {
       while (!written.signal.aborted) {
         const sealed = await books.seal({ sealSizeMax: 40 + nth })
-        if ((sealed?.sealed ?? 0) > 0) seals += 1
+        if ((sealed?.sealed ?? 0) > 0) meanwhile.seals += 1
         await sleep(3)
       }
     })
@@ -80,7 +80,7 @@ describe('the sealer', () => {
     await Promise.all([...slow, ...quick])
     // However slow the machine is: it is written until there were more than ten seals meanwhile.
     const pair = await accounts()
-    while (seals <= 10) await books.pay(40, pair)
+    while (meanwhile.seals <= 10) await books.pay(40, pair)
     written.abort()
     await Promise.all(sealers)
     await books.seal()
