@@ -15,7 +15,7 @@ import { openLog } from '../services/log.ts'
 import { openQueue } from '../services/queue.ts'
 import { newKey, newSubject, tokenOf } from './support/api.ts'
 import { dumpOf, leaksOf } from './support/dump.ts'
-import { freePorts } from './support/florin.ts'
+import { freePorts } from './support/ports.ts'
 import { person, PIN } from './support/people.ts'
 import { CANARY_CUSTOMER, world } from './support/world.ts'
 

@@ -6,7 +6,8 @@ import { expect } from 'chai'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePorts, type Florin, type Part, partsIn, startFlorin } from './support/florin.ts'
+import { type Florin, type Part, partsIn, startFlorin } from './support/florin.ts'
+import { freePorts } from './support/ports.ts'
 
 const READY = /^Florin is ready/
 const PORTS = 6

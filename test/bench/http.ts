@@ -1,8 +1,5 @@
 /** The whole path: payments over HTTP, answered by a real API process, asked for by another. */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import {
@@ -26,6 +23,7 @@ import { bindPhone } from './phones.ts'
 import type { Bench } from './plan.ts'
 import type { Say } from './rounds.ts'
 import type { Database } from './server.ts'
+import { freePort } from '../support/ports.ts'
 
 interface Costs {
   readonly rss_mb: number
@@ -221,13 +219,4 @@ async function usageOf(port: number) {
     return Number(found)
   }
   return { residentBytes: metric('resident_memory_bytes'), cpu_s: metric('cpu_seconds_total') }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

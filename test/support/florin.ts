@@ -1,7 +1,6 @@
 /** `npm start` as a person would run it, in a data folder of its own, to be watched and killed. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
 const ROOT = new URL('../../', import.meta.url)
@@ -70,23 +69,4 @@ export function partsIn(dataDir: string, pid: number): Record<Part, number | und
     return [part, process?.pid] as const
   })
   return Object.fromEntries(found) as Record<Part, number | undefined>
-}
-
-/** The first of some ports in a row that nobody uses. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 30_000)
-    const probes = await Promise.all(
-      Array.from({ length: count }, (_, index) => isFree(first + index)),
-    )
-    if (probes.every(Boolean)) return first
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Config } from '../../services/config.ts'
 import { inherited } from '../../services/config.ts'
+import { freePort } from './ports.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 
@@ -59,15 +60,4 @@ export async function refusal(config: Config, settings: Readonly<Record<string, 
   started.catch(() => {})
   const [code] = await once(child, 'close')
   return { code: code as number | null, said: Buffer.concat(said).toString() }
-}
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('there is no port')
-  return address.port
 }

@@ -6,7 +6,6 @@
 import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -21,6 +20,7 @@ import { openMetrics } from '../../services/metrics.ts'
 import { openApi } from '../../services/routes.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
 import { createDatabase, dropDatabase, MIGRATED, testServer } from './postgres.ts'
+import { freePort } from './ports.ts'
 
 const ISSUER = 'https://id.example'
 const AUDIENCE = 'florin'
@@ -211,23 +211,15 @@ function newPinKey(): string {
   return JSON.stringify(privateKey.export({ format: 'jwk' }))
 }
 
-async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
 let opened: Promise<World> | undefined
 
 export const world = (): Promise<World> => (opened ??= openWorld())
 export async function closeWorld(): Promise<void> {
   const closing = opened
   opened = undefined
-  await (await closing)?.close()
+  // One that could not be opened has been heard of by whoever wanted it.
+  const closed = await closing?.catch(() => undefined)
+  await closed?.close()
 }
 /** What is made once in each world. */
 export function onceAWorld<Made>(make: () => Made): () => Made {

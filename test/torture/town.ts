@@ -1,14 +1,12 @@
 /** Everything as plain processes on loopback: Postgres, banks, an identity provider, Florin. */
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { startSandboxBank } from '../../adapters/sandbox/server.ts'
 import { inherited } from '../../services/config.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
 import { openBenchServer } from '../bench/server.ts'
 import { keep, type Kept } from './kept.ts'
+import { freePort } from '../support/ports.ts'
 
 const ISSUER = 'https://torture.example'
 const AUDIENCE = 'florin'
@@ -147,13 +145,4 @@ function openTokens(url: string): Town['tokenOf'] {
     known.set(`${sub} ${scope}`, { token: answer.access_token, until })
     return answer.access_token
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
