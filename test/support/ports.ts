@@ -1,7 +1,7 @@
 /** Ports for whatever must know its own before it listens. */
 import { createServer } from 'node:net'
 
-/** Below those that the system gives to whoever calls out: what is free now is free a moment later. */
+/** Below those that the system gives to callers: what is free now is free a moment later. */
 const [FIRST, LAST] = [10_000, 32_000]
 
 /** Each process of a run has a stretch of its own, and goes through it from anywhere. */
