@@ -57,7 +57,7 @@ interface Ran {
 
 async function banks(): Promise<Ran> {
   const figures = await tortureBanks({
-    ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 6 : 10 },
+    ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 3 : 10 },
   })
   const { violations, ...counted } = figures
   const json = { ...counted, violations: violations.length }
