@@ -37,7 +37,7 @@ export interface Network extends Faulty {
 
 export function openNetwork(seed: number): Network {
   const all: { readonly between: string; readonly one: Faulty }[] = []
-  const kept = <One extends Faulty & { readonly port: number }>(between: string, one: One) => {
+  const kept = (between: string, one: Faulty & { readonly port: number }) => {
     all.push({ between, one })
     return one.port
   }

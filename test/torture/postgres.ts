@@ -44,10 +44,11 @@ export async function keepPostgres(folder: string): Promise<KeptPostgres> {
   let [server, isStopping, stop] = [await start(), false, () => {}]
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   const watching = (async () => {
-    while (!isStopping) {
+    for (;;) {
       // One that is stopped does not say that it ended.
       await Promise.race([server.exited, stopped])
-      if (!isStopping) server = await start()
+      if (isStopping) return
+      server = await start()
     }
   })()
   const { urlOf, target } = await prepare(server)

@@ -63,7 +63,8 @@ function ofProcess(
   [warm, end]: readonly [number, number],
   restarts: number,
 ): string[] {
-  const errors = api?.words().match(/^.*(?:unhandled rejection|internal error|uncaught).*$/gim) ?? []
+  const errors =
+    api?.words().match(/^.*(?:unhandled rejection|internal error|uncaught).*$/gim) ?? []
   const grown = end - warm > GROWTH_MAX_MB ? [`  the API grew from ${warm} to ${end} MB`] : []
   return [
     ...errors.slice(0, ERRORS_SHOWN).map((line) => `  in the log of the API: ${line}`),
