@@ -29,6 +29,7 @@ export interface Plan {
   readonly killEvery_s: number
   /** The share of a bank's answers that go wrong. */
   readonly faults: number
+  readonly hasRedis: boolean
   readonly say: (line: string) => void
 }
 
@@ -63,9 +64,11 @@ export interface Figures {
 const DRAIN_MAX_S = 300
 
 export async function tortureBanks(plan: Plan): Promise<Figures> {
-  const { seed, people, faults, say } = plan
+  const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const town = await openTown({ seed, faults, isRough: true })
+  const town = await openTown({ seed, faults, hasRedis, isRough: true })
+  say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
+  say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
   try {
     const { ask, counts } = openAsking(town, clientLog(town))

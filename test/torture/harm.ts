@@ -47,11 +47,27 @@ const ACTS: Readonly<Record<string, readonly [count: number, act: Act]>> = {
       return ''
     },
   ],
+  'Redis killed': [1, async (town, harm) => killRedis(town, harm, 'kept')],
+  'Redis killed, its disk lost': [1, async (town, harm) => killRedis(town, harm, 'lost')],
+  'Redis wiped': [
+    1,
+    async ({ redis }) => {
+      await redis?.wipe()
+      return redis && ''
+    },
+  ],
   'backend of Postgres stood still': [
     2,
     async ({ postgres }, harm) =>
       (await postgres.freezeBackend(shortly_ms(harm))) ? '' : undefined,
   ],
+}
+
+async function killRedis({ redis }: Town, harm: Harm, disk: 'kept' | 'lost') {
+  if (redis === undefined) return undefined
+  const away_ms = shortly_ms(harm)
+  await redis.kill(away_ms, disk)
+  return `away for ${Math.round(away_ms / 1000)} s`
 }
 
 /** @returns how often each was done, when all of it is over. */
@@ -67,7 +83,7 @@ export async function doHarm(town: Town, harm: Harm): Promise<Readonly<Record<st
   let deck: string[] = []
   while (!harm.isOver()) {
     await sleep(harm.every_s * 1000 * (0.5 + harm.random()))
-    if (deck.length === 0) deck = shuffled(harm.random)
+    if (deck.length === 0) deck = shuffled(harm.random, town)
     const kind = deck.pop() ?? ''
     const act = ACTS[kind]?.[1]
     if (act !== undefined) running.push(start(kind, act))
@@ -76,11 +92,15 @@ export async function doHarm(town: Town, harm: Harm): Promise<Readonly<Record<st
   return done
 }
 
-function shuffled(random: () => number): string[] {
+/** Of what can be done in the town. */
+function shuffled(random: () => number, { redis, apis }: Town): string[] {
+  const hasClocks = apis.some(({ clock }) => clock !== undefined)
   const kinds = Object.entries(ACTS).flatMap(([kind, [count]]) =>
     Array.from({ length: count }, () => kind),
   )
   return kinds
+    .filter((kind) => redis !== undefined || !kind.startsWith('Redis'))
+    .filter((kind) => hasClocks || kind !== 'wrong time')
     .map((kind) => ({ kind, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ kind }) => kind)

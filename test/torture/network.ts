@@ -15,6 +15,7 @@ const LINKS = {
   'worker and bank': { rate: 0.03, hold_ms: 6_000 },
   'API and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 6_000 },
   'worker and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 6_000 },
+  Redis: { rate: 0.002, hold_ms: 6_000 },
 } as const satisfies Readonly<Record<string, Terms<LinkOptions>>>
 
 const FORWARDERS = {

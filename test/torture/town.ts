@@ -12,6 +12,7 @@ import { keep, type Kept } from './kept.ts'
 import { type Network, openNetwork } from './network.ts'
 import { keepPostgres, type KeptPostgres } from './postgres.ts'
 import { type Faulty } from './proxy.ts'
+import { keepRedis, type KeptRedis } from './redis.ts'
 
 const ISSUER = 'https://torture.example'
 const AUDIENCE = 'florin'
@@ -34,6 +35,7 @@ export interface Town {
   readonly apis: readonly Kept[]
   readonly workers: readonly Kept[]
   readonly postgres: KeptPostgres
+  readonly redis: KeptRedis | undefined
   /** From then on banks do as they are told, and what is between all of them passes on. */
   readonly calm: () => void
   /** What banks and links did wrong, and how often. */
@@ -49,6 +51,8 @@ export interface TownOptions {
   readonly faults: number
   /** Two APIs where there is one, links that fail between all, and clocks that can jump. */
   readonly isRough: boolean
+  /** Rings are kept in Redis. */
+  readonly hasRedis?: boolean
   /** What processes are told otherwise. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -68,7 +72,11 @@ export async function openTown(options: TownOptions): Promise<Town> {
     banks.map(async ({ name, url }) => ({ name, url: await ways.toBank(url) })),
   )
   const jwksUrl = `${identity.url}/.well-known/jwks.json`
-  const shared = { ...inherited(), ...settings(known, jwksUrl), ...options.settings }
+  const redis = options.hasRedis === true ? await keepRedis(folder) : undefined
+  const shared = {
+    ...{ ...inherited(), ...settings(known, jwksUrl), ...options.settings },
+    REDIS_URL: redis === undefined ? '' : await ways.toRedis(redis.port),
+  }
   const start = (name: string, script: string, env: Readonly<Record<string, string>>) =>
     keep({
       ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
@@ -91,6 +99,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
   )
   return {
     ...{ apiUrl: await ways.apiUrl(), url: postgres.url, journalOf, apis, workers, postgres },
+    redis,
     ...{ folder, tokenOf: openTokens(`${identity.url}/token`) },
     calm: () => [ways, ...banks].forEach(({ calm }) => calm()),
     faults: () => sumOf([...banks.map(({ faultCounts }) => faultCounts()), ways.counts()]),
@@ -98,7 +107,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
       await Promise.all([...apis, ...workers].map((one) => one.stop()))
       await Promise.all([...banks, identity].map((one) => one.stop()))
       await ways.close()
-      await postgres.stop()
+      await Promise.all([postgres.stop(), redis?.stop()])
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -126,6 +135,7 @@ interface Ways extends Faulty {
   readonly apiUrl: () => Promise<string>
   readonly callbackUrl: () => Promise<string>
   readonly toBank: (url: string) => Promise<string>
+  readonly toRedis: (port: number) => Promise<string>
   readonly toPostgres: (postgres: KeptPostgres, role: string) => Promise<string>
 }
 
@@ -135,6 +145,7 @@ const at = (port: number | undefined) => `http://${LOOPBACK}:${port}`
 const plainWays = ([port]: readonly number[]): Ways => ({
   ...{ apiUrl: async () => at(port), callbackUrl: async () => at(port) },
   toBank: async (url) => url,
+  toRedis: async (port) => `redis://${LOOPBACK}:${port}`,
   toPostgres: async ({ urlOf }, role) => urlOf(role),
   ...{ counts: () => ({}), calm: () => {}, close: async () => {} },
 })
@@ -153,6 +164,9 @@ const roughWays = (network: Network, apiPorts: readonly number[]): Ways => ({
   async toBank(url) {
     const port = Number(new URL(url).port)
     return at(await network.link('worker and bank', [{ host: LOOPBACK, port }]))
+  },
+  async toRedis(port) {
+    return `redis://${LOOPBACK}:${await network.link('Redis', [{ host: LOOPBACK, port }])}`
   },
   async toPostgres({ target, database }, role) {
     const who = role === 'florin_api' ? 'API' : 'worker'
