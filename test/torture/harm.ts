@@ -1,6 +1,6 @@
 /**
  * What is done on purpose to a town while customers live in it: processes die, stand still or go by
- * a wrong time, and jobs are lost. Which of it is next is drawn from a seed; each kind has its turn.
+ * a wrong time, and jobs are lost. What is next is drawn from a seed; each kind has its turn.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'

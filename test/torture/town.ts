@@ -77,26 +77,11 @@ export async function openTown(options: TownOptions): Promise<Town> {
     ...{ ...inherited(), ...settings(known, jwksUrl), ...options.settings },
     REDIS_URL: redis === undefined ? '' : await ways.toRedis(redis.port),
   }
-  const start = (name: string, script: string, env: Readonly<Record<string, string>>) =>
-    keep({
-      ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
-      ...{ env: { ...shared, ...env }, logFile: join(folder, `${name}.log`) },
-      clock: options.isRough ? openClock(join(folder, `${name}.clock`)) : undefined,
-    })
-  const [apiDatabase, workerDatabase] = await Promise.all([
-    ways.toPostgres(postgres, 'florin_api'),
-    ways.toPostgres(postgres, 'florin_worker'),
-  ])
-  const apis = await Promise.all(
-    ports.map((port, index) =>
-      start(`api ${index + 1}`, 'api.ts', { PORT: `${port}`, DATABASE_URL: apiDatabase }),
-    ),
-  )
-  const workers = await Promise.all(
-    ['worker 1', 'worker 2'].map((name) =>
-      start(name, 'worker.ts', { WORKER_PORT: '0', DATABASE_URL: workerDatabase }),
-    ),
-  )
+  const { apis, workers } = await startProcesses(options, ports, {
+    ...{ folder, shared },
+    apiDatabase: await ways.toPostgres(postgres, 'florin_api'),
+    workerDatabase: await ways.toPostgres(postgres, 'florin_worker'),
+  })
   return {
     ...{ apiUrl: await ways.apiUrl(), url: postgres.url, journalOf, apis, workers, postgres },
     redis,
@@ -111,6 +96,32 @@ export async function openTown(options: TownOptions): Promise<Town> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function startProcesses(
+  { isRough }: TownOptions,
+  ports: readonly number[],
+  told: {
+    readonly folder: string
+    readonly shared: Readonly<Record<string, string>>
+    readonly apiDatabase: string
+    readonly workerDatabase: string
+  },
+) {
+  const start = (name: string, script: string, env: Readonly<Record<string, string>>) =>
+    keep({
+      ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
+      ...{ env: { ...told.shared, ...env }, logFile: join(told.folder, `${name}.log`) },
+      clock: isRough ? openClock(join(told.folder, `${name}.clock`)) : undefined,
+    })
+  const startApi = (port: number, index: number) =>
+    start(`api ${index + 1}`, 'api.ts', { PORT: `${port}`, DATABASE_URL: told.apiDatabase })
+  const worker = { WORKER_PORT: '0', DATABASE_URL: told.workerDatabase }
+  const [apis, workers] = await Promise.all([
+    Promise.all(ports.map(startApi)),
+    Promise.all(['worker 1', 'worker 2'].map((name) => start(name, 'worker.ts', worker))),
+  ])
+  return { apis, workers }
 }
 
 const openBanks = (
