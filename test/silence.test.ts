@@ -1,4 +1,4 @@
-/** A database that is silent, as one whose machine is gone: whoever waits for it is told in time. */
+/** A database that is silent, as one whose machine is gone: whoever asks it is told in time. */
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { connect as dial, createServer } from 'node:net'
