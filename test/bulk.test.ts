@@ -270,8 +270,9 @@ describe('a bulk', () => {
     process.stdout.write(
       `      1,000 units ${told[0]}; ${waits.length} payments, ${told[1]} at most\n`,
     )
-    expect(took_ms).to.be.lessThan(10_000)
-    expect(slowest_ms).to.be.lessThan(3_000)
+    expect(took_ms).to.be.lessThan(30_000)
+    expect(waits.length, 'paid meanwhile').to.be.greaterThan(1)
+    expect(slowest_ms).to.be.lessThan(10_000)
   })
 
   it('moves what people see', async () => {
