@@ -1,8 +1,8 @@
 /** PINs that are guessed: one by one, in crowds, over many people, and to keep others out. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { holdsGuess } from '../services/identity/guesses.ts'
-import { forgetFailures } from '../services/identity/pin_failures.ts'
+import { holdsGuess } from '../services/pins/guesses.ts'
+import { forgetFailures } from '../services/pins/failures.ts'
 import type { Config } from '../services/config.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, startSecondApi, withSecondApi } from './support/abuse-issuer.ts'

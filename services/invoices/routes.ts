@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { payeeById } from '../identity/parties.ts'
+import { payeeById } from '../people/parties.ts'
 import { findInvoice, findInvoices, invoiceOut, numberText } from './invoices.ts'
 import { invoicePdf } from './pdf.ts'
 
