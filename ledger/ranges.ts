@@ -1,7 +1,7 @@
 /** What moved accounts, by ranges of their numbered entries: many accounts in one question. */
 import type { Knex } from 'knex'
 import type { AccountType, Side } from './chart.ts'
-import type { AccountId, TransferId } from './ids.ts'
+import { type AccountId, transferIdAt, TRANSFERS_PER_UNIT_MAX, type UnitId } from './ids.ts'
 import type { Currency } from './money.ts'
 
 export interface Range {
@@ -173,9 +173,16 @@ export interface Place {
   readonly entry: bigint
 }
 
-/** The entries that the transfers made in the accounts they credited. */
-export async function creditedBy(db: Knex, transfers: readonly TransferId[]): Promise<Place[]> {
-  return db('transfers')
-    .whereIn('id', [...transfers])
-    .select({ account: 'credit_account_id', entry: 'credit_entry' })
+/** The first entry that the units made in each account that they credited. */
+export async function creditedBy(db: Knex, units: readonly UnitId[]): Promise<Place[]> {
+  const { rows } = await db.raw<{ rows: Place[] }>(
+    `SELECT t.credit_account_id AS account, min(t.credit_entry) AS entry
+       FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
+       JOIN transfers t ON t.id BETWEEN unit.first AND unit.last GROUP BY 1`,
+    {
+      first: [...units],
+      last: units.map((unit) => transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)),
+    },
+  )
+  return rows
 }
