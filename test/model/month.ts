@@ -1,6 +1,6 @@
 /**
- * A merchant's month with a purse, a drawer of reserves and a wall calendar: what is kept, and which
- * batches are made. Shares nothing with the product.
+ * A merchant's month with a purse, a drawer of reserves and a wall calendar: what is kept, and
+ * which batches are made. Shares nothing with the product.
  */
 import type { ModelTerms as ModelFees } from './fees.ts'
 import { type ModelSale, nearest } from './refunds.ts'

@@ -38,8 +38,9 @@ interface Contested {
 
 interface Partner {
   readonly shop: MonthShop
-  readonly percent?: string
-  readonly amount?: string
+  /** Millionths of what amounts have left. */
+  readonly weight: bigint
+  readonly amount: bigint
 }
 
 export interface MonthShop {
@@ -129,20 +130,15 @@ async function openOrder(shop: Merchant, more: object): Promise<string> {
 export async function joinShops(shops: readonly MonthShop[]): Promise<void> {
   for (const [index, shop] of shops.entries()) {
     const after = (count: number) => shops[(index + count) % shops.length] ?? shop
+    const [one, other] = [after(1), after(2)]
     shop.partners = [
-      { shop: after(1), percent: '33.3333' },
-      { shop: after(2), amount: '50' },
+      { shop: one, weight: 333_333n, amount: 0n },
+      { shop: other, weight: 0n, amount: 50n },
     ]
-    const beneficiaries = shop.partners.map(
-      ({
-        shop: {
-          merchant: { id },
-        },
-        ...part
-      }) => ({
-        ...{ merchant: id, ...part },
-      }),
-    )
+    const beneficiaries = [
+      { merchant: one.merchant.id, percent: '33.3333' },
+      { merchant: other.merchant.id, amount: '50' },
+    ]
     shop.orders.shared = await openOrder(shop.merchant, { splits: { beneficiaries } })
   }
 }
