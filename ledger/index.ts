@@ -83,9 +83,9 @@ export {
   endsBefore,
   type CodeSum,
   type RangeSums,
-  sumAgainst,
   type SumAgainst,
   sumRanges,
+  sumsAgainst,
 } from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { turnoverOf } from './turnover.ts'
