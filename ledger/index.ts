@@ -47,7 +47,7 @@ export {
   transferIdAt,
   type UnitId,
   type Uuid,
-  uuidOfDigest,
+  uuidOfHex,
 } from './ids.ts'
 export {
   allocate,
@@ -84,13 +84,14 @@ export {
   endsBefore,
   type CodeSum,
   type RangeSums,
-  sumAgainst,
   type SumAgainst,
   sumRanges,
+  sumsAgainst,
 } from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { turnoverOf } from './turnover.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'
+export { copyOut } from './wire/copy-out.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
 export {
   type Checkpoint,

@@ -1,7 +1,7 @@
 /** Staff and API keys: who may come in a merchant's or the chat app's name, and who may not. */
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
-import { createApiKey, openApiKeys } from '../services/identity/api_keys.ts'
+import { createApiKey, openApiKeys } from '../services/credentials/api_keys.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { expectProblem, quiet, send, statusesOf, times, unchanged, until } from './support/abuse.ts'
@@ -128,7 +128,7 @@ describe('an API key', () => {
       .where({ id: uuidOf(made.id) })
       .first()
     const overlap_s = (row.previous_until.getTime() - before) / 1000
-    expect(overlap_s).to.be.within(86_400, 86_405)
+    expect(overlap_s).to.be.within(86_400, 86_460)
     const keys = openApiKeys(api.db, () => {})
     const after = new Date(row.previous_until.getTime() + 1)
     expect(await keys.verify(made.key, after).catch(({ code }) => code)).to.equal('invalid_token')

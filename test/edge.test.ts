@@ -63,8 +63,8 @@ describe('the limits of the edge', () => {
         ])
         for (const { answer, took_ms } of slow) {
           expect(STATUS.exec(answer)?.[1], answer).to.equal('408')
-          // Node looks about once a second.
-          expect(took_ms).to.be.lessThan(1_200 + 1_500)
+          // Node looks about once a second; by itself it would wait for five minutes.
+          expect(took_ms).to.be.lessThan(10_000)
         }
       })
     })
@@ -121,7 +121,7 @@ describe('the limits of the edge', () => {
         await post(bomb, { 'content-encoding': 'gzip' }),
         await post('{}', many),
       ]
-      /** The least of some rounds: what is only waiting to be collected does not count. */
+      /** The least of some rounds: what the system has not taken back yet does not count. */
       const leastAfter_mb = async (rounds: number) => {
         const sizes: number[] = []
         for (const _ of times(rounds, Number)) {
@@ -133,13 +133,8 @@ describe('the limits of the edge', () => {
         }
         return Math.min(...sizes.slice(-8))
       }
-      const before_mb = await leastAfter_mb(16)
-      // What is kept for ever is still there when it is looked at again; what waits to be collected
-      // need not be.
-      let grown_mb = (await leastAfter_mb(24)) - before_mb
-      for (let looks = 1; looks < 3 && grown_mb >= 20; looks += 1) {
-        grown_mb = Math.min(grown_mb, (await leastAfter_mb(24)) - before_mb)
-      }
+      const before_mb = await leastAfter_mb(8)
+      const grown_mb = (await leastAfter_mb(16)) - before_mb
       process.stdout.write(`      it grew by ${grown_mb.toFixed(1)} MB\n`)
       expect(grown_mb).to.be.lessThan(20)
     } finally {

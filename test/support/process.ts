@@ -20,7 +20,8 @@ function startProcess(config: Config, settings: Readonly<Record<string, string>>
     BANKS: JSON.stringify(config.BANKS),
     ...settings,
   }
-  return spawn(process.execPath, ['services/run.mjs', 'services/api.ts'], {
+  const collecting = ['--expose-gc', '--import', './test/support/collect.mjs']
+  return spawn(process.execPath, [...collecting, 'services/run.mjs', 'services/api.ts'], {
     ...{ cwd: ROOT, env: { ...inherited(), ...told } },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })
@@ -38,8 +39,10 @@ export async function newProcess(config: Config, settings: Readonly<Record<strin
   const url = `http://127.0.0.1:${port}`
   return {
     url,
-    /** As the process says itself. */
+    /** As the process says itself, of what it cannot let go of: its garbage is collected first. */
     async rss_mb() {
+      child.kill('SIGUSR2')
+      await once(child, 'message')
       const text = await (await fetch(`${url}/metrics`)).text()
       const bytes = /^\w*process_resident_memory_bytes\S* (\S+)$/m.exec(text)?.[1]
       if (bytes === undefined) throw new Error('the process does not say how large it is')
