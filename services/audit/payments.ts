@@ -5,12 +5,13 @@ import { always, type Invariant, movedFor } from './invariants.ts'
 const CAME_TO = `
   coalesce(p.captured, CASE WHEN p.state IN ('completed', 'reversed') THEN p.amount ELSE 0 END)`
 
-const LEFT_OF_HOLD = `
-  (SELECT h.id, h.amount - coalesce(sum(r.amount), 0) AS amount
-     FROM transfers h LEFT JOIN transfers r ON r.pending_id = h.id
-    WHERE h.kind = 'pending'
-      AND h.id IN (SELECT hold_id FROM payments UNION SELECT hold_id FROM reviews)
-    GROUP BY h.id, h.amount)`
+/** What is still held for each payment, be it for its payee or for a review. */
+const STILL_HELD = `
+  (SELECT h.reference, sum(h.amount - coalesce(r.amount, 0)) AS amount
+     FROM transfers h
+     LEFT JOIN (SELECT pending_id, sum(amount) AS amount FROM transfers
+                 WHERE pending_id IS NOT NULL GROUP BY pending_id) r ON r.pending_id = h.id
+    WHERE h.kind = 'pending' AND h.code = 'payment' GROUP BY h.reference)`
 
 export const PAYMENTS: readonly Invariant[] = [
   ...always({
@@ -50,20 +51,19 @@ export const PAYMENTS: readonly Invariant[] = [
                   ELSE (coalesce(c.amount, 0), coalesce(c.fee, 0), coalesce(c.tax, 0),
                         coalesce(c.net, 0)) <> (p.captured, p.fee, p.tax, p.net)
                        OR c.n <> c.last END`,
-    // While it may be captured it is held, and afterwards nothing is.
+    // While it may be captured, or is looked at, it is held, and afterwards nothing is.
     payment_holds_follow_their_state: `
-      SELECT p.id AS subject FROM payments p LEFT JOIN ${LEFT_OF_HOLD} h ON h.id = p.hold_id
-       WHERE p.hold_id IS NOT NULL AND h.amount IS DISTINCT FROM
-             CASE p.state WHEN 'authorized' THEN p.amount - p.captured ELSE 0 END`,
-    reviews_are_of_payments_in_review: `
       SELECT p.id AS subject FROM payments p
         LEFT JOIN reviews r ON r.payment_id = p.id
-        LEFT JOIN ${LEFT_OF_HOLD} h ON h.id = r.hold_id
+        LEFT JOIN ${STILL_HELD} h ON h.reference = p.id
+       WHERE coalesce(h.amount, 0) <> CASE
+               WHEN p.state = 'authorized' THEN p.amount - p.captured
+               WHEN p.state = 'review' AND r.hold_id IS NOT NULL THEN p.amount ELSE 0 END`,
+    reviews_are_of_payments_in_review: `
+      SELECT p.id AS subject FROM payments p LEFT JOIN reviews r ON r.payment_id = p.id
        WHERE (p.state = 'review') <> (r.state IS NOT DISTINCT FROM 'pending')
           OR (p.review_due_at IS NULL) <> (r.id IS NULL)
-          OR (r.state = 'released') <> (p.released_at IS NOT NULL)
-          OR (r.hold_id IS NOT NULL AND h.amount IS DISTINCT FROM
-              CASE r.state WHEN 'pending' THEN p.amount ELSE 0 END)`,
+          OR (r.state = 'released') <> (p.released_at IS NOT NULL)`,
     payments_end_as_their_instruction: `
       SELECT p.id AS subject FROM payments p
         JOIN instructions i ON i.subject_id = p.id
