@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai'
 import { type BankAdapter, BankError } from '../adapters/adapter.ts'
-import { uuidOf } from '../services/ids.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import { call, newKey } from './support/api.ts'
 import {
   ended,
@@ -17,6 +17,7 @@ import {
   PIN,
   walletBalance,
 } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { reconciled } from './support/reconciliation.ts'
 import { world } from './support/world.ts'
 
@@ -145,11 +146,11 @@ const LOSE_EVERY_JOB = `
   CREATE TRIGGER lose_every_job AFTER INSERT ON bullmq.job
     FOR EACH ROW EXECUTE FUNCTION lose_job()`
 
-/** What an operator would do with evidence: here only so that the banks agree in later tests. */
+/** As operators would, so that the banks agree in later tests. */
 async function settleByHand(payment: string): Promise<void> {
-  const { owner } = await world()
-  const { id } = await instructionOf(payment)
-  await owner('instructions').where({ id }).update({ state: 'unknown', next_at: new Date() })
+  const id = publicId('ins', (await instructionOf(payment)).id)
+  const reopened = await together(`/v1/instructions/${id}/reopen`, { body: { reason: 'A test' } })
+  expect(reopened.status, reopened.text).to.equal(200)
   await until(async () => (await instructionOf(payment)).state === 'settled')
 }
 
