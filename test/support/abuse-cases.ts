@@ -2,6 +2,7 @@
  * The abuse cases that were thought of before the code was written, by their numbers, and what must
  * be seen of each. The title of a test that shows one ends with its tag, as in `(abuse 12, 13)`.
  */
+import { checklistPage } from './checklist.ts'
 import { readSources } from './source.ts'
 
 interface Case {
@@ -232,5 +233,6 @@ export function securityPage(now: string): string {
       ? [`${counted}.`]
       : [`${counted}, and ${inPart} more in part. What is missing:`, left.join('\n')]),
     rows.join('\n'),
+    checklistPage(),
   ].join('\n\n')}\n`
 }
