@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Knex } from 'knex'
 import { LedgerError } from './errors.ts'
-import { uuidOfDigest } from './ids.ts'
+import { uuidOfHex } from './ids.ts'
 import type { Connection } from './database.ts'
 import type { Question } from './looks.ts'
 import { putBytea, putText, putUuid, uuidsOf } from './wire/binary.ts'
@@ -22,7 +22,7 @@ export interface StoredAnswer {
 
 /** The claim of `owner` on `key` within `scope`. The parts must not contain line breaks. */
 export function claimOf(owner: string, scope: string, key: string, asked: string): Claim {
-  const id = uuidOfDigest(hash('sha256', `${owner}\n${scope}\n${key}`))
+  const id = uuidOfHex(hash('sha256', `${owner}\n${scope}\n${key}`))
   return { id, fingerprint: hash('sha256', asked, 'buffer').subarray(0, 16) }
 }
 

@@ -30,8 +30,8 @@ export function newId(): Uuid {
   return v7({ random, seq: sequence })
 }
 
-/** The first half of a SHA-256, in hex, in the form of an id. */
-export function uuidOfDigest(hex: string): Uuid {
+/** The first sixteen bytes, in hex, of a hash or of what Postgres sends, in the form of an id. */
+export function uuidOfHex(hex: string): Uuid {
   const [first, second, third] = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16)]
   return `${first}-${second}-${third}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
 }

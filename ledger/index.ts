@@ -47,7 +47,7 @@ export {
   transferIdAt,
   type UnitId,
   type Uuid,
-  uuidOfDigest,
+  uuidOfHex,
 } from './ids.ts'
 export {
   allocate,
@@ -76,6 +76,7 @@ export {
 } from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
+export { endWhenSilent } from './silence.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export {
   accountsOfOwners,
@@ -83,13 +84,14 @@ export {
   endsBefore,
   type CodeSum,
   type RangeSums,
-  sumAgainst,
   type SumAgainst,
   sumRanges,
+  sumsAgainst,
 } from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { turnoverOf } from './turnover.ts'
 export { type Copy, copyOfText } from './wire/copy.ts'
+export { copyOut } from './wire/copy-out.ts'
 export type { Condition, Movement, NewTransfer, Resolution } from './units.ts'
 export {
   type Checkpoint,

@@ -1,6 +1,7 @@
 /** Several processes at the same books at once: what only one may do, and what must never jam. */
 import { expect } from 'chai'
 import {
+  answerOnce,
   claimOf,
   createTransfers,
   findAccounts,
@@ -163,5 +164,26 @@ describe('two processes', () => {
     expect(await submit(0, reversal(unit.id))).to.equal('insufficient_funds')
     expect(await submit(1, reversal(newUnitId()))).to.equal('original_not_found')
     expect(await state()).to.deep.equal(before)
+  })
+
+  it('try again after a lost race, five times, and after nothing else', async () => {
+    /** How often it is done when Postgres says this of it. */
+    const attempts = async (sqlState: string) => {
+      let done = 0
+      const claim = claimOf('test', 'races', newId(), sqlState)
+      const failing = answerOnce(books.db, claim, async (trx) => {
+        done += 1
+        await trx.raw(`DO $$ BEGIN RAISE 'no' USING ERRCODE = '${sqlState}'; END $$`)
+        return 'never'
+      })
+      expect(await failing.catch((error: unknown) => (error as { code: string }).code)).to.equal(
+        sqlState,
+      )
+      return done
+    }
+    for (const lost of ['40001', '40P01']) expect(await attempts(lost), lost).to.equal(5)
+    for (const other of ['22012', '23514', '55P03', '57014', 'XX000', '08006']) {
+      expect(await attempts(other), other).to.equal(1)
+    }
   })
 })

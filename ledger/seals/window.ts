@@ -1,5 +1,6 @@
 /** Reads sealed transfers as they stand today, some thousands at a time, in the seals' order. */
 import type { Knex } from 'knex'
+import { uuidOfHex } from '../ids.ts'
 import { copyOut } from '../wire/copy-out.ts'
 import { HASH_BYTES, ID_BYTES, type Seal, sealOf, type SealRow } from './heads.ts'
 import { ID_AT, RECORDED_AT, TRACED_COLUMNS, tracedLeafOf } from './leaves.ts'
@@ -87,10 +88,7 @@ export async function readWindow(db: Knex, seals: readonly TracedSeal[]): Promis
 const isIdAt = (ids: Buffer, at: number, tuple: Buffer): boolean =>
   tuple.compare(ids, at, at + ID_BYTES, ID_AT.start, ID_AT.end) === 0
 
-const idAt = (ids: Buffer, at: number): string =>
-  ids
-    .toString('hex', at, at + ID_BYTES)
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+const idAt = (ids: Buffer, at: number): string => uuidOfHex(ids.toString('hex', at, at + ID_BYTES))
 
 /** Exact up to 2^53, as transaction ids and microseconds are for the next centuries. */
 const uint64 = (bytes: Buffer, at: number): number =>

@@ -79,9 +79,10 @@ async function simulate(db: Knex, draft: Draft, wanted: Wanted, terminal: Termin
   const replay = openReplay(draft.terms, draft.currency)
   const started = performance.now()
   let done = 0
-  await readPast(db, wanted, (batch) => {
-    for (const past of batch) replay.take(past)
-    done += batch.length
+  await readPast(db, wanted, (past) => {
+    replay.take(past)
+    done += 1
+    if (done % SHOWN_EVERY !== 0) return
     const elapsed_s = (performance.now() - started) / 1_000
     terminal.progress(progressLine('payments', { done, of }, elapsed_s))
   })
@@ -94,6 +95,9 @@ async function simulate(db: Knex, draft: Draft, wanted: Wanted, terminal: Termin
   const speed = counted(Math.round(done / Math.max(elapsed_s, 0.001)))
   terminal.say(`${counted(done)} payments in ${Math.ceil(elapsed_s)} s, ${speed} payments/s`)
 }
+
+/** Payments. */
+const SHOWN_EVERY = 10_000
 
 const NAMES_AT_ONCE = 1_000
 

@@ -7,7 +7,7 @@ import {
   type Return,
   type Use,
   type Uuid,
-  uuidOfDigest,
+  uuidOfHex,
 } from '../../ledger/index.ts'
 import type { Facts } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
@@ -94,7 +94,7 @@ function stricter(one: bigint | undefined, other: bigint | null): bigint | undef
 
 /** Two that count the same are the same, in whatever process. */
 export function quotaId(counted: string): Uuid {
-  return uuidOfDigest(hash('sha256', counted))
+  return uuidOfHex(hash('sha256', counted))
 }
 
 /**

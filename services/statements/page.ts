@@ -94,6 +94,19 @@ export function writeHead(sheet: Sheet, name: string, what: string, about: reado
   sheet.y += 10
 }
 
+/** Who is who, side by side: of each a label, a name and what else there is to say. */
+export function writeColumns(sheet: Sheet, columns: readonly (readonly string[])[]): void {
+  const width = WIDTH / columns.length
+  columns.forEach((lines, column) => {
+    lines.forEach((line, index) => {
+      const how =
+        index === 0 ? { color: FAINT } : ({ font: index === 1 ? 'bold' : 'regular' } as const)
+      write(sheet, line, LEFT + column * width, sheet.y + index * 13, { ...how, width: width - 12 })
+    })
+  })
+  sheet.y += Math.max(...columns.map((lines) => lines.length)) * 13 + 14
+}
+
 /** One figure large, and others beside it. */
 export function writeBand(sheet: Sheet, large: Figure, others: readonly Figure[]): void {
   const { doc, y } = sheet
