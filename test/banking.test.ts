@@ -93,7 +93,7 @@ describe('a top-up', () => {
     await expectBanksAgree()
   })
 
-  it('is given up for no enquiry that fails: its money waits until the bank has said', async () => {
+  it('is given up for no enquiry that fails: its money waits until the bank has said (abuse 67)', async () => {
     const ada = await person()
     const account = await linkedAccount(ada, 'south')
     const answersAgain = await withoutEnquiries('south')
@@ -114,7 +114,7 @@ describe('a top-up', () => {
     expect(await walletBalance(ada)).to.equal(792n)
   })
 
-  it('happens although every job of the queue is lost', async function () {
+  it('happens although every job of the queue is lost (abuse 64, 65)', async function () {
     const { config, owner } = await world()
     if (config.REDIS_URL !== undefined) this.skip()
     const ada = await person()
@@ -125,6 +125,8 @@ describe('a top-up', () => {
     expect((await call(ada, 'GET', `/v1/payments/${id}`)).body.state).to.equal('processing')
     await owner.raw('DROP TRIGGER lose_every_job ON bullmq.job')
     expect((await ended(ada, `/v1/payments/${id}`)).state).to.equal('completed')
+    expect(await walletBalance(ada)).to.equal(700n)
+    expect((await instructionOf(id)).submissions).to.equal(1)
   })
 })
 

@@ -102,7 +102,7 @@ describe('a bank’s word', () => {
   for (const first of OUTCOMES) {
     for (const second of OUTCOMES) {
       const expected = next(first, second)
-      it(`${second} after ${first} is ${expected}`, async () => {
+      it(`${second} after ${first} is ${expected} (abuse 71)`, async () => {
         const { ada, id, apply } = await openTopUp()
         expect(await apply(first)).to.equal('applied')
         const applied =
