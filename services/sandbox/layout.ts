@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
 import type { VaultKeys } from '../vault/vault.ts'
-import { BANKS, CAFE, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
+import { BANKS, CAFE, ISSUER, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
 
 export interface Layout {
   readonly ports: readonly number[]
@@ -54,6 +54,7 @@ export async function layOut(
   const shared = {
     ...QUICK,
     ...{ NODE_ENV: 'development', MERCHANT_REVIEW: 'off' },
+    INVOICE_ISSUER: JSON.stringify(ISSUER),
     TOKEN_ISSUERS: JSON.stringify([issuer]),
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     BANKS: JSON.stringify(banks),
