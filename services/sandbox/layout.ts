@@ -35,6 +35,7 @@ const QUICK = {
   ...{ SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2', ENQUIRY_SPACING_S: '2' },
   ...{ BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
   ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
+  INVOICE_ISSUER: JSON.stringify(ISSUER),
 }
 
 export async function layOut(
@@ -54,7 +55,6 @@ export async function layOut(
   const shared = {
     ...QUICK,
     ...{ NODE_ENV: 'development', MERCHANT_REVIEW: 'off' },
-    INVOICE_ISSUER: JSON.stringify(ISSUER),
     TOKEN_ISSUERS: JSON.stringify([issuer]),
     ...{ PUBLIC_URL: apiUrl, PIN_PEPPER: secrets.pepper },
     BANKS: JSON.stringify(banks),

@@ -159,6 +159,8 @@ export function writeNote(sheet: Sheet, text: string): void {
 
 /** As high as a row may become: a reference of 64 letters takes three lines. */
 const ROW_MAX = 40
+/** An id of ours takes one. */
+const WRAPS_FROM = 30
 
 /** Opens a table. @returns what adds a row, on a new page with its heads where one is full. */
 export function openTable(
@@ -183,7 +185,8 @@ export function openTable(
   }
   heads()
   return (cells) => {
-    if (sheet.y + ROW_MAX > BOTTOM) {
+    const isHigh = cells.some((cell) => cell.length > WRAPS_FROM)
+    if (sheet.y + (isHigh ? ROW_MAX : 15) > BOTTOM) {
       sheet.doc.addPage()
       sheet.y = TOP
       heads()
