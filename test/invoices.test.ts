@@ -75,8 +75,8 @@ describe('a fee invoice', () => {
     at('0', sum('dispute_fee', 'debit', fees, 1_500n))
     const lines = tally.lines()
     expect(lines).to.deep.equal([
-      { what: 'payments', taxPercent: '19', count: 4, net: 501n, tax: 95n },
       { what: 'payments', taxPercent: '7', count: 2, net: 100n, tax: 7n },
+      { what: 'payments', taxPercent: '19', count: 4, net: 501n, tax: 95n },
       { what: 'disputes', taxPercent: '0', count: 2, net: 1_500n, tax: 0n },
       { what: 'refunds', taxPercent: '19', count: 2, net: -100n, tax: -19n },
       { what: 'reversals', taxPercent: '19', count: 2, net: -30n, tax: -6n },
@@ -85,8 +85,8 @@ describe('a fee invoice', () => {
     expect(kinds.filter((kind) => kind === 'credit_note')).to.have.length(2)
     expect(taxesOf(lines)).to.deep.equal([
       { taxPercent: '0', net: 1_500n, tax: 0n },
-      { taxPercent: '19', net: 371n, tax: 70n },
       { taxPercent: '7', net: 100n, tax: 7n },
+      { taxPercent: '19', net: 371n, tax: 70n },
     ])
   })
 

@@ -222,7 +222,7 @@ async function freeze({ id }: Merchant, debits: boolean): Promise<void> {
 }
 
 describe('what beneficiaries have', () => {
-  it('stays where it is while their account is frozen: the merchant of the order pays', async () => {
+  it('stays where it is while their account is frozen: the other one pays', async () => {
     const { market, baker, farmer, id } = await sharedSale()
     await freeze(baker, true)
     const back = await refund(market, id, { amount: '5000' })

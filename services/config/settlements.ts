@@ -21,6 +21,6 @@ export const SETTLEMENT_SETTINGS = {
     .pipe(Issuer)
     .optional()
     .describe(
-      'Who issues fee invoices: JSON with the legal `name`, the `address` line by line and a `tax_id`',
+      'Who issues fee invoices: JSON with `name`, the lines of the `address`, and a `tax_id`',
     ),
 }

@@ -1,4 +1,5 @@
 /** What a month's fees come to, by what they were for and by the rate of their tax. Pure. */
+import { Decimal } from 'decimal.js'
 import type { AccountId, SumAgainst } from '../../ledger/index.ts'
 
 export interface InvoiceLine {
@@ -31,6 +32,9 @@ export const kindOf = ({ what }: Pick<InvoiceLine, 'what'>): Kind =>
 /** Sums of a part of the month, with the rate at which each was taxed. */
 export type RatedSum = SumAgainst & { readonly taxPercent: string }
 
+/** The lowest first. */
+const byRate = (one: string, other: string): number => new Decimal(one || 0).cmp(other || 0)
+
 /** @param accounts ours, of fees and of tax. */
 export function openTally(accounts: Readonly<Record<'fees' | 'tax', AccountId>>) {
   const tally = new Map<string, InvoiceLine>()
@@ -53,7 +57,7 @@ export function openTally(accounts: Readonly<Record<'fees' | 'tax', AccountId>>)
       [...tally.values()].sort(
         (one, other) =>
           ORDER.indexOf(one.what) - ORDER.indexOf(other.what) ||
-          (one.taxPercent < other.taxPercent ? -1 : 1),
+          byRate(one.taxPercent, other.taxPercent),
       ),
   }
 }
@@ -66,7 +70,7 @@ export interface TaxSum {
 
 /** What is taxed at each rate, and the tax on it. */
 export function taxesOf(lines: readonly InvoiceLine[]): TaxSum[] {
-  const rates = [...new Set(lines.map(({ taxPercent }) => taxPercent))].sort()
+  const rates = [...new Set(lines.map(({ taxPercent }) => taxPercent))].sort(byRate)
   return rates.map((taxPercent) => {
     const own = lines.filter((line) => line.taxPercent === taxPercent)
     const sum = (part: 'net' | 'tax') => own.reduce((total, line) => total + line[part], 0n)

@@ -9,7 +9,12 @@ const HEAPS = { invoice: ['payments', 'disputes', 'other'], credit_note: ['refun
 const total = (fees: readonly Fee[], part: 2 | 3) =>
   fees.reduce((sum, fee) => sum + BigInt(fee[part]), 0n)
 
-const rates = (fees: readonly Fee[]) => [...new Set(fees.map(([, percent]) => percent))].sort()
+/** Of at most 100, the lowest first. */
+const rates = (fees: readonly Fee[]) => {
+  const inOrder = (percent: string) => (percent.split('.')[0] ?? '').padStart(3, '0') + percent
+  const all = new Set(fees.map(([, percent]) => percent))
+  return [...all].sort((one, other) => (inOrder(one) < inOrder(other) ? -1 : 1))
+}
 
 /** @returns what each document says, by its kind. */
 export function modelInvoices(all: readonly Fee[]): Record<string, object> {
