@@ -76,6 +76,7 @@ export {
 } from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
+export { endWhenSilent } from './silence.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export {
   accountsOfOwners,
