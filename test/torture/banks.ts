@@ -14,6 +14,7 @@ import { decideByBankLog } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { openJournal } from './journal.ts'
 import { type Figures, judge } from './judge.ts'
+import { lastOf, type Mark, type Story, timelineOf } from './story.ts'
 import { openTown } from './town.ts'
 import { openWatch } from './watch.ts'
 
@@ -32,8 +33,14 @@ export interface Plan {
 /** How long after the chaos everything may take to become final: the longest backoff, twice. */
 const DRAIN_MAX_S = 300
 
-export async function tortureBanks(plan: Plan): Promise<Figures> {
-  const { seed, people, faults, hasRedis, say } = plan
+interface Told {
+  readonly figures: Figures
+  readonly story: Story
+}
+
+export async function tortureBanks(plan: Plan): Promise<Told> {
+  const { seed, people, faults, hasRedis } = plan
+  const { say, marks, started_ms } = openMarks(plan.say)
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
   const town = await openTown({ seed, faults, hasRedis, isRough: true })
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
@@ -70,8 +77,12 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     await asking.askAllAgain()
     const watched = await watch.stop()
     const did = { harmed, decided_by_hand: byHand, jobs_deleted, ...watched }
-    return await judge({ db, town, journalFile, counts: asking.counts }, did)
+    const { counts } = asking
+    const figures = await judge({ db, town, journalFile, counts }, did)
+    const timeline = timelineOf(counts.answers, started_ms)
+    return { figures, story: { timeline, marks, last: lastOf(journalFile) } }
   } catch (error) {
+    for (const line of lastOf(journalFile)) say(line)
     for (const one of processesOf(town)) say(`${one.name}:\n${one.lastWords()}`)
     throw error
   } finally {
@@ -80,6 +91,16 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     await db.destroy()
     await town.close()
   }
+}
+
+/** What is said while it runs is what is marked in plots. */
+function openMarks(tell: Plan['say']) {
+  const [marks, started_ms] = [[] as Mark[], performance.now()]
+  const say = (what: string) => {
+    marks.push({ at_s: Math.round((performance.now() - started_ms) / 1000), what })
+    tell(what)
+  }
+  return { say, marks, started_ms }
 }
 
 /** Longer than any lease of a job or of an instruction here. */
