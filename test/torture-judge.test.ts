@@ -1,9 +1,11 @@
 /** The judges of the torture find what they are there to find. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { judgeBank, readBankLog } from './torture/agree.ts'
 import { type Entry, openJournal, readJournal } from './torture/journal.ts'
+import { timelineOf } from './torture/story.ts'
 import { type Effect, intentsOf, judgeAnswers, judgeEffects } from './torture/told.ts'
 
 const asks = (key: string, amount: string, path = '/v1/payments'): Entry => ({
@@ -114,5 +116,64 @@ describe('the journal of who asks', () => {
     } finally {
       await rm(folder, { recursive: true })
     }
+  })
+})
+
+describe('the judge of a bank', () => {
+  const accepted = { kind: 'accepted', reference: 'r1', direction: 'debit', amount: '100' }
+  const executed = (outcome: string) => ({ kind: 'executed', reference: 'r1', outcome })
+  const instruction = (state: string, reference = 'r1') =>
+    ({ reference, direction: 'debit', state, amount: 100n }) as const
+
+  /** By a bank's own log, as it is on disk. */
+  async function found(lines: readonly object[], state: string, ours: bigint, reference = 'r1') {
+    const folder = await mkdtemp(join(tmpdir(), 'florin-bank-'))
+    try {
+      const file = join(folder, 'north.jsonl')
+      await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      const rows = [instruction(state, reference)]
+      return judgeBank('north', { rows, log: readBankLog(file), ours }).map(({ what }) => what)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  }
+  const settled = [accepted, executed('settled')]
+
+  it('finds nothing where both say the same', async () => {
+    expect(await found(settled, 'settled', 100n)).to.deep.equal([])
+    expect(await found([accepted, executed('rejected')], 'rejected', 0n)).to.deep.equal([])
+  })
+
+  it('finds what was paid twice', async () => {
+    const twice = await found([...settled, executed('settled')], 'settled', 200n)
+    expect(twice).to.have.members(['paid_twice', 'settled_never_paid'])
+  })
+
+  it('finds what was refunded and paid all the same', async () => {
+    expect(await found(settled, 'rejected', 100n)).to.deep.equal(['refunded_but_paid'])
+  })
+
+  it('finds what is settled and was never paid', async () => {
+    expect(await found([accepted], 'settled', 0n)).to.deep.equal(['settled_never_paid'])
+  })
+
+  it('finds what we never asked for', async () => {
+    expect(await found(settled, 'created', 100n, 'r2')).to.deep.equal(['unknown_to_us'])
+  })
+
+  it('finds a cent between our books and the bank', async () => {
+    expect(await found(settled, 'settled', 99n)).to.deep.equal(['sum'])
+  })
+})
+
+describe('the timeline of a run', () => {
+  it('has each second, also those in which nothing came', () => {
+    const answers = [100, 200, 2_500].map((at_ms) => ({ at_ms: at_ms + 7, took_ms: at_ms / 10 }))
+    const nothing = { at_s: 1, per_s: 0, p50_ms: 0, p99_ms: 0 }
+    expect(timelineOf(answers, 7)).to.deep.equal([
+      { at_s: 0, per_s: 2, p50_ms: 20, p99_ms: 20 },
+      nothing,
+      { at_s: 2, per_s: 1, p50_ms: 250, p99_ms: 250 },
+    ])
   })
 })

@@ -53,12 +53,20 @@ interface Row {
 }
 
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
-export async function disagreements(
-  db: Knex,
-  bank: string,
-  { moved, executions }: BankLog,
-): Promise<Disagreement[]> {
+export async function disagreements(db: Knex, bank: string, log: BankLog): Promise<Disagreement[]> {
   const rows: Row[] = await db('instructions').where({ bank })
+  return judgeBank(bank, { rows, log, ours: await ourMoneyAt(db, bank) })
+}
+
+interface Held {
+  readonly rows: readonly Row[]
+  readonly log: BankLog
+  /** What our books say that we have there. */
+  readonly ours: bigint
+}
+
+export function judgeBank(bank: string, { rows, log, ours }: Held): Disagreement[] {
+  const { moved, executions } = log
   const known = new Set(rows.map(({ reference }) => reference))
   const found = rows.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
   for (const [reference, count] of executions) {
@@ -66,7 +74,6 @@ export async function disagreements(
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
   const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
-  const ours = await ourMoneyAt(db, bank)
   if (ours !== theirs)
     found.push({ what: 'sum', where: `${bank}: ${ours} in our books, ${theirs}` })
   return found
