@@ -94,8 +94,8 @@ export function connectionOptions(options: DatabaseOptions): pg.PoolConfig {
 }
 
 /**
- * Looks at a new connection before it is used, and watches it from then on: a database may be replaced by its replica, or
- * configured anew, while we run.
+ * Looks at a new connection before it is used, and watches it from then on: a database may be
+ * replaced by its replica, configured anew, or gone, while we run.
  * @throws {LedgerError} `ledger_unavailable` when it is not one that we may write to.
  */
 export async function acceptConnection(

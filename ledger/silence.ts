@@ -44,5 +44,7 @@ export function endWhenSilent(connection: pg.ClientBase, statement_ms: number): 
 /** As the system says it of a connection, when it gives up. */
 const silence = () => Object.assign(new Error('Postgres is silent'), { code: 'ETIMEDOUT' })
 
-const textOf = (asked: unknown): string =>
-  typeof asked === 'string' ? asked : String((asked as { readonly text?: unknown }).text ?? '')
+function textOf(asked: unknown): string {
+  const text = typeof asked === 'string' ? asked : (asked as { readonly text?: unknown }).text
+  return typeof text === 'string' ? text : ''
+}

@@ -60,7 +60,7 @@ describe('two processes', () => {
     }
   })
 
-  it('keep nobody waiting who needs none of the accounts that are locked', async () => {
+  it('keep nobody waiting who needs none of the accounts that are locked (abuse 46)', async () => {
     const [ada, ben] = [await funded(100n), await funded(100n)]
     const group = groups[0] ?? expect.fail()
     const [order, shop]: [string[], string] = [[], await books.account()]
@@ -118,7 +118,7 @@ describe('two processes', () => {
     expect((await totals(ada))?.available).to.equal(50n)
   })
 
-  it('and a worker post to one hot account, and nobody deadlocks', async () => {
+  it('and a worker post to one hot account, and nobody deadlocks (abuse 47)', async () => {
     const { owner } = await world()
     const deadlocks = async () => {
       const found = await owner('pg_stat_database').where({

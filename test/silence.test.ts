@@ -1,4 +1,4 @@
-/** A database that is silent, as one whose machine is gone: whoever waits for it is told in time. */
+/** A database that is silent, as one whose machine is gone: whoever asks it is told in time. */
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { connect as dial, createServer } from 'node:net'
@@ -25,7 +25,7 @@ async function openWay() {
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port: here } = server.address() as { port: number }
-  const secret = password === null || password === undefined ? '' : `:${String(password)}`
+  const secret = password ? `:${password}` : ''
   return {
     url: `postgres://${user}${secret}@127.0.0.1:${here}/${database}`,
     hush: () => hushing.splice(0).map((one) => one()).length,

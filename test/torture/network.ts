@@ -7,14 +7,15 @@ type Terms<Options> = Omit<Options, 'targets' | 'port' | 'seed'>
 
 /**
  * How often, and for how long: to a database far more is said than to a bank. Whatever is held back
- * reaches a bank within its cut-off, together with how late the bank itself may be.
+ * reaches a bank within its cut-off, together with how late the bank itself may be. A database may be
+ * silent for longer than anybody waits for it.
  */
 const LINKS = {
   'driver and API': { rate: 0.03, hold_ms: 15_000 },
   'bank and API': { rate: 0.03, hold_ms: 8_000 },
   'worker and bank': { rate: 0.03, hold_ms: 6_000 },
-  'API and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 6_000 },
-  'worker and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 6_000 },
+  'API and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 20_000 },
+  'worker and Postgres': { rate: 0.0015, commitRate: 0.01, hold_ms: 20_000 },
   Redis: { rate: 0.002, hold_ms: 6_000 },
 } as const satisfies Readonly<Record<string, Terms<LinkOptions>>>
 
