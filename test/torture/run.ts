@@ -6,13 +6,17 @@
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
  * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
  * faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a minute; `--json`
- * adds one object on the last line. Ends with 1 unless every zero is zero.
+ * adds one object on the last line; `--out FILE` writes it with a timeline. Ends with 1 unless every
+ * zero is zero; then it says what was asked last, and how to run it again.
  */
 import { randomInt } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
-import { type Figures, tortureBanks } from './banks.ts'
+import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
+import type { Figures } from './judge.ts'
+import type { Story } from './story.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +27,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     redis: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    out: { type: 'string' },
   },
 })
 
@@ -37,6 +42,8 @@ if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
 const ZEROS = [
   'lost',
   'duplicated',
+  'told_otherwise',
+  'unknown_to_us',
   'paid_twice',
   'refunded_but_paid',
   'settled_never_paid',
@@ -50,14 +57,21 @@ const isClean = (figures: Figures) =>
 const requests = Number(values.requests ?? (values.quick ? 3_000 : 100_000))
 if (!(requests >= 1)) throw new Error('--requests is a number')
 
+/** What was said on the command line, with the seed that was drawn. */
+function againWith(all: Readonly<Record<string, string | boolean | undefined>>): string {
+  const told = Object.entries(all).filter(([, value]) => value !== undefined && value !== false)
+  return told.map(([name, value]) => `--${name}${value === true ? '' : ` ${value}`}`).join(' ')
+}
+
 interface Ran {
   readonly clean: boolean
   readonly shown: object
   readonly json: object
+  readonly story?: Story
 }
 
 async function banks(): Promise<Ran> {
-  const figures = await tortureBanks({
+  const { figures, story } = await tortureBanks({
     ...{
       seed,
       chaos_s,
@@ -70,7 +84,7 @@ async function banks(): Promise<Ran> {
   })
   const { violations, ...counted } = figures
   const json = { ...counted, violations: violations.length }
-  return { clean: isClean(figures), shown: figures, json }
+  return { clean: isClean(figures), shown: figures, json, story }
 }
 
 async function input(): Promise<Ran> {
@@ -83,11 +97,22 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = { banks, input }
 const scenario = SCENARIOS[values.scenario]
 if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
 
-say(`torture: seed ${seed}, commit ${machineWith('embedded').commit}, Node ${process.version}`)
+const { commit } = machineWith('embedded')
+const what = `seed ${seed}, commit ${commit}, Node ${process.version}, Postgres embedded`
+const again = `npm run torture -- ${againWith({ ...values, seed: String(seed) })}`
+say(`torture: ${what}`)
 const started = performance.now()
-const { clean, shown, json } = await scenario()
+const { clean, shown, json, story } = await scenario().catch((error: unknown) => {
+  say(`again: ${again}`)
+  throw error
+})
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
-say(`torture: seed ${seed}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
+if (!clean) for (const line of [...(story?.last ?? []), `again: ${again}`]) say(line)
+if (values.out !== undefined) {
+  const { timeline = [], marks = [] } = story ?? {}
+  writeFileSync(values.out, JSON.stringify({ seed, commit, took_s, ...json, timeline, marks }))
+}
+say(`torture: ${what}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
 if (values.json) say(JSON.stringify({ seed, took_s, ...json }))
 process.exit(clean ? 0 : 1)
