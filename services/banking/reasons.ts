@@ -10,7 +10,7 @@ type Fault = (typeof FAULTS)[number]
 /** Whether the same may be asked for again, unchanged, with hope. */
 type Hope = 'final' | 'retry'
 
-/** The name of ISO 20022 as it is spelled there, whose side, what hope, and what the customer is told. */
+/** The name as ISO 20022 spells it, whose side, what hope, and what the customer is told. */
 type Meaning = readonly [name: string, fault: Fault, hope: Hope, told: string]
 
 const MEANINGS = {

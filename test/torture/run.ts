@@ -6,8 +6,8 @@
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
  * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
  * faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a minute; `--json`
- * adds one object on the last line; `--out FILE` writes it with a timeline. Ends with 1 unless every
- * zero is zero; then it says what was asked last, and how to run it again.
+ * adds one object on the last line; `--out FILE` writes it with a timeline. Ends with 1 unless
+ * every zero is zero; then it says what was asked last, and how to run it again.
  */
 import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
