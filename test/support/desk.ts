@@ -1,5 +1,6 @@
 /** Instructions that wait for a person, and what two operators decide about them. */
 import { expect } from 'chai'
+import { recordStep } from '../../services/banking/history.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
 import { until } from './abuse.ts'
 import { call } from './api.ts'
@@ -21,6 +22,12 @@ export async function waiting() {
     return state === 'sent' && lease === null
   })
   const [row] = await mine().update({ state: 'manual', reason: 'too_old' }).returning('*')
+  await owner.transaction((trx) =>
+    recordStep(trx, {
+      ...{ instruction: row.id, at: new Date(), event: 'too_old', detail: 'too_old' },
+      ...{ from: 'sent', to: 'manual' },
+    }),
+  )
   const id = publicId('ins', row.id)
   return { ada, payment: asked.body.id as string, id, reference: row.reference as string }
 }
