@@ -13,13 +13,14 @@ import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
 import { type Figures, tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
+import { loadScenarios } from './load/scenarios.ts'
 
 const { values } = parseArgs({
   options: {
     scenario: { type: 'string', default: 'banks' },
     seed: { type: 'string' },
     requests: { type: 'string' },
-    minutes: { type: 'string', default: '5' },
+    minutes: { type: 'string' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -27,7 +28,7 @@ const { values } = parseArgs({
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
-const chaos_s = values.quick ? 25 : Number(values.minutes) * 60
+const chaos_s = values.quick ? 25 : Number(values.minutes ?? 5) * 60
 if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
   throw new Error('--seed and --minutes are numbers')
 }
@@ -70,7 +71,10 @@ async function input(): Promise<Ran> {
   return { clean: figures.offences === 0, shown: figures, json }
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = { banks, input }
+const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = {
+  ...{ banks, input },
+  ...loadScenarios({ seed, minutes: Number(values.minutes ?? 30), quick: values.quick, say }),
+}
 const scenario = SCENARIOS[values.scenario]
 if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
 
