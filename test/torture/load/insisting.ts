@@ -24,19 +24,14 @@ export interface Insisted {
   readonly acknowledged: number
   /** Final answers that are not a 201, by status and code. */
   readonly refused: Readonly<Record<string, number>>
-  /** Asked again: answers of 503, connections that broke, and those that we gave up. */
-  readonly again: Readonly<Record<'unavailable' | 'broken' | 'hung', number>>
+  /** Asked again: by status, or because a connection broke, or was given up by us. */
+  readonly again: Readonly<Record<string, number>>
   /** Refusals of 503 that did not say when to ask again. */
   readonly withoutRetryAfter: number
   /** How long the slowest answer took, whatever it said. */
   readonly slowest_ms: number
-  /** When which answers of 201 came, in ms of the clock: the longest time without one. */
-  readonly gap: Gap
-}
-
-export interface Gap {
-  readonly from_ms: number
-  readonly to_ms: number
+  /** When answers of 201 came, in ms since the start. */
+  readonly paidAt_ms: readonly number[]
 }
 
 /** Longer than a request may take: whoever waits longer hangs. */
@@ -45,16 +40,18 @@ const HANGS_MS = 15_000
 const AGAIN_MAX_MS = 250
 /** The journal is flushed this often: it is lost with the machine, not with any process. */
 const FLUSH_EVERY_MS = 1_000
+/** Of what a refusal says. */
+const SHOWN_MAX = 200
 /** Whoever began is answered in the end, or the run has failed. */
 const LAST_MAX_MS = 120_000
 
 export async function insist(way: Way, order: Insisting): Promise<Insisted> {
   const [journal, timeline] = [openJournal(order.journalFile), openTimeline()]
-  const until = performance.now() + order.seconds * 1000
-  const again = { unavailable: 0, broken: 0, hung: 0 }
+  const [started, paidAt_ms]: [number, number[]] = [performance.now(), []]
+  const until = started + order.seconds * 1000
+  const again: Record<string, number> = {}
   const tally = { sent: 0, acknowledged: 0, withoutRetryAfter: 0, slowest_ms: 0 }
   const refused: Record<string, number> = {}
-  const gaps = openGaps()
 
   const live = async () => {
     const line = openLine(way.port)
@@ -79,14 +76,19 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
       if (typeof answer === 'object' && isFinal(answer.status)) {
         const { status, body } = answer
         journal.note({ answered: key, status })
-        timeline.end(status === 201 ? 'paid' : 'other', performance.now() - begun)
-        if (status === 201) gaps.note()
-        if (status === 201) tally.acknowledged += 1
-        else refused[`${status} ${body.slice(0, 200)}`] ??= 0
-        if (status !== 201) refused[`${status} ${body.slice(0, 200)}`]! += 1
+        const now = performance.now()
+        timeline.end(status === 201 ? 'paid' : 'other', now - begun)
+        if (status === 201) {
+          tally.acknowledged += 1
+          paidAt_ms.push(now - started)
+          return
+        }
+        const what = `${status} ${body.slice(0, SHOWN_MAX)}`
+        refused[what] = (refused[what] ?? 0) + 1
         return
       }
-      again[typeof answer === 'object' ? 'unavailable' : answer] += 1
+      const why = typeof answer === 'object' ? `${answer.status}` : answer
+      again[why] = (again[why] ?? 0) + 1
       if (typeof answer === 'object') {
         timeline.end('refused', took_ms)
         if (answer.retryAfter_s === undefined) tally.withoutRetryAfter += 1
@@ -99,7 +101,7 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
   await Promise.all(Array.from({ length: order.callers }, live))
   journal.close()
   const seconds = timeline.seconds()
-  return { timeline: seconds, ...tally, refused, again, gap: gaps.longest() }
+  return { timeline: seconds, ...tally, refused, again, paidAt_ms }
 }
 
 const isFinal = (status: number) => status < 500 && status !== 409 && status !== 429
@@ -147,18 +149,5 @@ function openJournal(path: string) {
       fsyncSync(file)
       closeSync(file)
     },
-  }
-}
-
-/** The longest time without an answer of 201. */
-function openGaps() {
-  let [last, longest] = [Date.now(), { from_ms: 0, to_ms: 0 }]
-  return {
-    note() {
-      const now = Date.now()
-      if (now - last > longest.to_ms - longest.from_ms) longest = { from_ms: last, to_ms: now }
-      last = now
-    },
-    longest: (): Gap => longest,
   }
 }

@@ -1,7 +1,9 @@
 /** The scenarios of load, as `run.ts` runs them: clean when no demand was missed. */
+import { failover } from './failover.ts'
 import { overload } from './overload.ts'
 import type { Plan } from './place.ts'
 import { soak } from './soak.ts'
+import { stop } from './stop.ts'
 
 export interface LoadOptions extends Omit<Plan, 'seconds'> {
   readonly minutes: number
@@ -24,6 +26,13 @@ export const loadScenarios = (options: LoadOptions) => {
   })
   return {
     soak: async () => ran(await soak(plan(40, options.minutes * 60))),
+    async failover() {
+      const figures = await failover(plan(0, 0))
+      if (figures !== undefined) return ran(figures)
+      options.say('failover: not installed: Postgres 15 or newer with its tools; nothing was tried')
+      return { clean: true, shown: {}, json: { installed: false } }
+    },
+    stop: async () => ran(await stop(plan(0, 0))),
     overload: async () => ran(await overload(plan(10, 30))),
   }
 }
