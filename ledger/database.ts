@@ -6,6 +6,7 @@ import { callbackify } from 'node:util'
 import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import { LedgerError } from './errors.ts'
+import { endWhenSilent } from './silence.ts'
 
 export interface DatabaseOptions {
   readonly url: string
@@ -93,14 +94,15 @@ export function connectionOptions(options: DatabaseOptions): pg.PoolConfig {
 }
 
 /**
- * Looks at a new connection before it is used: a database may be replaced by its replica, or
- * configured anew, while we run.
+ * Looks at a new connection before it is used, and watches it from then on: a database may be
+ * replaced by its replica, configured anew, or gone, while we run.
  * @throws {LedgerError} `ledger_unavailable` when it is not one that we may write to.
  */
 export async function acceptConnection(
-  connection: Pick<pg.ClientBase, 'query'>,
+  connection: pg.ClientBase,
   { timeouts = TIMEOUTS, durability = 'any' }: DatabaseOptions,
 ): Promise<void> {
+  endWhenSilent(connection, timeouts.statement_ms)
   const { rows } = await connection.query<Facts>(FACTS, [`${timeouts.transaction_ms}`])
   const [facts] = rows
   const faults = durability === 'any' || facts === undefined ? [] : faultsOf(facts)

@@ -29,7 +29,7 @@ export { audit, type Violation } from './audit/audit.ts'
 export { ACCOUNT_TYPES, type AccountType } from './chart.ts'
 export { type Claim, claimOf, purgeClaims, rewriteAnswers } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
-export { connect, migrate } from './database.ts'
+export { connect, migrate, PATIENT } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
 export { creditedByDay } from './daily.ts'
 export { creditsOf, type Funds, lockAvailable, lockFunds, setFloor } from './floors.ts'
@@ -76,6 +76,7 @@ export {
 } from './quotas.ts'
 export { answerOnce } from './once.ts'
 export { closePeriod } from './periods.ts'
+export { endWhenSilent } from './silence.ts'
 export { type Entry, findEntries, openStatement, type Span } from './statement.ts'
 export {
   accountsOfOwners,
@@ -83,9 +84,9 @@ export {
   endsBefore,
   type CodeSum,
   type RangeSums,
-  sumAgainst,
   type SumAgainst,
   sumRanges,
+  sumsAgainst,
 } from './ranges.ts'
 export { createTransfers } from './transfers.ts'
 export { turnoverOf } from './turnover.ts'

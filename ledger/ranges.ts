@@ -1,7 +1,13 @@
 /** What moved accounts, by ranges of their numbered entries: many accounts in one question. */
 import type { Knex } from 'knex'
 import type { AccountType, Side } from './chart.ts'
-import type { AccountId, TransferId } from './ids.ts'
+import {
+  type AccountId,
+  transferIdAt,
+  TRANSFERS_PER_UNIT_MAX,
+  type UnitId,
+  type Uuid,
+} from './ids.ts'
 import type { Currency } from './money.ts'
 
 export interface Range {
@@ -138,33 +144,35 @@ export async function endsBefore(
   return rows
 }
 
-/** What moved between an account and another by entries of one code on one side. */
+/** What moved between an account and another by entries of one code on one side, for one thing. */
 export interface SumAgainst extends CodeSum {
   readonly other: AccountId
+  readonly reference: Uuid
 }
 
-/** Between the account and these others, by entries beyond one and up to another. */
-export async function sumAgainst(
+/** So many entries are added up at a time. */
+const SLICE = 5_000n
+
+/** Between the account and these others, by entries beyond one and up to another, bit by bit. */
+export async function* sumsAgainst(
   db: Knex,
   account: AccountId,
   others: readonly AccountId[],
   { beyond, last }: { readonly beyond: bigint; readonly last: bigint },
-): Promise<SumAgainst[]> {
-  const all: SumAgainst[] = []
-  for (let from = beyond; from < last; from += ENTRIES_MAX) {
-    const upto = from + ENTRIES_MAX < last ? from + ENTRIES_MAX : last
+): AsyncGenerator<SumAgainst[]> {
+  for (let from = beyond; from < last; from += SLICE) {
+    const upto = from + SLICE < last ? from + SLICE : last
     const { rows } = await db.raw<{ rows: (Omit<SumAgainst, 'amount'> & { amount: string })[] }>(
-      `SELECT other_account_id AS other, code, side, count(*)::int AS count,
+      `SELECT other_account_id AS other, code, side, reference, count(*)::int AS count,
               sum(amount)::text AS amount
          FROM entries
         WHERE account_id = ? AND entry > ? AND entry <= ? AND other_account_id = ANY (?::uuid[])
           AND kind IN ('single', 'post', 'reversal')
-        GROUP BY other_account_id, code, side`,
+        GROUP BY other_account_id, code, side, reference`,
       [account, from.toString(), upto.toString(), [...others]],
     )
-    all.push(...rows.map((row) => ({ ...row, amount: BigInt(row.amount) })))
+    yield rows.map((row) => ({ ...row, amount: BigInt(row.amount) }))
   }
-  return all
 }
 
 /** An entry of an account, by the transfer that made it. */
@@ -173,9 +181,16 @@ export interface Place {
   readonly entry: bigint
 }
 
-/** The entries that the transfers made in the accounts they credited. */
-export async function creditedBy(db: Knex, transfers: readonly TransferId[]): Promise<Place[]> {
-  return db('transfers')
-    .whereIn('id', [...transfers])
-    .select({ account: 'credit_account_id', entry: 'credit_entry' })
+/** The first entry that the units made in each account that they credited. */
+export async function creditedBy(db: Knex, units: readonly UnitId[]): Promise<Place[]> {
+  const { rows } = await db.raw<{ rows: Place[] }>(
+    `SELECT t.credit_account_id AS account, min(t.credit_entry) AS entry
+       FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
+       JOIN transfers t ON t.id BETWEEN unit.first AND unit.last GROUP BY 1`,
+    {
+      first: [...units],
+      last: units.map((unit) => transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)),
+    },
+  )
+  return rows
 }

@@ -3,6 +3,7 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { LedgerError } from '../ledger/index.ts'
+import { openClock } from './clock.ts'
 import { type Config, readConfig } from './config.ts'
 import {
   closeContext,
@@ -44,14 +45,22 @@ export async function runProcess(
   for (const flag of COLLECTING) setFlagsFromString(flag)
   const config = configOrExit()
   const log = openLog({ level: config.LOG_LEVEL, name: role })
-  const context = contextOrExit({ config, role, log, metrics: openMetrics(role) })
+  const [metrics, clock] = [openMetrics(role), openClock()]
+  const context = contextOrExit({ config, role, log, metrics, now: clock.now })
   const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
   await refuseUnsafe(context)
+  await clock.follow(context.db, log)
+  metrics.gauge(
+    'florin_clock_ahead_seconds',
+    'The machine, of the database',
+    () => clock.machineAhead_ms() / 1000,
+  )
   const running = await start(context)
   const stop = once(async () => {
     log.info('draining')
     setTimeout(() => process.exit(1), drain_ms).unref()
     await running.drain()
+    clock.stop()
     await closeContext(context)
     process.exit(0)
   })

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as bullmq from 'bullmq'
 import pg from 'pg'
-import { newId, type Uuid } from '../ledger/index.ts'
+import { endWhenSilent, newId, type Uuid } from '../ledger/index.ts'
 
 /** What there may be to do about an id. */
 export type Bell = 'instruction' | 'callback' | 'recall' | 'reconciliation'
@@ -39,6 +39,8 @@ export interface QueueOptions {
 
 const NAME = 'doorbell'
 const RING_PATIENCE_MS = 500
+/** All that BullMQ asks of Postgres is short. */
+const STATEMENT_MAX_MS = 10_000
 /** A ring that waited so long may have been lost on its way. */
 const RING_LOST_MS = 15_000
 
@@ -104,6 +106,8 @@ function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend 
     options: `-c search_path=bullmq -c role=${ROLE}`,
   })
   pool.on('error', onError)
+  // Whoever waits for rings on a connection that is dead would never hear another one.
+  pool.on('connect', (client) => endWhenSilent(client, STATEMENT_MAX_MS))
   // BullMQ accepts any pool; its types only know the ones it makes itself.
   const connection = pool as unknown as bullmq.ConnectionOptions
   const backend = bullmq.withBackend(bullmq.createPostgresBackend) as unknown as Backend['backend']

@@ -38,7 +38,7 @@ const heard = (one: Open, count: number) =>
 describe('a true callback', () => {
   before(quiet)
 
-  it('that comes a thousand times at once is applied once', async () => {
+  it('that comes a thousand times at once is applied once (abuse 51, 70)', async () => {
     const one = await open()
     const text = report(one)
     expect(new Set(await deliverCopies(text, 1_000))).to.deep.equal(new Set([200]))
@@ -93,7 +93,7 @@ describe('a true callback', () => {
 describe('a callback that contradicts another', () => {
   before(quiet)
 
-  it('is set aside: what was settled is not rejected afterwards', async () => {
+  it('is set aside: what was settled is not rejected afterwards (abuse 71)', async () => {
     const one = await open()
     await deliver(report(one))
     await heard(one, 1)
@@ -108,7 +108,7 @@ describe('a callback that contradicts another', () => {
     expect(await stateOf(one)).to.equal('settled')
   })
 
-  it('is set aside: what was rejected is neither settled nor returned afterwards', async () => {
+  it('is set aside: what was rejected is neither settled nor returned afterwards (abuse 71)', async () => {
     const one = await open('91')
     await until(async () => (await stateOf(one)) === 'rejected')
     const work = async () => {
@@ -124,7 +124,7 @@ describe('a callback that contradicts another', () => {
     expect(await resolutionsOf(one)).to.deep.equal(['void'])
   })
 
-  it('is set aside: what was returned is not returned again, nor rejected', async () => {
+  it('is set aside: what was returned is not returned again, nor rejected (abuse 71)', async () => {
     const one = await open('98')
     await until(async () => (await stateOf(one)) === 'returned')
     const work = async () => {
@@ -150,7 +150,7 @@ describe('a callback that contradicts another', () => {
     expect(await alertsOf(one)).to.have.length(1)
   })
 
-  it('is given to a person, when it tells of other money than was asked for', async () => {
+  it('is given to a person, when it tells of other money than was asked for (abuse 74)', async () => {
     const lies = [{ amount: '791' }, { amount: '793' }, { currency: 'USD' }]
     await Promise.all(
       lies.map(async (lie) => {

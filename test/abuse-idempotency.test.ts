@@ -178,7 +178,7 @@ describe('a repetition', () => {
     })
   })
 
-  it('of a refusal is refused for ever, although the money has come', async () => {
+  it('of a refusal is refused for ever, although the money has come (abuse 61)', async () => {
     const [key, poor] = [newKey(), await person()]
     await call(ada, 'POST', '/v1/payments', { body: payment(poor, '1') })
     const refused = await pay(poor, key, payment(ben, '5000'))
@@ -240,7 +240,7 @@ describe('a repetition', () => {
 describe('what is not final', () => {
   before(setTheStage)
 
-  it('may be corrected under the same key: a wrong PIN, a missing one, a wrong shape', async () => {
+  it('may be corrected under the same key: a wrong PIN, a missing one, a wrong shape (abuse 62)', async () => {
     const [key, body] = [newKey(), payment(ben, '5000')]
     await unchanged(async () => {
       expectProblem(await pay(ada, key, { ...body, ...wrongPin }), 401, 'approval_refused')

@@ -1,7 +1,7 @@
 /** An approval is good for what it approves, for the one who gave it, once, and not for long. */
 import { expect } from 'chai'
 import { uuidOf } from '../services/ids.ts'
-import { isSignedBy, readJws } from '../services/identity/jws.ts'
+import { isSignedBy, readJws } from '../services/approvals/jws.ts'
 import { expectProblem, once, quiet, send, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey } from './support/api.ts'

@@ -120,7 +120,7 @@ describe('a batch', () => {
     expect(await paidFor([payment])).to.deep.equal([[17n]])
   })
 
-  it('is paid once wherever the worker dies', async () => {
+  it('is paid once wherever the worker dies (abuse 66)', async () => {
     const { url } = await world()
     for (let at = 1; ; at += 1) {
       const payments = await Promise.all(times(2, () => withdraw(ada, '18')))

@@ -53,7 +53,7 @@ describe('a callback', () => {
     'signed in the year 1970': [() => ({ at: new Date(0) }), 'callback_expired'],
   }
   for (const [fault, [letter, code]] of Object.entries(UNSIGNED)) {
-    it(`${fault} is not read (abuse 15)`, async () => {
+    it(`${fault} is not read (abuse 15, 73)`, async () => {
       const text = report({ reference: 'ABC', amount: '100' })
       expectProblem(await unchanged(() => deliver(text, letter())), 401, code)
     })

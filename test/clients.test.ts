@@ -1,7 +1,7 @@
 /** Staff and API keys: who may come in a merchant's or the chat app's name, and who may not. */
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
-import { createApiKey, openApiKeys } from '../services/identity/api_keys.ts'
+import { createApiKey, openApiKeys } from '../services/credentials/api_keys.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { expectProblem, quiet, send, statusesOf, times, unchanged, until } from './support/abuse.ts'

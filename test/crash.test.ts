@@ -151,7 +151,7 @@ describe('npm start', function () {
   }
 
   for (const [part] of CASES) {
-    it(`ends in the same books when ${part} is killed in mid-story`, async () => {
+    it(`ends in the same books when ${part} is killed in mid-story (abuse 63, 66)`, async () => {
       if (runs.size === 0) {
         for (const [one, moment] of CASES) {
           const run = killed(one, moment)

@@ -5,6 +5,7 @@ import { publicId, uuidOf } from '../services/ids.ts'
 import { call } from './support/api.ts'
 import { expectProblem } from './support/abuse.ts'
 import { decided, waiting } from './support/desk.ts'
+import { madeUp } from './support/event-checks.ts'
 import { ended, OPERATOR, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { world } from './support/world.ts'
@@ -52,6 +53,7 @@ describe('the operators’ desk', () => {
 
   it('is not asked about what the bank still works on', async () => {
     const { id } = await waiting()
+    madeUp.add(uuidOf(id))
     const { owner, worker } = await world()
     await owner('instructions')
       .where({ id: uuidOf(id) })

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { provePossession } from '../docs/sdk/approval.js'
 import { publicId } from '../services/ids.ts'
-import { type DeviceJwk, keyOf } from '../services/identity/device_keys.ts'
+import { type DeviceJwk, keyOf } from '../services/approvals/device_keys.ts'
 import { expectProblem, send, statusesOf, times } from './support/abuse.ts'
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey } from './support/api.ts'

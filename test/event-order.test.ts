@@ -15,7 +15,7 @@ describe('the order of events', () => {
   let [db, url]: [Knex?, string?] = []
   before(async () => {
     ;({ url } = await (await world()).newDatabase())
-    db = connect({ url, connectionsMax: 2, applicationName: 'test' })
+    db = connect({ url, connectionsMax: 3, applicationName: 'test' })
   })
   after(() => db!.destroy())
 
@@ -54,6 +54,28 @@ describe('the order of events', () => {
     expect((await read(START)).objects).to.deep.equal(told)
     await migrateAll(url!)
     expect((await db!('event_order').first()).ahead).to.equal(0n)
+  })
+
+  it('is that of versions for one object, whichever transaction began first', async () => {
+    const object = publicId('rcl', newId())
+    const { place } = await read(START)
+    const told = (trx: Knex.Transaction, at: Date) =>
+      recordEvent(trx, { type: 'recall.manual', object, data: { id: object }, at })
+    const now = Date.now()
+    await db!.transaction(async (first) => {
+      // Its number is given out here, and what it tells comes after what the second told.
+      await first.raw('SELECT pg_current_xact_id()')
+      await db!.transaction((second) => told(second, new Date(now)))
+      // It is not told of either while the first one runs.
+      expect((await read(place)).objects).to.deep.equal([])
+      await told(first, new Date(now - 60_000))
+    })
+    const rows = await eventsAfter(db!, place, 100)
+    expect(rows.map(({ event }) => [event.object_id, event.version])).to.deep.equal([
+      [object, 1],
+      [object, 2],
+    ])
+    expect(rows[0]!.id < rows[1]!.id, 'by id too').to.equal(true)
   })
 
   it('is refused after a restore, until the migrations have run', async () => {

@@ -1,8 +1,9 @@
 /** PINs that are guessed: one by one, in crowds, over many people, and to keep others out. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { holdsGuess } from '../services/identity/guesses.ts'
-import { forgetFailures } from '../services/identity/pin_failures.ts'
+import { checkPin } from '../services/pins/attempts.ts'
+import { holdsGuess } from '../services/pins/guesses.ts'
+import { forgetFailures } from '../services/pins/failures.ts'
 import type { Config } from '../services/config.ts'
 import { expectProblem, send, statusesOf, times, unchanged } from './support/abuse.ts'
 import { type SecondApi, startSecondApi, withSecondApi } from './support/abuse-issuer.ts'
@@ -63,6 +64,28 @@ describe('guesses at one PIN', () => {
     for (const { status } of answers) expect([401, 423, 503]).to.include(status)
     expect((await rowOf(ada)).failed).to.equal(5)
     expectProblem(await verifyAt(one, ada, PIN), 423, 'pin_locked')
+  })
+
+  it('are counted before they are compared: a crash in between gives none away', async () => {
+    const ada = await person(20_000n)
+    const counted: number[] = []
+    const watched: typeof one.context.hashes = {
+      ...one.context.hashes,
+      forPerson: (id, work) =>
+        one.context.hashes.forPerson(id, (place) =>
+          work({
+            ...place,
+            async matches(pin, hash) {
+              counted.push((await rowOf(ada)).failed)
+              return place.matches(pin, hash)
+            },
+          }),
+        ),
+    }
+    for (const pin of [wrong(1), wrong(2), PIN, wrong(3)]) {
+      await checkPin({ ...one.context, hashes: watched }, ada.id, pin).catch(() => {})
+    }
+    expect(counted).to.deep.equal([1, 2, 3, 1])
   })
 
   it('count only with a token of that very person (abuse 11)', async () => {

@@ -39,7 +39,7 @@ const rowOf = async (id: string) => {
 describe('an event about an instruction that we do not know', () => {
   before(quiet)
 
-  it('is applied when the instruction turns up, within a minute', async () => {
+  it('is applied when the instruction turns up, within a minute (abuse 72)', async () => {
     const { worker, owner } = await world()
     const one = await openTopUp()
     const row = await owner('instructions').where({ id: one.id }).first()

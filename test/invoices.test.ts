@@ -4,10 +4,14 @@ import { extractText, getDocumentProxy } from 'unpdf'
 import { newId } from '../ledger/index.ts'
 import { uuidOf } from '../services/ids.ts'
 import { issueInvoices, lastMonth } from '../services/invoices/invoices.ts'
-import { invoiceLines } from '../services/invoices/lines.ts'
+import { kindOf, openTally, taxesOf } from '../services/invoices/lines.ts'
+import { modelInvoices } from './model/invoices.ts'
 import { expectProblem, times } from './support/abuse.ts'
 import { call, tokenOf } from './support/api.ts'
-import { merchant, order, person } from './support/people.ts'
+import { merchantAccountOf } from '../services/books/chart.ts'
+import { dispute, disputeTerms } from './support/disputes.ts'
+import { merchant, type Merchant, order, person } from './support/people.ts'
+import { refund } from './support/refunds.ts'
 import { payOrder } from './support/held.ts'
 import { together } from './support/proposals.ts'
 import { stall } from './support/stall.ts'
@@ -17,11 +21,32 @@ const NOW = new Date()
 /** In the middle of next month. */
 const NEXT = new Date(Date.UTC(NOW.getUTCFullYear(), NOW.getUTCMonth() + 1, 15))
 
+const ISSUER = {
+  ...{ name: 'Florin Payments Ltd', tax_id: 'IE1234567T' },
+  address: ['1 Quay Street', 'Dublin 1', 'Ireland'],
+}
+
+/** What the books say that the shop has paid to our accounts of fees and tax. */
+async function takenFrom({ id }: Merchant): Promise<bigint> {
+  const { worker, owner } = await world()
+  const account = await merchantAccountOf(worker, uuidOf(id), 'EUR')
+  const { rows } = await owner.raw(
+    `SELECT sum(CASE WHEN t.debit_account_id = :account THEN amount ELSE -amount END)::text AS taken
+       FROM transfers t
+       JOIN accounts a ON a.id IN (t.debit_account_id, t.credit_account_id)
+                      AND a.type IN ('fees', 'tax')
+      WHERE :account IN (t.debit_account_id, t.credit_account_id)`,
+    { account },
+  )
+  return BigInt(rows[0].taken)
+}
+
 /** As a worker would in the middle of next month, whatever was issued before. */
 async function issueLater() {
   const { worker, owner } = await world()
   await owner('fee_invoice_months').delete()
-  return issueInvoices({ ...worker, now: () => NEXT })
+  const config = { ...worker.config, INVOICE_ISSUER: ISSUER }
+  return issueInvoices({ ...worker, config, now: () => NEXT })
 }
 
 const THIS_MONTH = NOW.toISOString().slice(0, 7)
@@ -37,54 +62,91 @@ describe('a fee invoice', () => {
   it('adds up what went to fees and to tax, whatever it was for', () => {
     const [fees, tax] = [newId(), newId()]
     const sum = (code: string, side: 'debit' | 'credit', other: string, amount: bigint) => ({
-      ...{ code, side, other, amount, count: 2 },
+      ...{ code, side, other, amount, count: 2, reference: newId() },
     })
-    const lines = invoiceLines(
-      [
-        ...[sum('fee', 'debit', fees, 500n), sum('tax', 'debit', tax, 95n)],
-        ...[sum('fee_returned', 'credit', fees, 100n), sum('tax_returned', 'credit', tax, 19n)],
-        ...[sum('reversal', 'credit', fees, 30n), sum('reversal', 'credit', tax, 6n)],
-      ],
-      { fees, tax },
-    )
+    const tally = openTally({ fees, tax })
+    const at = (taxPercent: string, ...sums: ReturnType<typeof sum>[]) =>
+      tally.add(sums.map((one) => ({ ...one, taxPercent })))
+    at('19', sum('fee', 'debit', fees, 500n), sum('tax', 'debit', tax, 95n))
+    at('7', sum('fee', 'debit', fees, 100n), sum('tax', 'debit', tax, 7n))
+    at('19', sum('fee_returned', 'credit', fees, 100n), sum('tax_returned', 'credit', tax, 19n))
+    at('19', sum('reversal', 'credit', fees, 30n), sum('reversal', 'credit', tax, 6n))
+    at('19', sum('fee', 'debit', fees, 1n))
+    at('0', sum('dispute_fee', 'debit', fees, 1_500n))
+    const lines = tally.lines()
     expect(lines).to.deep.equal([
-      { what: 'payments', count: 2, net: 500n, tax: 95n },
-      { what: 'refunds', count: 2, net: -100n, tax: -19n },
-      { what: 'reversals', count: 2, net: -30n, tax: -6n },
+      { what: 'payments', taxPercent: '7', count: 2, net: 100n, tax: 7n },
+      { what: 'payments', taxPercent: '19', count: 4, net: 501n, tax: 95n },
+      { what: 'disputes', taxPercent: '0', count: 2, net: 1_500n, tax: 0n },
+      { what: 'refunds', taxPercent: '19', count: 2, net: -100n, tax: -19n },
+      { what: 'reversals', taxPercent: '19', count: 2, net: -30n, tax: -6n },
+    ])
+    const kinds = lines.map(kindOf)
+    expect(kinds.filter((kind) => kind === 'credit_note')).to.have.length(2)
+    expect(taxesOf(lines)).to.deep.equal([
+      { taxPercent: '0', net: 1_500n, tax: 0n },
+      { taxPercent: '7', net: 100n, tax: 7n },
+      { taxPercent: '19', net: 371n, tax: 70n },
     ])
   })
 
-  it('says what the month’s payments said, less what was given back', async () => {
-    const [ada, shop] = [await person(100_000n), await merchant({ tax_percent: '20' })]
-    const paid: Record<string, string>[] = []
-    for (const amount of ['10000', '2500', '777']) {
-      paid.push((await payOrder(ada, await order(shop, amount), amount)).body)
-    }
-    const back = (await payOrder(ada, await order(shop, '5000'), '5000')).body
-    await together('/v1/ledger/reversals', { body: { payment: back.id, reason: 'A mistake' } })
-    expect(await issueLater()).to.be.greaterThan(0)
+  it('says what the month’s payments said, and a credit note what was given back', async () => {
+    const [ada, shop] = [
+      await person(100_000n),
+      await merchant({ tax_percent: '20', refund_fees: 'give_back' }),
+    ]
+    const buy = async (amount: string) =>
+      (await payOrder(ada, await order(shop, amount), amount)).body
+    const paid = [await buy('10000'), await buy('2500'), await buy('777'), await buy('5000')]
+    await together('/v1/ledger/reversals', { body: { payment: paid[3].id, reason: 'A mistake' } })
+    const back = (await refund(shop, paid[0].id, { amount: '3333' })).body
+    const dearer = { components: [{ kind: 'percent', percent: '3' }], tax_percent: '7' }
+    const path = `/v1/merchants/${shop.id}/fee_schedules`
+    const made = await together(path, { body: { currency: 'EUR', ...dearer } })
+    expect(made.status, made.text).to.equal(201)
+    const later = [await buy('9999')]
+    await disputeTerms(shop, '1500', 10)
+    const contested = await dispute(ada, paid[1].id)
+    expect(contested.status, contested.text).to.equal(201)
+    expect(await issueLater()).to.be.greaterThan(1)
+
     const { body } = await call(shop, 'GET', '/v1/fee_invoices')
-    const sum = (part: 'fee' | 'tax') =>
-      paid.reduce((all, one) => all + BigInt(one[part] ?? ''), 0n)
-    const [invoice] = body.data
-    expect(body.data).to.have.length(1)
-    expect([invoice.month, invoice.net, invoice.tax]).to.deep.equal([
-      ...[THIS_MONTH, sum('fee').toString(), sum('tax').toString()],
+    const expected = modelInvoices([
+      ...paid.map((one) => ['payments', '20', one.fee, one.tax] as const),
+      ...later.map((one) => ['payments', '7', one.fee, one.tax] as const),
+      ['disputes', '0', '1500', '0'],
+      ['refunds', '20', `-${back.fee_returned}`, `-${back.tax_returned}`],
+      ['reversals', '20', `-${paid[3].fee}`, `-${paid[3].tax}`],
     ])
-    expect(BigInt(invoice.total)).to.equal(sum('fee') + sum('tax'))
-    const whats = invoice.lines.map(({ what, count }: { what: string; count: number }) => [
-      what,
-      count,
-    ])
-    expect(whats).to.deep.equal([
-      ...[
-        ['payments', 4],
-        ['reversals', 1],
-      ],
-    ])
-    expect((await call(shop, 'GET', `/v1/fee_invoices/${invoice.id}`)).body).to.deep.equal(invoice)
+    const [note, invoice] = body.data
+    expect(body.data).to.have.length(2)
+    for (const one of body.data) {
+      const { kind, month, lines, taxes, net, tax, total } = one
+      expect(month).to.equal(THIS_MONTH)
+      expect({ kind, lines, taxes, net, tax, total }).to.deep.equal(expected[kind])
+      expect((await call(shop, 'GET', `/v1/fee_invoices/${one.id}`)).body).to.deep.equal(one)
+    }
+    expect(BigInt(invoice.total) + BigInt(note.total)).to.equal(await takenFrom(shop))
     const rival = await merchant()
     expectProblem(await call(rival, 'GET', `/v1/fee_invoices/${invoice.id}`), 404, 'not_found')
+  })
+
+  it('says between whom it is, and goes on saying it', async () => {
+    const { owner } = await world()
+    const one = await stall()
+    const profile = { legal_name: 'Sol y Sombra S.L.', tax_id: 'ESB12345678', country: 'ES' }
+    const address = { street: 'Calle Mayor 1', postal_code: '28013', city: 'Madrid' }
+    const own = () => owner('merchants').where({ id: uuidOf(one.shop.id) })
+    await own().update({ ...profile, ...address })
+    await one.move(['payment', 50_000n], ['fee', -1_234n])
+    await issueLater()
+    await own().update({ legal_name: 'Another' })
+    const [{ issuer, recipient }] = (await call(one.shop, 'GET', '/v1/fee_invoices')).body.data
+    expect(issuer).to.deep.equal(ISSUER)
+    expect(recipient).to.deep.equal({
+      ...{ name: 'Sol y Sombra S.L.', tax_id: 'ESB12345678' },
+      address: ['Calle Mayor 1', '28013 Madrid', 'ES'],
+    })
   })
 
   it('can be read as a PDF', async () => {
@@ -98,7 +160,15 @@ describe('a fee invoice', () => {
     const answer = await fetch(url, { headers })
     const bytes = new Uint8Array(await answer.arrayBuffer())
     const { text } = await extractText(await getDocumentProxy(bytes), { mergePages: true })
-    for (const part of [`Invoice ${invoice.number}`, 'EUR 14.68', '12.34', '2.34', THIS_MONTH]) {
+    const said = [
+      `Invoice ${invoice.number}`,
+      'EUR 14.68',
+      '12.34',
+      '2.34',
+      THIS_MONTH,
+      ISSUER.name,
+    ]
+    for (const part of said) {
       expect(text).to.contain(part)
     }
   })

@@ -1,6 +1,7 @@
 /** Several processes at the same books at once: what only one may do, and what must never jam. */
 import { expect } from 'chai'
 import {
+  answerOnce,
   claimOf,
   createTransfers,
   findAccounts,
@@ -59,7 +60,7 @@ describe('two processes', () => {
     }
   })
 
-  it('keep nobody waiting who needs none of the accounts that are locked', async () => {
+  it('keep nobody waiting who needs none of the accounts that are locked (abuse 46)', async () => {
     const [ada, ben] = [await funded(100n), await funded(100n)]
     const group = groups[0] ?? expect.fail()
     const [order, shop]: [string[], string] = [[], await books.account()]
@@ -117,7 +118,7 @@ describe('two processes', () => {
     expect((await totals(ada))?.available).to.equal(50n)
   })
 
-  it('and a worker post to one hot account, and nobody deadlocks', async () => {
+  it('and a worker post to one hot account, and nobody deadlocks (abuse 47)', async () => {
     const { owner } = await world()
     const deadlocks = async () => {
       const found = await owner('pg_stat_database').where({
@@ -163,5 +164,26 @@ describe('two processes', () => {
     expect(await submit(0, reversal(unit.id))).to.equal('insufficient_funds')
     expect(await submit(1, reversal(newUnitId()))).to.equal('original_not_found')
     expect(await state()).to.deep.equal(before)
+  })
+
+  it('try again after a lost race, five times, and after nothing else', async () => {
+    /** How often it is done when Postgres says this of it. */
+    const attempts = async (sqlState: string) => {
+      let done = 0
+      const claim = claimOf('test', 'races', newId(), sqlState)
+      const failing = answerOnce(books.db, claim, async (trx) => {
+        done += 1
+        await trx.raw(`DO $$ BEGIN RAISE 'no' USING ERRCODE = '${sqlState}'; END $$`)
+        return 'never'
+      })
+      expect(await failing.catch((error: unknown) => (error as { code: string }).code)).to.equal(
+        sqlState,
+      )
+      return done
+    }
+    for (const lost of ['40001', '40P01']) expect(await attempts(lost), lost).to.equal(5)
+    for (const other of ['22012', '23514', '55P03', '57014', 'XX000', '08006']) {
+      expect(await attempts(other), other).to.equal(1)
+    }
   })
 })

@@ -1,36 +1,52 @@
 /**
- * A month of four shops: what is paid, goes back, is contested, kept and paid out, on a clock that
- * runs ahead, under four fee schedules and two calendars; in the end every cent is where a model
- * has it that shares nothing with the product. PAYMENTS says how many, SEED which; RUN_LONG=1 has
- * 100,000.
+ * A month of four shops: what is paid at once, by a bank, in parts or shared, what goes back, is
+ * contested, kept and paid out, on a clock that runs ahead, also in the books, under four fee
+ * schedules, two calendars and cut-offs in the middle of the day, one of them where clocks are
+ * changed; in the end every cent is where a model has it that shares nothing with the product.
+ * PAYMENTS says how many, SEED which; RUN_LONG=1 has 100,000.
  */
+import { expect } from 'chai'
 import { releaseReserves } from '../services/reserves/release.ts'
-import { isDue, modelRelease } from './model/month.ts'
+import { modelRelease } from './model/month.ts'
 import { quiet, times } from './support/abuse.ts'
 import {
   at,
+  books,
+  joinShops,
+  type MonthShop,
+  openShop,
+  type Sold,
+  stopClock,
+  turnClock,
+  type Way,
+} from './support/month.ts'
+import {
+  bankPays,
   buy,
+  type Buyer,
   contest,
-  countTurnover,
   decideOldest,
   giveBack,
   isContested,
   keepBack,
   leftOf,
-  type MonthShop,
-  openShop,
   settleAll,
-  type Sold,
-  steer,
-} from './support/month.ts'
+  steerAgain,
+  steerBefore,
+  takeHeld,
+  undo,
+  winLate,
+  type Wish,
+} from './support/month-deeds.ts'
 import { expectBatches, expectFees, expectStatements } from './support/month-end.ts'
-import { person, type Person } from './support/people.ts'
+import { linkedAccount, person } from './support/people.ts'
 import { randomOf } from './support/random.ts'
 import { DAY_MS } from './support/reserves.ts'
+import { uuidOf } from '../services/ids.ts'
 
 const SEED = Number(process.env['SEED'] ?? 815)
 const IS_LONG = process.env['RUN_LONG'] === '1'
-const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 300))
+const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 200))
 const SHOPS = 4
 const DAYS = 27
 /** After the last payment: every calendar has had its payout by then, whatever is off. */
@@ -38,69 +54,98 @@ const DAYS_AFTER = 10
 const AT_ONCE = 128
 const HOUR_MS = 3_600_000
 
-/** The second of next month: what was paid this month and before is no turnover of it. */
+/**
+ * The second of the next March: what was paid this month and before is no turnover of it, and in
+ * its second week clocks are changed in New York.
+ */
 function firstDay(): Date {
   const now = new Date()
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 2))
+  const isLater = now.getUTCMonth() >= 2
+  return new Date(Date.UTC(now.getUTCFullYear() + (isLater ? 1 : 0), 2, 2))
 }
 
 const FIRST = firstDay()
+const MONTHS = [2, 3, 4].map((month) => `${FIRST.getUTCFullYear()}-0${month}`)
 const random = randomOf(SEED)
 const upTo = (most: number) => Math.floor(random() * most)
 const hour = (day: number, hours: number) =>
   new Date(FIRST.getTime() + day * DAY_MS + hours * HOUR_MS)
 
-interface Wish {
-  readonly shop: MonthShop
-  readonly payer: Person
-  readonly amount: bigint
-  readonly when: Date
+/** Of a hundred payments; the rest is paid at once from a wallet. */
+const WAYS: readonly (readonly [Way, number])[] = [
+  ['bank', 0.06],
+  ['held', 0.18],
+  ['shared', 0.35],
+]
+
+function wayOf(): Way {
+  const drawn = random()
+  return WAYS.find(([, below]) => drawn < below)?.[0] ?? 'wallet'
 }
 
-/** The payments of a day, in the order of its clock. */
-function wishesOf(day: number, shops: readonly MonthShop[], payers: readonly Person[]): Wish[] {
-  const count = Math.ceil((PAYMENTS * (day + 1)) / DAYS) - Math.ceil((PAYMENTS * day) / DAYS)
-  return times(count, () => ({
-    ...{ shop: shops[upTo(shops.length)]!, payer: payers[upTo(payers.length)]! },
-    ...{ amount: BigInt(300 + upTo(9_000)), when: hour(day, 8 + 10 * random()) },
-  })).toSorted((one, other) => one.when.getTime() - other.when.getTime())
+/** The payments of a part of a day, in the order of its clock. */
+function wishesOf(
+  count: number,
+  [from, to]: readonly [Date, Date],
+  shops: readonly MonthShop[],
+  payers: readonly Buyer[],
+): Wish[] {
+  return times(count, () => {
+    // Of a bank these last digits ask for something.
+    const amount = BigInt(300 + upTo(9_000))
+    return {
+      ...{ shop: shops[upTo(shops.length)]!, payer: payers[upTo(payers.length)]!, way: wayOf() },
+      amount: amount % 100n < 80n ? amount : amount - 50n,
+      when: new Date(from.getTime() + upTo(to.getTime() - from.getTime())),
+    }
+  }).toSorted((one, other) => one.when.getTime() - other.when.getTime())
 }
 
-/** As many at a time as there may be. */
+/** As many at a time as there may be; then the banks have their say. */
 async function payAll(wishes: readonly Wish[]): Promise<void> {
   let next = 0
+  const open: (() => void)[] = []
   const one = async () => {
     for (let wish = wishes[next++]; wish !== undefined; wish = wishes[next++]) {
-      await buy(wish.shop, wish.payer, wish.amount, wish.when)
+      open.push(...(await buy(wish)))
     }
   }
-  await Promise.all(times(AT_ONCE, one))
+  await Promise.all(times(Math.min(AT_ONCE, wishes.length), one))
+  await bankPays(open)
 }
 
 /** Something that a shop does about one of its sales; what goes back is all, or a part. */
 interface Deed {
-  readonly kind: 'refund' | 'dispute' | 'decide'
-  readonly sold: Sold
+  readonly kind: 'refund' | 'dispute' | 'decide' | 'take' | 'undo'
+  readonly sold: Sold | undefined
   readonly share: number
   readonly isWon: boolean
 }
 
-function deedsOf({ sold }: MonthShop): Deed[] {
-  const count = Math.ceil(PAYMENTS / SHOPS / DAYS / 4)
-  if (sold.length === 0) return []
-  return times(count, () => ({
-    kind: (['refund', 'refund', 'dispute', 'decide'] as const)[upTo(4)]!,
-    // Mostly of late.
-    sold: sold[sold.length - 1 - Math.floor(random() ** 2 * sold.length)]!,
+function deedsOf({ sold, held }: MonthShop): Deed[] {
+  const count = Math.ceil(PAYMENTS / SHOPS / DAYS / 3)
+  const kinds = ['refund', 'refund', 'dispute', 'decide', 'undo'] as const
+  const chosen = times(count, () => kinds[upTo(kinds.length)]!)
+  return [...chosen, ...held.map(() => 'take' as const)].map((kind) => ({
+    kind,
+    // Mostly of late; what is undone, just now.
+    sold: sold[sold.length - 1 - Math.floor(random() ** 2 * (kind === 'undo' ? 3 : sold.length))],
     ...{ share: random() < 0.4 ? 100 : 1 + upTo(99), isWon: random() < 0.5 },
   }))
 }
 
-async function deal(shop: MonthShop, deeds: readonly Deed[], day: number): Promise<void> {
-  const when = hour(day, isEarly(day) ? 7 : 19)
+/** One after the other: what is shared is other shops' matter too. */
+async function deal(shop: MonthShop, deeds: readonly Deed[]): Promise<void> {
+  const when = books.now
   for (const { kind, sold, share, isWon } of deeds) {
+    if (kind === 'decide') {
+      await (isWon && share < 50 ? winLate(shop, when) : decideOldest(shop, isWon, when))
+      continue
+    }
+    if (kind === 'take') await takeHeld(shop, share, when)
+    if (kind === 'take' || sold === undefined) continue
     const amount = (leftOf(sold) * BigInt(share)) / 100n
-    if (kind === 'decide') await decideOldest(shop, isWon, when)
+    if (kind === 'undo') await undo(shop, sold, when)
     else if (amount === 0n) continue
     else if (kind === 'refund') await giveBack(shop, sold, amount, when)
     else if (!isContested(shop, sold)) await contest(shop, sold, amount, when)
@@ -116,32 +161,84 @@ const endOf = (day: number): bigint | undefined => (day % 9 === 4 ? 98n : [91n, 
 /** What shops do about their sales, every other day before anybody pays: then little is there. */
 const isEarly = (day: number) => day % 2 === 1
 
-async function dealAll(day: number, shops: readonly MonthShop[]) {
+async function dealAll(shops: readonly MonthShop[]) {
   const deeds = shops.map(deedsOf)
-  await Promise.all(shops.map((shop, index) => deal(shop, deeds[index] ?? [], day)))
+  for (const [index, shop] of shops.entries()) await deal(shop, deeds[index] ?? [])
 }
 
-async function trade(day: number, shops: readonly MonthShop[], payers: readonly Person[]) {
-  await Promise.all(shops.map((shop) => countTurnover(shop, hour(day, 6))))
-  if (isEarly(day)) await dealAll(day, shops)
-  await payAll(wishesOf(day, shops, payers))
+/** When what was paid is written down: between these are cut-offs, and not always the same ones. */
+const PARTS = [9.5, 11.75, 13.25, 15.5, 17.5]
+
+async function trade(day: number, shops: readonly MonthShop[], payers: readonly Buyer[]) {
+  const count = Math.ceil((PAYMENTS * (day + 1)) / DAYS) - Math.ceil((PAYMENTS * day) / DAYS)
+  for (const [index, ends] of PARTS.entries()) {
+    const begins = new Date(books.now.getTime() + 1)
+    const upToNow = (part: number) => Math.floor((count * part) / PARTS.length)
+    const part = upToNow(index + 1) - upToNow(index)
+    await moveOn(hour(day, ends), day, shops)
+    await payAll(wishesOf(part, [begins, hour(day, ends)], shops, payers))
+    if (index === 1) await settle(hour(day, 12.5), shops)
+  }
   // Whoever was answered first, so that a SEED repeats what is done about them.
   for (const { sold } of shops) sold.sort((one, other) => one.when.getTime() - other.when.getTime())
-  if (!isEarly(day)) await dealAll(day, shops)
 }
 
-async function liveThrough(day: number, shops: readonly MonthShop[], payers: readonly Person[]) {
+/** Whoever's cut-off comes before: now is the last moment for what will be paid out. */
+async function moveOn(to: Date, day: number, shops: readonly MonthShop[]): Promise<void> {
+  for (const shop of shops) {
+    const isCutOff = shop.model.cutOffs.some(({ cutOff }) => cutOff > books.now && cutOff <= to)
+    if (isCutOff) await steerBefore(shop, endOf(day))
+  }
+  await turnClock(to)
+}
+
+async function settle(now: Date, shops: readonly MonthShop[]): Promise<void> {
+  await turnClock(now)
+  for (const shop of shops) {
+    await keepBack(shop, now)
+    await steerAgain(shop, now)
+  }
+  await settleAll(shops, now)
+}
+
+async function liveThrough(day: number, shops: readonly MonthShop[], payers: readonly Buyer[]) {
+  await moveOn(hour(day, 6), day, shops)
   await releaseReserves(await at(hour(day, 6), 'worker'))
   for (const { model } of shops) modelRelease(model, hour(day, 6))
+  if (isEarly(day)) await dealAll(shops)
   if (day < DAYS) await trade(day, shops, payers)
-  const ends = shops.map(() => endOf(day))
-  await Promise.all(
-    shops.map(async (shop, index) => {
-      await keepBack(shop, hour(day, 20))
-      if (isDue(shop.model, hour(day, 21))) await steer(shop, ends[index], hour(day, 20))
-    }),
-  )
-  await settleAll(shops, hour(day, 21))
+  else await settle(hour(day, 12.5), shops)
+  if (!isEarly(day)) await dealAll(shops)
+  await moveOn(hour(day, 20), day, shops)
+  for (const shop of shops) await keepBack(shop, hour(day, 20))
+  await moveOn(hour(day, 21), day, shops)
+  await settle(hour(day, 21), shops)
+}
+
+async function buyer(): Promise<Buyer> {
+  const one = await person(1_000_000_000_000n, { withPin: false })
+  return { ...one, account: uuidOf(await linkedAccount(one)) }
+}
+
+/** What a month must have had, so that it proves anything. */
+function expectVariety(shops: readonly MonthShop[]): void {
+  const sold = shops.flatMap((shop) => shop.sold)
+  const some = (is: (one: Sold) => boolean) => sold.filter(is).length
+  const seen = {
+    ...{ bank: some(({ way }) => way === 'bank'), held: some(({ way }) => way === 'held') },
+    several: some(({ sale, way }) => way === 'held' && sale.places.length > 1),
+    shared: some(({ way }) => way === 'shared'),
+    clawedBack: some(
+      ({ sale }) => sale.shared?.how.others.some((one) => one.returned > 0n) ?? false,
+    ),
+    reversed: some(({ sale }) => sale.isReversed),
+    unsold: shops.flatMap((shop) => shop.unsold).length,
+    // Some are sent back at once, and some a second later.
+    failed: shops
+      .flatMap(({ model }) => model.batches)
+      .filter(({ state }) => state === 'failed' || state === 'returned').length,
+  }
+  expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).to.be.greaterThan(0)
 }
 
 describe(`a month of ${PAYMENTS} payments (SEED=${SEED})`, () => {
@@ -149,13 +246,16 @@ describe(`a month of ${PAYMENTS} payments (SEED=${SEED})`, () => {
     await quiet()
     const end = hour(DAYS + DAYS_AFTER + 1, 0)
     const shops = await Promise.all(times(SHOPS, (index) => openShop(index, FIRST, end)))
-    const payers = await Promise.all(times(8, () => person(1_000_000_000_000n, { withPin: false })))
+    await joinShops(shops)
+    const payers = await Promise.all(times(8, buyer))
+    await stopClock(FIRST)
     for (let day = 0; day < DAYS + DAYS_AFTER; day += 1) await liveThrough(day, shops, payers)
     await quiet()
     for (const shop of shops) {
       await expectFees(shop)
       await expectBatches(shop)
-      await expectStatements(shop, FIRST)
+      await expectStatements(shop, MONTHS)
     }
+    expectVariety(shops)
   }).timeout(IS_LONG ? 3_600_000 : 120_000)
 })

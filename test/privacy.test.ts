@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import type { Knex } from 'knex'
 import { audit, verifySeals } from '../ledger/index.ts'
-import { findPayee } from '../services/identity/parties.ts'
+import { findPayee } from '../services/people/parties.ts'
 import { openMetrics } from '../services/metrics.ts'
 import { openMemory } from '../services/memory.ts'
 import { publicId } from '../services/ids.ts'

@@ -8,6 +8,7 @@ import { advanceInstruction } from '../services/banking/advance.ts'
 import { DEPENDANTS } from '../services/handlers.ts'
 import { expectProblem, instructionOf, quiet, times, unchanged, until } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
+import { madeUp } from './support/event-checks.ts'
 import { authorize, balances, capture, eventsOf, payOrder, takings } from './support/held.ts'
 import {
   ended,
@@ -143,8 +144,10 @@ describe('a reversal by an operator', () => {
       await trx('accounts').where({ id }).forNoKeyUpdate().first()
       const answer = reverse({ payment: late })
       await until(async () => (await owner.raw(waiting)).rows.length > 0)
+      const batch = newId()
+      madeUp.add(publicId('set', batch))
       await trx('settlements').insert({
-        ...{ id: newId(), merchant_id: uuidOf(shop.id), account_id: id, currency: 'EUR' },
+        ...{ id: batch, merchant_id: uuidOf(shop.id), account_id: id, currency: 'EUR' },
         // The payout of the first batch, then the payment and its fee.
         ...{ number: 2, from_entry: to_entry, to_entry: Number(to_entry) + 3, state: 'carried' },
         ...{ payments: 1, gross: 5000, fee: 95, tax: 0, refunds: 0, fees_returned: 0 },

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import * as sdk from '../docs/sdk/approval.js'
-import { ACTIONS } from '../services/identity/acts.ts'
+import { ACTIONS } from '../services/approvals/acts.ts'
 import { call, newKey } from './support/api.ts'
 import { linkedAccount, merchant, order, person, PIN, walletBalance } from './support/people.ts'
 import { payBy, personId, phone } from './support/phones.ts'

@@ -2,23 +2,29 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { newId } from '../ledger/index.ts'
+import { merchantAccountOf } from '../services/books/chart.ts'
 import { sharesBack } from '../services/fees/splits.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import { givenNow } from '../services/payments/shares.ts'
 import { shareSourcesOf } from '../services/refunds/policy.ts'
 import { modelCapture, type ModelShared, modelTakeBack } from './model/splits.ts'
-import { expectProblem } from './support/abuse.ts'
+import { expectProblem, statusesOf, times } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { authorize, capture } from './support/held.ts'
 import {
+  ended,
   linkedAccount,
   type Merchant,
   merchant,
   merchantBalance,
   OPERATOR,
   person,
+  walletBalance,
 } from './support/people.ts'
 import { together } from './support/proposals.ts'
-import { lendTo, refund } from './support/refunds.ts'
+import { lendTo, paid, refund, sale } from './support/refunds.ts'
+import { keep, money, reserveRule } from './support/reserves.ts'
+import { world } from './support/world.ts'
 
 const RUNS = Number(process.env['RUNS'] ?? 1_000)
 
@@ -191,5 +197,103 @@ describe('an order with beneficiaries that is captured in parts', () => {
     // What is left of the market's 59.40 once it has paid 47.00 is 12.40: not enough.
     expectProblem(await refund(market, id), 402, 'insufficient_funds')
     expect(await balancesOf(market, baker, farmer)).to.deep.equal([1_240n, 0n, -300n])
+  })
+})
+
+/** A payment of 100.00 without fees, of which each of two others has 20.00. */
+async function sharedSale() {
+  const free = { percent: '0', fixed: '0' }
+  const [ada, market, baker, farmer] = await Promise.all([
+    ...[person(20_000n), merchant(free), merchant(free), merchant(free)],
+  ] as const)
+  const beneficiaries = [baker, farmer].map(({ id }) => ({ merchant: id, percent: '20' }))
+  const { id } = await authorize(ada, market, '10000', { splits: { beneficiaries } })
+  expect((await capture(market, id)).status).to.equal(200)
+  return { market, baker, farmer, id }
+}
+
+async function freeze({ id }: Merchant, debits: boolean): Promise<void> {
+  const { worker } = await world()
+  const account = publicId('acc', await merchantAccountOf(worker, uuidOf(id), 'EUR'))
+  const body = { debits, credits: false, reason: 'A test' }
+  const path = `/v1/ledger/accounts/${account}/freeze`
+  const done = await call(OPERATOR, 'POST', path, { body })
+  expect(done.status, done.text).to.equal(200)
+}
+
+describe('what beneficiaries have', () => {
+  it('stays where it is while their account is frozen: the other one pays', async () => {
+    const { market, baker, farmer, id } = await sharedSale()
+    await freeze(baker, true)
+    const back = await refund(market, id, { amount: '5000' })
+    expect(back.status, back.text).to.equal(201)
+    expect(back.body.shares_returned).to.equal('1000')
+    expect(await balancesOf(market, baker, farmer)).to.deep.equal([2_000n, 2_000n, 1_000n])
+    // Nobody owes their share twice: what the market paid for the baker is no debt of the baker.
+    await freeze(baker, false)
+    const rest = await refund(market, id, { amount: '3000' })
+    expect([rest.status, rest.body.shares_returned]).to.deep.equal([201, '1200'])
+    expect(await balancesOf(market, baker, farmer)).to.deep.equal([200n, 1_400n, 400n])
+  })
+
+  it('is given back of their reserve, once their balance is gone', async () => {
+    const { market, baker, farmer, id } = await sharedSale()
+    await reserveRule(baker, { kind: 'fixed', amount: '1500' })
+    // What was shared is no payment of theirs: they must sell something to have a reserve.
+    const other = await person(1_500n)
+    await paid(other, baker, '1500')
+    expect(await keep(baker)).to.equal(1_500n)
+    await settle(baker)
+    expect(await money(baker)).to.deep.equal({ balance: 0n, reserve: 1_500n })
+    const back = await refund(market, id, { amount: '5000' })
+    expect([back.status, back.body.shares_returned]).to.deep.equal([201, '2000'])
+    expect(await money(baker)).to.deep.equal({ balance: 0n, reserve: 500n })
+    expect(await balancesOf(market, farmer)).to.deep.equal([3_000n, 1_000n])
+  })
+
+  it('is given back once by refunds that cross, and never more than all', async () => {
+    const { market, baker, farmer, id } = await sharedSale()
+    const answers = await Promise.all(times(5, () => refund(market, id, { amount: '3000' })))
+    expect(statusesOf(answers)).to.deep.equal([201, 201, 201, 422, 422])
+    const back = await balancesOf(market, baker, farmer)
+    expect(back).to.deep.equal([600n, 200n, 200n])
+    const { body } = await call(OPERATOR, 'GET', `/v1/payments/${id}/splits`)
+    const returned = body.data.map((one: { returned: string }) => one.returned)
+    expect(returned).to.deep.equal(['1800', '1800'])
+  })
+})
+
+describe('a refund beside a payout', () => {
+  it('is paid by what is left, or not at all: never by what is leaving', async () => {
+    const shops = await Promise.all(times(4, () => sale('10000', { percent: '0', fixed: '0' })))
+    for (const { shop } of shops) await linkedAccount(shop)
+    const seen = await Promise.all(
+      shops.map(async ({ shop, id, payer }) => {
+        const asked = call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
+        const [batch, back] = await Promise.all([asked, refund(shop, id, { amount: '4000' })])
+        const payout = BigInt(batch.body.payout ?? 0)
+        const given = back.status === 201 ? 4_000n : 0n
+        if (given === 0n) expectProblem(back, 402, 'insufficient_funds')
+        expect(await walletBalance(payer)).to.equal(given)
+        expect(await merchantBalance(shop)).to.equal(10_000n - payout - given)
+        return [batch.status, payout]
+      }),
+    )
+    for (const one of seen) expect(one.join()).to.be.oneOf(['202,10000', '202,6000', '409,0'])
+  })
+
+  it('is a debt, where the merchant may owe, which the failed payout covers again', async () => {
+    // Ends in 91: the bank refuses it.
+    const { shop, id } = await sale('10091', { percent: '0', fixed: '0' })
+    await Promise.all([linkedAccount(shop), lendTo(shop, '5000')])
+    const asked = await call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
+    expect([asked.status, asked.body.payout]).to.deep.equal([202, '10091'])
+    const back = await refund(shop, id, { amount: '4000' })
+    expect(back.status, back.text).to.equal(201)
+    const { state } = await ended(shop, `/v1/settlements/${asked.body.id}`)
+    expect(state).to.equal('failed')
+    expect(await merchantBalance(shop)).to.equal(6_091n)
+    const again = await call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
+    expect([again.body.payout, again.body.carried_in]).to.deep.equal(['6091', '0'])
   })
 })

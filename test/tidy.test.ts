@@ -66,7 +66,8 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
   },
   {
     who: new RegExp(
-      '^services/(?:payments|merchants|exchange|banking|books|identity|events)/(?!.*routes\\.ts$)',
+      '^services/(?:payments|merchants|exchange|banking|books|approvals|credentials|people|pins' +
+        '|events)/(?!.*routes\\.ts$)',
     ),
     whom: /^services\/http\//,
     because: 'logic is called by routes, and by jobs too',
@@ -80,10 +81,10 @@ const FORBIDDEN: readonly tidy.Forbidden[] = [
     ...{ because: 'routes are an edge', like: ['services/events/a.ts', '../books/routes.ts'] },
   },
   {
-    who: /^services\/(?:identity|events|http)\//,
+    who: /^services\/(?:approvals|credentials|pins|events|http)\//,
     whom: /^services\/(?:payments|merchants|exchange|banking|books)\//,
     because: 'it serves every kind of business alike',
-    like: ['services/identity/a.ts', '../payments/pay.ts'],
+    like: ['services/credentials/a.ts', '../payments/pay.ts'],
   },
   {
     who: /^services\/local\//,

@@ -5,8 +5,8 @@
 import { answerOnce, type Claim, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { idFact } from '../identity/acts.ts'
-import { allFactors, type ApprovalBody, approve } from '../identity/approvals.ts'
+import { idFact } from '../approvals/acts.ts'
+import { allFactors, type ApprovalBody, approve } from '../approvals/approvals.ts'
 import { publicId } from '../ids.ts'
 import { bankAccountOf, nameAtBank } from './bank_accounts.ts'
 

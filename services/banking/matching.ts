@@ -3,7 +3,7 @@
  * nothing else that looks like one; whatever is less clear is for a person to say.
  */
 import type { Context } from '../context.ts'
-import { findPayee, type Payee, payeeByAlias } from '../identity/parties.ts'
+import { findPayee, type Payee, payeeByAlias } from '../people/parties.ts'
 import { uuidOf } from '../ids.ts'
 
 interface Rule {

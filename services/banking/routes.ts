@@ -5,7 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint, type PublicEndpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
-import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { idIn, idOut } from '../ids.ts'
 import {
   bankAccountOut,

@@ -1,6 +1,6 @@
 /** What is known of money that is about to move, before anybody has agreed to anything. */
 import type { Money, Uuid } from '../../ledger/index.ts'
-import type { Standing } from '../identity/standing.ts'
+import type { Standing } from '../credentials/standing.ts'
 
 /**
  * The ways money moves. `wallet`: person to person; `order`: to a merchant; `bank`: either, out of

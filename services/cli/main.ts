@@ -1,4 +1,5 @@
 /** `florin`: the commands, by their names. Exit codes: 0 proven, 1 not proven, 2 not done. */
+import { audit } from './audit.ts'
 import { certifyBank } from './certify.ts'
 import { simulateFees } from './fees.ts'
 import { exportCheckpoints, verifyLedger } from './ledger.ts'
@@ -10,6 +11,7 @@ import { type Command, openTerminal, UsageError } from './terminal.ts'
 import { verify } from './verify.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  audit,
   verify,
   statement: {
     args: 'ACCOUNT [--from WHEN] [--to WHEN] [--by TIME] [--format csv|json] [--out FILE]',

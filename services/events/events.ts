@@ -3,7 +3,7 @@ import type { Knex } from 'knex'
 import type { CompanionRow, Uuid } from '../../ledger/index.ts'
 import { publicId } from '../ids.ts'
 import type { EventType } from './catalogue.ts'
-import { eventId, firstVersion, nextVersion } from './identity.ts'
+import { eventId, firstVersion, nextTurn } from './identity.ts'
 
 export interface NewEvent {
   readonly type: EventType
@@ -21,8 +21,9 @@ export const eventRow = (event: NewEvent): CompanionRow => rowOf(event, firstVer
 
 /** @returns its id. */
 export async function recordEvent(trx: Knex.Transaction, event: NewEvent): Promise<Uuid> {
-  const row = rowOf(event, await nextVersion(trx, event.object))
-  await trx('events').insert(row)
+  const { version, transaction, at } = await nextTurn(trx, event.object, event.at)
+  const row = rowOf({ ...event, at }, version)
+  await trx('events').insert({ ...row, transaction_id: `${transaction}` })
   return row.id
 }
 

@@ -54,13 +54,26 @@ export function firstVersion(object: string): number {
   return 1
 }
 
+/** Where an event lies among those of its object, and among all. */
+interface Turn {
+  readonly version: number
+  /** Its transaction's, or a later one where the object's last event lies there. */
+  readonly transaction: bigint
+  /** When it is said to have happened: never before the object's last event. */
+  readonly at: Date
+}
+
 /** Locks the object's count until the transaction ends: its versions commit in their order. */
-export async function nextVersion(trx: Knex.Transaction, object: string): Promise<number> {
+export async function nextTurn(trx: Knex.Transaction, object: string, at: Date): Promise<Turn> {
   const version = isBornInGroup(object) ? 2 : 1
-  const { rows } = await trx.raw<{ rows: [{ version: number }] }>(
-    `INSERT INTO object_versions AS known (object_id, version) VALUES (?, ?)
-     ON CONFLICT (object_id) DO UPDATE SET version = known.version + 1 RETURNING version`,
-    [object, version],
+  const { rows } = await trx.raw<{ rows: [Turn] }>(
+    `INSERT INTO object_versions AS known (object_id, version, transaction_id, told_at)
+     SELECT ?, ?, pg_current_xact_id()::text::bigint + ahead, ?::timestamptz FROM event_order
+     ON CONFLICT (object_id) DO UPDATE SET version = known.version + 1,
+       transaction_id = greatest(known.transaction_id, EXCLUDED.transaction_id),
+       told_at = greatest(known.told_at, EXCLUDED.told_at)
+     RETURNING version, transaction_id AS transaction, told_at AS at`,
+    [object, version, at],
   )
-  return rows[0].version
+  return rows[0]
 }

@@ -15,7 +15,7 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { exchange, exchangeOut, findExchange, findExchanges } from './exchanges.ts'
 import { type Position, positionsAt, totalOf } from './positions.ts'
 import { findQuote, quoteExchange, quoteOut } from './quotes.ts'

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the declarations that the router enforces. */
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import { scopesFor } from '../identity/scopes.ts'
+import { scopesFor } from '../credentials/scopes.ts'
 import { type AnyEndpoint, type PublicEndpoint, rightOf } from './endpoint.ts'
 import { PROBLEMS } from './problems.ts'
 

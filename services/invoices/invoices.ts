@@ -1,6 +1,7 @@
 /**
- * What a merchant paid us in a month, with the tax on it: issued once the month is over everywhere,
- * numbered without a gap, and never changed.
+ * What a merchant paid us in a month, with the tax on it, and what of fees it got back: an invoice
+ * and a credit note, issued once the month is over everywhere, numbered without a gap, and never
+ * changed.
  */
 import type { Knex } from 'knex'
 import {
@@ -9,7 +10,6 @@ import {
   endsBefore,
   findAccounts,
   newId,
-  sumAgainst,
   type Uuid,
 } from '../../ledger/index.ts'
 import { feeAccounts } from '../books/chart.ts'
@@ -17,11 +17,17 @@ import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId, uuidOf } from '../ids.ts'
 import { monthSpan, timeZoneOf } from '../statements/statement.ts'
-import { type InvoiceLine, invoiceLines, type What } from './lines.ts'
+import { type InvoiceLine, type Kind, kindOf, openTally, taxesOf, type What } from './lines.ts'
+import { type Party, recipientOf } from './parties.ts'
+import { ratedSums } from './rates.ts'
 
 export interface Invoice {
   readonly id: Uuid
+  readonly kind: Kind
   readonly merchant: Uuid
+  /** Null where nobody had said who we are, or to whom invoices go. */
+  readonly issuer: Party | null
+  readonly recipient: Party | null
   readonly currency: Currency
   /** "2026-11" */
   readonly month: string
@@ -53,7 +59,7 @@ const ACCOUNTS_AT_ONCE = 200
 
 /**
  * Issues what is missing, month after month. Any number of workers, any number of times: a merchant
- * has one invoice for a month and currency.
+ * has one document of a kind for a month and currency.
  */
 export async function issueInvoices(context: Context): Promise<number> {
   const { db, now } = context
@@ -77,79 +83,119 @@ async function issueMonth(context: Context, month: string): Promise<number> {
   for (;;) {
     const where = { after, limit: ACCOUNTS_AT_ONCE }
     const accounts = await findAccounts(context.db, { type: 'merchant' }, where)
-    for (const account of accounts) issued += (await issue(context, account, month)) ? 1 : 0
+    for (const account of accounts) issued += await issue(context, account, month)
     if (accounts.length < ACCOUNTS_AT_ONCE) return issued
     after = accounts.at(-1)?.id
   }
 }
 
-/** @returns whether there was anything to say, and nobody had said it before. */
-async function issue(context: Context, account: AccountBalances, month: string): Promise<boolean> {
-  const { db, now } = context
-  const { id, owner, currency } = account
-  if (!owner.startsWith('mer_')) return false
+type Draft = Omit<Invoice, 'year' | 'number'>
+
+/** @returns how many were issued: none where nobody paid anything, or they were there already. */
+async function issue(context: Context, account: AccountBalances, month: string): Promise<number> {
+  const { db, now, config } = context
+  const { owner, currency } = account
+  if (!owner.startsWith('mer_')) return 0
   const merchant = uuidOf(owner)
+  const lines = await linesOfMonth(context, account, merchant, month)
+  if (lines.length === 0) return 0
+  const issuer = config.INVOICE_ISSUER ?? null
+  const same = { merchant, issuer, recipient: await recipientOf(db, merchant), currency, month }
+  const drafts = (['invoice', 'credit_note'] as const).flatMap((kind): Draft[] => {
+    const own = lines.filter((line) => kindOf(line) === kind)
+    if (own.length === 0) return []
+    const net = own.reduce((sum, line) => sum + line.net, 0n)
+    const tax = own.reduce((sum, line) => sum + line.tax, 0n)
+    const sums = { lines: own, net, tax, total: net + tax }
+    return [{ id: newId(), kind, ...same, ...sums, issuedAt: now() }]
+  })
+  return db.transaction((trx) => record(trx, drafts))
+}
+
+async function linesOfMonth(
+  context: Context,
+  { id, currency }: AccountBalances,
+  merchant: Uuid,
+  month: string,
+): Promise<InvoiceLine[]> {
+  const { db } = context
   const { from, to } = monthSpan(month, await timeZoneOf(db, merchant))
   const [opens, closes] = await endsBefore(db, id, [from, to])
   const range = { beyond: opens?.entry ?? 0n, last: closes?.entry ?? 0n }
   const ours = await feeAccounts(context, currency)
-  const lines = invoiceLines(await sumAgainst(db, id, [ours.fees, ours.tax], range), ours)
-  if (lines.length === 0) return false
-  const net = lines.reduce((sum, line) => sum + line.net, 0n)
-  const tax = lines.reduce((sum, line) => sum + line.tax, 0n)
-  const made = { id: newId(), merchant, currency, month, lines, net, tax, total: net + tax }
-  return db.transaction((trx) => record(trx, { ...made, issuedAt: now() }))
+  const tally = openTally(ours)
+  for await (const sums of ratedSums(db, id, [ours.fees, ours.tax], range)) tally.add(sums)
+  return tally.lines()
 }
 
-/** The number is counted under the lock of its year, and goes back with all else if that fails. */
-async function record(
-  trx: Knex.Transaction,
-  invoice: Omit<Invoice, 'year' | 'number'>,
-): Promise<boolean> {
-  const { merchant, currency, month, issuedAt } = invoice
+/** Numbers are counted under the lock of their year, and go back with all else if that fails. */
+async function record(trx: Knex.Transaction, drafts: readonly Draft[]): Promise<number> {
+  const [first] = drafts
+  if (first === undefined) return 0
+  const { merchant, currency, month, issuedAt } = first
   const year = issuedAt.getUTCFullYear()
   await trx('fee_invoice_numbers').insert({ year, last: 0 }).onConflict('year').ignore()
   const counter = trx('fee_invoice_numbers').where({ year })
   const { last } = await counter.clone().forUpdate().first('last')
   const key = { merchant_id: merchant, currency, month: `${month}-01` }
-  if ((await trx('fee_invoices').where(key).first('id')) !== undefined) return false
-  const number = last + 1
-  await counter.update({ last: number })
-  await trx('fee_invoices').insert({
-    ...{ ...key, id: invoice.id, year, number, issued_at: issuedAt },
-    lines: JSON.stringify(invoice.lines.map(lineOut)),
-    ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
-    total: invoice.total.toString(),
-  })
-  const data = invoiceOut({ ...invoice, year, number })
-  await recordEvent(trx, {
-    ...{ type: 'fee_invoice.issued', object: data.id, merchant, data, at: issuedAt },
-  })
-  return true
+  if ((await trx('fee_invoices').where(key).first('id')) !== undefined) return 0
+  await counter.update({ last: last + drafts.length })
+  for (const [index, draft] of drafts.entries()) {
+    const invoice = { ...draft, year, number: last + 1 + index }
+    await trx('fee_invoices').insert({ ...key, ...rowOf(invoice) })
+    const data = invoiceOut(invoice)
+    await recordEvent(trx, {
+      ...{ type: 'fee_invoice.issued', object: data.id, merchant, data, at: issuedAt },
+    })
+  }
+  return drafts.length
 }
 
-const lineOut = ({ what, count, net, tax }: InvoiceLine) => ({
-  ...{ what, count, net: net.toString(), tax: tax.toString() },
+const rowOf = (invoice: Invoice) => ({
+  ...{ id: invoice.id, kind: invoice.kind, year: invoice.year, number: invoice.number },
+  ...{ issuer: JSON.stringify(invoice.issuer), recipient: JSON.stringify(invoice.recipient) },
+  lines: JSON.stringify(invoice.lines.map(lineOut)),
+  ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
+  ...{ total: invoice.total.toString(), issued_at: invoice.issuedAt },
+})
+
+const lineOut = ({ what, taxPercent, count, net, tax }: InvoiceLine) => ({
+  ...{ what, tax_percent: taxPercent, count, net: net.toString(), tax: tax.toString() },
 })
 
 interface Row {
   readonly id: Uuid
+  readonly kind: Kind
+  readonly issuer: Party | null
+  readonly recipient: Party | null
   readonly merchant_id: Uuid
   readonly currency: Currency
   readonly month: string
   readonly year: number
   readonly number: number
-  readonly lines: readonly { what: What; count: number; net: string; tax: string }[]
+  /** Of invoices that did not say the rate yet, without it. */
+  readonly lines: readonly {
+    readonly what: What
+    readonly tax_percent?: string
+    readonly count: number
+    readonly net: string
+    readonly tax: string
+  }[]
   readonly net: bigint
   readonly tax: bigint
   readonly total: bigint
   readonly issued_at: Date
 }
 
+const UNKNOWN = ''
+
 const fromRow = (row: Row): Invoice => ({
   ...{ id: row.id, merchant: row.merchant_id, currency: row.currency, month: row.month },
   ...{ year: row.year, number: row.number, net: row.net, tax: row.tax, total: row.total },
-  lines: row.lines.map((line) => ({ ...line, net: BigInt(line.net), tax: BigInt(line.tax) })),
+  ...{ kind: row.kind, issuer: row.issuer, recipient: row.recipient },
+  lines: row.lines.map(({ what, count, net, tax, tax_percent: taxPercent = UNKNOWN }) => ({
+    ...{ what, taxPercent, count, net: BigInt(net), tax: BigInt(tax) },
+  })),
   issuedAt: row.issued_at,
 })
 
@@ -187,9 +233,13 @@ export const numberText = ({ year, number }: Pick<Invoice, 'year' | 'number'>): 
   `${year}-${String(number).padStart(6, '0')}`
 
 export const invoiceOut = (invoice: Invoice) => ({
-  ...{ id: publicId('inv', invoice.id), number: numberText(invoice) },
+  ...{ id: publicId('inv', invoice.id), kind: invoice.kind, number: numberText(invoice) },
+  ...{ issuer: invoice.issuer, recipient: invoice.recipient },
   ...{ merchant: publicId('mer', invoice.merchant), currency: invoice.currency },
   ...{ month: invoice.month, lines: invoice.lines.map(lineOut) },
+  taxes: taxesOf(invoice.lines).map(({ taxPercent, net, tax }) => ({
+    ...{ tax_percent: taxPercent, net: net.toString(), tax: tax.toString() },
+  })),
   ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
   ...{ total: invoice.total.toString(), issued_at: invoice.issuedAt.toISOString() },
 })

@@ -4,27 +4,45 @@ import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { payeeById } from '../identity/parties.ts'
+import { payeeById } from '../people/parties.ts'
 import { findInvoice, findInvoices, invoiceOut, numberText } from './invoices.ts'
+import { WHATS } from './lines.ts'
 import { invoicePdf } from './pdf.ts'
 
 const SignedAmount = z.string().regex(/^-?[0-9]+$/)
 
+const PercentOut = z.string().describe('"20" is 20 %; empty on what was issued without saying it')
+
+const PartyOut = z
+  .strictObject({
+    name: z.string(),
+    address: z.array(z.string()),
+    tax_id: z.string().nullable(),
+  })
+  .nullable()
+
 const InvoiceOut = z
   .strictObject({
     id: idOut('inv'),
-    number: z.string().describe('2026-000012: without a gap in each year'),
+    kind: z.enum(['invoice', 'credit_note']).describe('A credit note has what was given back'),
+    number: z.string().describe('2026-000012: both kinds together without a gap in each year'),
+    issuer: PartyOut.describe('Who we are: `INVOICE_ISSUER`, as it was then'),
+    recipient: PartyOut.describe('Who the merchant was before the law'),
     merchant: idOut('mer'),
     currency: CurrencyCode,
     month: z.string(),
     lines: z.array(
       z.strictObject({
-        what: z.enum(['payments', 'disputes', 'refunds', 'reversals', 'other']),
+        what: z.enum(WHATS),
+        tax_percent: PercentOut,
         count: z.int(),
         net: SignedAmount.describe('Below zero where fees were given back'),
         tax: SignedAmount,
       }),
     ),
+    taxes: z
+      .array(z.strictObject({ tax_percent: PercentOut, net: SignedAmount, tax: SignedAmount }))
+      .describe('The same by rate'),
     net: SignedAmount,
     tax: SignedAmount,
     total: SignedAmount,
@@ -67,7 +85,7 @@ export const invoiceEndpoints = [
       const { name } = await payeeById(context, 'merchant', invoice.merchant)
       const file = {
         contentType: 'application/pdf',
-        fileName: `invoice-${numberText(invoice)}.pdf`,
+        fileName: `${invoice.kind.replace('_', '-')}-${numberText(invoice)}.pdf`,
       }
       return { status: 200, ...file, stream: whole(() => invoicePdf(invoice, name ?? '')) }
     },

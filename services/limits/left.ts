@@ -1,7 +1,7 @@
 /** What somebody may still spend, as they are shown it. */
 import { findQuotas, type Period, type Quota } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
-import type { Standing } from '../identity/standing.ts'
+import type { Standing } from '../credentials/standing.ts'
 import { nextPeriod } from './calendar.ts'
 import { appliesTo, type LimitRule } from './rules.ts'
 import { countedBy, quotaId } from './uses.ts'

@@ -2,7 +2,7 @@
 import type { Knex } from 'knex'
 import type { Period, Uuid } from '../../ledger/index.ts'
 import type { Facts, Rail } from '../clearance/facts.ts'
-import type { Standing } from '../identity/standing.ts'
+import type { Standing } from '../credentials/standing.ts'
 import type { Dated } from '../rules/book.ts'
 
 export interface LimitRule extends Dated {

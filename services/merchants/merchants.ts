@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.ts'
 import { refused } from '../answers.ts'
 import { firstSchedule, type NewFeeSchedule, refuseExcessive } from '../fees/schedules.ts'
 import { publicId } from '../ids.ts'
-import { refuseTakenSubject, type StaffMember } from '../identity/staff.ts'
+import { refuseTakenSubject, type StaffMember } from '../credentials/staff.ts'
 import { securityCompanion } from '../security/log.ts'
 import type { Profile } from './profile.ts'
 

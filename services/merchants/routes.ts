@@ -4,7 +4,7 @@ import { FeeScheduleIn, FeeScheduleOut, newScheduleOf, refined } from '../fees/s
 import { endpoint } from '../http/endpoint.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idOut } from '../ids.ts'
-import { staffIssuer } from '../identity/staff.ts'
+import { staffIssuer } from '../credentials/staff.ts'
 import { createMerchant, type NewMerchant } from './merchants.ts'
 import { firstState } from './onboarding.ts'
 import { FirstProfile } from './onboarding_routes.ts'

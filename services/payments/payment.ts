@@ -2,7 +2,7 @@
 import type { Knex } from 'knex'
 import type { CompanionRow, Currency, UnitId, Use, Uuid } from '../../ledger/index.ts'
 import type { Priced } from '../fees/terms.ts'
-import { type Approval, approvalColumns } from '../identity/approvals.ts'
+import { type Approval, approvalColumns } from '../approvals/approvals.ts'
 
 export type PaymentKind = 'person' | 'order' | 'top_up' | 'withdrawal'
 export type PaymentState = (typeof PAYMENT_STATES)[number]

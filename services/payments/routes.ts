@@ -16,7 +16,7 @@ import {
   Timestamp,
 } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { APPROVAL_REFUSALS, ApprovalBody } from '../identity/approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { findOrder } from '../orders/orders.ts'
 import { showPeople } from '../privacy/shown.ts'
 import { moveOwnMoney } from './own_money.ts'

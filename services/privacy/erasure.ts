@@ -18,7 +18,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
-import { forgetPerson } from '../identity/parties.ts'
+import { forgetPerson } from '../people/parties.ts'
 import { recordSecurity } from '../security/log.ts'
 
 interface Destroyed {

@@ -9,7 +9,7 @@ import { exchangeOut, findExchanges } from '../exchange/exchanges.ts'
 import { publicId } from '../ids.ts'
 import { findPayments } from '../payments/payment.ts'
 import { findStored } from '../payments/shown.ts'
-import { payeeById } from '../identity/parties.ts'
+import { payeeById } from '../people/parties.ts'
 import { showPeople } from './shown.ts'
 
 /** Rows that are read, and shown, at once. */

@@ -7,7 +7,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId, uuidOf } from '../ids.ts'
-import { knownPartyText, partyTexts } from '../identity/parties.ts'
+import { knownPartyText, partyTexts } from '../people/parties.ts'
 import { findPersonKey, notePlace, openForPerson, sealForPerson } from './person_keys.ts'
 
 /** What a payment hands over beside its answer, which is then not read again to be shown. */

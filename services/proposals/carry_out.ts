@@ -7,9 +7,9 @@ import { claimOfRequest } from '../http/idempotency.ts'
 import { parse, parseParams } from '../http/parse.ts'
 import { isFinal, problemOf, problemOfError } from '../http/problems.ts'
 import { publicId } from '../ids.ts'
-import { subjectIn } from '../identity/issuers.ts'
-import type { Right } from '../identity/scopes.ts'
-import { subjectKey } from '../identity/subjects.ts'
+import { subjectIn } from '../credentials/issuers.ts'
+import type { Right } from '../credentials/scopes.ts'
+import { subjectKey } from '../credentials/subjects.ts'
 import {
   approve,
   conclude,

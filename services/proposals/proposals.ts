@@ -8,7 +8,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import type { CallerOf, Sent } from '../http/endpoint.ts'
 import { publicId } from '../ids.ts'
-import { subjectIn } from '../identity/issuers.ts'
+import { subjectIn } from '../credentials/issuers.ts'
 import { recordSecurity } from '../security/log.ts'
 
 export type Operator = CallerOf<'operator'>

@@ -7,7 +7,7 @@
 import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Facts } from '../clearance/facts.ts'
 import type { Context } from '../context.ts'
-import { payeeById } from '../identity/parties.ts'
+import { payeeById } from '../people/parties.ts'
 import { publicId } from '../ids.ts'
 import type { Known, RuleKind, Side } from './kinds.ts'
 import { ListUnavailable } from './lists.ts'

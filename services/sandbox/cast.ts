@@ -25,6 +25,12 @@ export const CAFE = {
   alias: 'cafe',
   name: 'Café Sol',
   account: { bank: 'meridian', number: 'ME-7001', holder: 'Café Sol' },
+  /** As its invoices have it. */
+  profile: {
+    ...{ legal_name: 'Café Sol S.L.', registration_number: 'M-123456', tax_id: 'ESB00000000' },
+    ...{ category: '5814', country: 'ES' },
+    ...{ street: 'Calle del Sol 1', postal_code: '28013', city: 'Madrid' },
+  },
   /** What lies beyond ten euros costs less; a refund gives the percentages back. */
   fees: {
     currency: 'EUR',
@@ -41,6 +47,13 @@ export const CAFE = {
     tax_percent: '20',
     refund_fees: 'pro_rata',
   },
+} as const
+
+/** Who issues the invoices here. */
+export const ISSUER = {
+  name: 'Florin Sandbox',
+  address: ['1 Example Street', 'Dublin', 'Ireland'],
+  tax_id: null,
 } as const
 
 export const OPERATOR = { sub: 'olga' } as const

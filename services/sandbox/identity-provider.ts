@@ -18,8 +18,8 @@ import {
 } from 'jose'
 import getRawBody from 'raw-body'
 import { z } from 'zod'
-import { PROOF_ALGORITHMS, readProof } from '../identity/dpop.ts'
-import { GRANTS } from '../identity/scopes.ts'
+import { PROOF_ALGORITHMS, readProof } from '../credentials/dpop.ts'
+import { GRANTS } from '../credentials/scopes.ts'
 
 export interface IdentityProviderOptions {
   /** 0 for any free one. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readVaultKeys } from '../config.ts'
 import { publicKeysOf } from '../seals/keys.ts'
 import type { VaultKeys } from '../vault/vault.ts'
-import { BANKS, CAFE, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
+import { BANKS, CAFE, ISSUER, OPERATOR, PEOPLE, SECOND_OPERATOR } from './cast.ts'
 
 export interface Layout {
   readonly ports: readonly number[]
@@ -35,6 +35,7 @@ const QUICK = {
   ...{ SWEEP_EVERY_MS: '500', ENQUIRY_FIRST_S: '2', ENQUIRY_SPACING_S: '2' },
   ...{ BANK_TIMEOUT_MS: '5000', BANK_CUT_OFF_S: '20' },
   ...{ WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '2000' },
+  INVOICE_ISSUER: JSON.stringify(ISSUER),
 }
 
 export async function layOut(

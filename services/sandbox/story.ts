@@ -20,11 +20,11 @@ export async function setTheStage(
   const accounts: Record<string, string> = {}
   for (const one of PEOPLE) await setPin(client, tell, one)
   for (const one of PEOPLE) accounts[one.sub] = await linkAccount(client, tell, person(one), one)
-  const { sub: subject, name, alias, fees } = CAFE
+  const { sub: subject, name, alias, fees, profile } = CAFE
   await step(tell, 'Operator', `takes ${name} on`, () =>
     client.call(operator, {
       ...{ method: 'POST', path: '/v1/merchants', key: 'demo-takes-cafe-on' },
-      body: { name, alias, subject, fees },
+      body: { name, alias, subject, fees, profile },
     }),
   )
   accounts[subject] = await linkAccount(client, tell, cafe, CAFE)

@@ -36,6 +36,8 @@ export interface Line {
 /** Which column an amount stands in; what is in neither is gross. */
 const FEES: ReadonlySet<string> = new Set(['fee', 'fee_returned', 'dispute_fee'])
 const TAXES: ReadonlySet<string> = new Set(['tax', 'tax_returned'])
+/** What of a payment or a refund is others': no name for all of it. */
+const SHARES: ReadonlySet<string> = new Set(['split', 'split_returned'])
 
 interface Reading {
   readonly beyond: bigint
@@ -118,7 +120,7 @@ function joined(line: Line | undefined, entry: Entry): Line {
     ...{ entry: entry.entry, reference, transfer, at, balance: entry.balance },
     orderReference: null,
     // A refund is a refund, whether the fee that comes back with it was booked first or not.
-    code: isFee || isTax ? code : entry.code,
+    code: isFee || isTax || SHARES.has(entry.code) ? code : entry.code,
     gross: isFee || isTax ? gross : gross + change,
     fee: isFee ? fee - change : fee,
     tax: isTax ? tax - change : tax,

@@ -27,8 +27,8 @@ export const paidOut: Dependant = {
 }
 
 /**
- * Whether a batch covers what one of the units brought a merchant. It stays so only under the lock
- * of the merchant's account.
+ * Whether a batch covers what one of the units brought a merchant, or anybody who shares in it. It
+ * stays so only under the lock of the accounts.
  */
 export async function areSettled(db: Knex, units: readonly UnitId[]): Promise<boolean> {
   for (const { account, entry } of await creditedBy(db, units)) {

@@ -60,18 +60,33 @@ interface Written {
   readonly color?: string
   readonly width?: number
   readonly align?: 'left' | 'right'
+  /** Goes on in the next line, where one is not enough. */
+  readonly isWrapped?: boolean
 }
 
-/** One line; what is too long for it ends with an ellipsis. */
-function write(
-  { doc }: Sheet,
-  text: string,
-  x: number,
-  y: number,
-  { size = 9, font = 'regular', color = INK, width = WIDTH, align = 'left' }: Written = {},
-): void {
-  const line = { width, align, lineBreak: false, ellipsis: true, height: size * 1.5 }
-  doc.font(font).fontSize(size).fillColor(color).text(text, x, y, line)
+/** A figure that was cut would be another figure: it is made smaller until it fits. */
+const FIGURE_SIZE_MIN = 4
+
+/**
+ * One line; what is too long for it ends with an ellipsis, unless it is wrapped or a figure.
+ * @returns how high it is.
+ */
+function write(sheet: Sheet, text: string, x: number, y: number, how: Written = {}): number {
+  const { size = 9, font = 'regular', color = INK, width = WIDTH, align = 'left' } = how
+  const { doc } = sheet
+  doc.font(font).fontSize(size).fillColor(color)
+  // Measured only where it might matter: a statement has thousands of cells.
+  const isLong = text.length * size * 0.7 > width && doc.widthOfString(text) > width
+  if (isLong && how.isWrapped === true) {
+    const options = { width, align, lineGap: 1 }
+    doc.text(text, x, y, options)
+    return doc.heightOfString(text, options)
+  }
+  if (isLong && align === 'right') {
+    doc.fontSize(Math.max(FIGURE_SIZE_MIN, (size * width) / (doc.widthOfString(text) + 1)))
+  }
+  doc.text(text, x, y, { width, align, lineBreak: false, ellipsis: true, height: size * 1.5 })
+  return size
 }
 
 const rule = ({ doc }: Sheet, y: number, color = RULE) =>
@@ -92,6 +107,22 @@ export function writeHead(sheet: Sheet, name: string, what: string, about: reado
     sheet.y += 13
   }
   sheet.y += 10
+}
+
+/** Who is who, side by side: of each a label, a name and what else there is to say. */
+export function writeColumns(sheet: Sheet, columns: readonly (readonly string[])[]): void {
+  const width = WIDTH / columns.length
+  const ends = columns.map((lines, column) => {
+    let { y } = sheet
+    for (const [index, line] of lines.entries()) {
+      const how =
+        index === 0 ? { color: FAINT } : ({ font: index === 1 ? 'bold' : 'regular' } as const)
+      const place = { width: width - 12, isWrapped: true }
+      y += Math.max(13, write(sheet, line, LEFT + column * width, y, { ...how, ...place }))
+    }
+    return y
+  })
+  sheet.y = Math.max(...ends) + 14
 }
 
 /** One figure large, and others beside it. */
@@ -126,17 +157,25 @@ export function writeNote(sheet: Sheet, text: string): void {
   sheet.y += 18
 }
 
+/** As high as a row may become: a reference of 64 letters takes three lines. */
+const ROW_MAX = 40
+/** An id of ours takes one. */
+const WRAPS_FROM = 30
+
 /** Opens a table. @returns what adds a row, on a new page with its heads where one is full. */
 export function openTable(
   sheet: Sheet,
   columns: readonly Column[],
 ): (cells: readonly string[]) => void {
-  const across = (cells: readonly string[], y: number, more: Written) => {
-    let x = LEFT
+  const across = (cells: readonly string[], y: number, more: Written): number => {
+    let [x, height] = [LEFT, 0]
     columns.forEach(({ width, align }, index) => {
-      write(sheet, cells[index] ?? '', x, y, { ...more, width: width - 6, align })
+      const gap = index === columns.length - 1 ? 0 : 6
+      const how = { ...more, width: width - gap, align, isWrapped: align === 'left' }
+      height = Math.max(height, write(sheet, cells[index] ?? '', x, y, how))
       x += width
     })
+    return height
   }
   const heads = () => {
     const names = columns.map(({ head }) => head)
@@ -146,13 +185,13 @@ export function openTable(
   }
   heads()
   return (cells) => {
-    if (sheet.y + 15 > BOTTOM) {
+    const isHigh = cells.some((cell) => cell.length > WRAPS_FROM)
+    if (sheet.y + (isHigh ? ROW_MAX : 15) > BOTTOM) {
       sheet.doc.addPage()
       sheet.y = TOP
       heads()
     }
-    across(cells, sheet.y + 2, { size: 7.5 })
-    sheet.y += 15
+    sheet.y += Math.max(15, across(cells, sheet.y + 2, { size: 7.5 }) + 6)
     rule(sheet, sheet.y - 1)
   }
 }

@@ -23,13 +23,13 @@ const LINES_MAX = 2_000
 const LINES_AT_ONCE = 20
 
 const COLUMNS: readonly Column[] = [
-  { head: 'DATE', width: 76, align: 'left' },
-  { head: '', width: 78, align: 'left' },
-  { head: 'REFERENCE', width: 146, align: 'left' },
-  { head: 'GROSS', width: 55, align: 'right' },
-  { head: 'FEE', width: 42, align: 'right' },
-  { head: 'TAX', width: 42, align: 'right' },
-  { head: 'NET', width: 60, align: 'right' },
+  { head: 'DATE', width: 70, align: 'left' },
+  { head: '', width: 84, align: 'left' },
+  { head: 'REFERENCE', width: 128, align: 'left' },
+  { head: 'GROSS', width: 60, align: 'right' },
+  { head: 'FEE', width: 50, align: 'right' },
+  { head: 'TAX', width: 48, align: 'right' },
+  { head: 'NET', width: 59, align: 'right' },
 ]
 
 export async function pdfOf(statement: Statement, kind: 'batch' | 'month'): Promise<Buffer> {

@@ -8,7 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
-import { securityChanged, tellOf } from '../identity/standing.ts'
+import { securityChanged, tellOf } from '../credentials/standing.ts'
 import { isTotpCode, plainCode, stepOf } from './secrets.ts'
 
 /**

@@ -4,14 +4,14 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type CallerOf, endpoint } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
-import type { TotpAct } from '../identity/acts.ts'
+import type { TotpAct } from '../approvals/acts.ts'
 import {
   allFactors,
   type Approval,
   APPROVAL_REFUSALS,
   ApprovalBody,
   approve,
-} from '../identity/approvals.ts'
+} from '../approvals/approvals.ts'
 import { qrOf, TotpCode } from './secrets.ts'
 import { confirm, enrol, type Holder, newCodes, remove, stateOf } from './totp.ts'
 

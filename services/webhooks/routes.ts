@@ -4,7 +4,7 @@ import { isKnownFilter } from '../events/catalogue.ts'
 import { endpoint, type CallerOf } from '../http/endpoint.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { nameOf } from '../identity/issuers.ts'
+import { nameOf } from '../credentials/issuers.ts'
 import {
   changeEndpoint,
   createEndpoint,

@@ -12,7 +12,7 @@ import type { Knex } from 'knex'
 import { textOf } from '../../docs/sdk/approval.js'
 import { newId } from '../../ledger/index.ts'
 import { publicId } from '../../services/ids.ts'
-import { DeviceJwk, thumbprintOf } from '../../services/identity/device_keys.ts'
+import { DeviceJwk, thumbprintOf } from '../../services/approvals/device_keys.ts'
 
 export interface Phone {
   /** The device's public id. */

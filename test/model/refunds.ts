@@ -42,13 +42,16 @@ function backAt(sale: ModelSale, refunded: bigint): [bigint, bigint] {
   ]
 }
 
-/** What a refund does, or why it is refused; refused, it does nothing. */
-export function modelRefund(merchant: ModelMerchant, sale: ModelSale, amount: bigint) {
+/**
+ * What a refund does, or why it is refused; refused, it does nothing.
+ * @param helped what others pay of it.
+ */
+export function modelRefund(merchant: ModelMerchant, sale: ModelSale, amount: bigint, helped = 0n) {
   const after = sale.refunded + amount
   if (after > sale.paid) return 'refund_exceeds_capture'
   const [before, now] = [backAt(sale, sale.refunded), backAt(sale, after)]
   const [fee, tax] = [now[0] - before[0], now[1] - before[1]]
-  let missing = amount - fee - tax
+  let missing = amount - fee - tax - helped
   const { reserve } = merchant
   let { balance } = merchant
   if (missing < 0n) {

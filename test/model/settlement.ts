@@ -121,6 +121,8 @@ export interface ModelEntry {
   readonly code: string
   readonly change: bigint
   readonly isLine: boolean
+  /** When it was written down, where anybody asks. */
+  readonly at: Date | undefined
 }
 
 export interface ModelBatch {
@@ -138,14 +140,21 @@ const sumOf = (entries: readonly ModelEntry[]) =>
 export function openModelAccount() {
   const entries: ModelEntry[] = []
   let [settled, carried] = [0, 0n]
+  /** How many were written down before. */
+  const before = (moment: Date | undefined) => {
+    const first = entries.findIndex(({ at }) => moment && at && at >= moment)
+    return first < 0 ? entries.length : first
+  }
   return {
-    add: (code: string, change: bigint, isLine = true) =>
-      void entries.push({ code, change, isLine }),
+    add: (code: string, change: bigint, isLine = true, at?: Date) =>
+      void entries.push({ code, change, isLine, at }),
     balance: () => sumOf(entries),
     carried: () => carried,
-    /** What the next batch would be. `held` cannot leave. */
-    next(held: bigint, minimum: bigint): ModelBatch {
-      const lines = entries.slice(settled).filter(({ isLine }) => isLine)
+    length: () => entries.length,
+    settled: () => settled,
+    /** What the next batch would be, of what was written down before. `held` cannot leave. */
+    next(held: bigint, minimum: bigint, until?: Date): ModelBatch {
+      const lines = entries.slice(settled, before(until)).filter(({ isLine }) => isLine)
       const net = sumOf(lines)
       const free = sumOf(entries) - held
       const wanted = carried + net < free ? carried + net : free
@@ -155,10 +164,12 @@ export function openModelAccount() {
       return { net, carriedIn: carried, payout, carriedOut: carried + net - payout, byCode }
     },
     /** It is made: what comes now is in the next one. */
-    made({ carriedOut, payout }: ModelBatch) {
-      settled = entries.length
+    made({ carriedOut, payout }: ModelBatch, until?: Date) {
+      settled = before(until)
       carried = carriedOut
-      if (payout > 0n) entries.push({ code: 'payout', change: -payout, isLine: false })
+      if (payout > 0n) {
+        entries.push({ code: 'payout', change: -payout, isLine: false, at: undefined })
+      }
     },
   }
 }

@@ -146,7 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'PIN counter after hash',
-    file: 'services/identity/pin_attempts.ts',
+    file: 'services/pins/attempts.ts',
     edits: [
       [
         '  const attempt = await reserveAttempt(context, person, rules)\n',
@@ -214,7 +214,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'log the PIN',
-    file: 'services/identity/pin_attempts.ts',
+    file: 'services/pins/attempts.ts',
     edits: [
       [
         '  const attempt = await reserveAttempt(context, person, rules)\n',

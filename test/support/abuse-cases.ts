@@ -2,6 +2,7 @@
  * The abuse cases that were thought of before the code was written, by their numbers, and what must
  * be seen of each. The title of a test that shows one ends with its tag, as in `(abuse 12, 13)`.
  */
+import { checklistPage } from './checklist.ts'
 import { readSources } from './source.ts'
 
 interface Case {
@@ -20,6 +21,9 @@ const of = (row: number, abuse: string, answer: string, rest: Rest = {}): Case =
   ...rest,
 })
 
+const ONCE = { books: 'one payment moved, once' }
+const SAME = { books: 'every account ends as in a story that nobody disturbed' }
+const STATEMENT = { books: 'the bank’s own statement has it once, or not at all' }
 const SEARCHED = { books: 'everything that is kept is searched' }
 
 export const CASES: readonly Case[] = [
@@ -100,6 +104,30 @@ export const CASES: readonly Case[] = [
   of(43, 'Ten megabytes, ten thousand levels, a bomb, a thousand headers', '413, 400, 415, 431'),
   of(44, 'Headers or a body that come slowly', '408, and the socket is closed'),
   of(45, 'More PINs to compare than we can', '503; reads are answered meanwhile'),
+  of(
+    46,
+    'Everybody pays one account, and somebody holds it',
+    '503 with Retry-After for that account; others are paid',
+  ),
+  of(47, 'A flood of payments to and fro', 'all are answered, and nobody deadlocks', {
+    books: 'each has what they began with',
+  }),
+  of(48, 'A client that is stuck inside a transaction', 'its session is ended by Postgres'),
+  of(
+    49,
+    'Everybody asks again once a bank is back',
+    'three enquiries each, nothing is sent again',
+    {
+      books: 'what to do next is decided without touching the books',
+    },
+  ),
+  of(50, 'A job that ends the worker, each time', 'a person gets it after five, others go on', {
+    books: 'its money stays held until the bank has spoken',
+  }),
+  of(51, 'A thousand copies of one callback', '200 each; one is applied'),
+  of(52, 'A receiver of webhooks that hangs', 'others get theirs as before', {
+    books: 'a webhook moves no money',
+  }),
   of(53, 'A person calls what is a merchant’s or an operator’s', '403, on every route'),
   of(
     54,
@@ -111,6 +139,50 @@ export const CASES: readonly Case[] = [
   }),
   of(56, 'One person proposes and approves', '403'),
   of(57, 'The session is ended, the token still alive', '401 at once for writes'),
+  of(58, 'A hundred spend all there is, at once', 'one 201, 99 are 402', {
+    books: 'the wallet is empty and not below',
+  }),
+  of(59, 'Fifty ask for one thing under one key, at once', 'fifty equal answers', ONCE),
+  of(60, 'The answer is lost after the commit', 'the same answer, marked as a replay', ONCE),
+  of(61, 'A refusal, then the money comes, then the same key', '402 again; another key is needed'),
+  of(
+    62,
+    'Refused before it was decided (400, 401, 423, 429, 503), then the same key',
+    'it is done',
+  ),
+  of(63, 'The API is killed before or after the commit', 'the story ends in the same books', SAME),
+  of(64, 'A crash between the commit and the ring', 'the sweep rings again', ONCE),
+  of(65, 'The queue is wiped, jobs are lost', 'everything ends, nothing twice', ONCE),
+  of(66, 'The worker dies after the bank accepted', 'the bank is asked; one debit', SAME),
+  of(67, 'The bank accepts and does not answer', 'unknown; enquired of, settled once', STATEMENT),
+  of(68, 'The bank never got it', 'the same reference again, after the cut-off', STATEMENT),
+  of(
+    69,
+    'The bank answers that it knows the reference',
+    'it is asked what became of it',
+    STATEMENT,
+  ),
+  of(70, 'A callback comes again', '200, and nothing happens'),
+  of(71, 'The bank’s words in the wrong order, or against each other', 'set aside, with an alert'),
+  of(72, 'A callback before our own commit', 'kept, and applied within a minute', {
+    books: 'the payment is completed once',
+  }),
+  of(73, 'A true callback again after an hour', '401'),
+  of(74, 'The bank settles another amount', 'nothing moves; a person decides', {
+    books: 'the hold is neither posted nor released until the right word comes',
+  }),
+  of(75, 'Garbage from the bank', 'unknown; never taken for a yes', STATEMENT),
+  of(76, 'A clock that is a day wrong', 'nothing is given up or sent again; tokens are refused', {
+    missing:
+      'a worker whose clock is ahead releases holds that much too early: their deadlines are ' +
+      'compared with its own clock and not with that of Postgres',
+  }),
+  of(77, 'Two workers have one payout', 'one debit at the bank', {
+    books: 'the bank’s statement has one line, the wallet paid once',
+  }),
+  of(78, 'The price changes between authorisation and capture', 'the price of when it was made', {
+    books: 'fee lines sum to the fee, and the merchant has the rest',
+  }),
 ]
 
 export interface Shown {
@@ -160,7 +232,7 @@ export function securityPage(now: string): string {
     ...(left.length === 0
       ? [`${counted}.`]
       : [`${counted}, and ${inPart} more in part. What is missing:`, left.join('\n')]),
-    'The other numbers are of races, banks that fail, and crashes, and not of this list.',
     rows.join('\n'),
+    checklistPage(),
   ].join('\n\n')}\n`
 }

@@ -11,7 +11,7 @@ import { call } from './api.ts'
 import { OPERATOR } from './people.ts'
 import { type World, world } from './world.ts'
 
-/** Objects of events that tests made up, whose data is made up too. */
+/** Objects that tests made up: events of them have made up data, or are not there at all. */
 export const madeUp = new Set<string>()
 
 const PAGE = 2_000

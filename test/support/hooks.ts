@@ -1,11 +1,13 @@
 /**
  * Around the tests: one Postgres for all of them, with books that are migrated once; a world of its
  * own for each file, so that no file meets what another left; an audit of the books after each
- * test; and at the end of a world a look at all events that were told in it.
+ * test; and at the end of a world a look at all events that were told in it, and an audit of what
+ * the business keeps beside the books.
  */
 import { expect } from 'chai'
 import { audit } from '../../ledger/index.ts'
-import { checkEvents } from './event-checks.ts'
+import { auditBusiness } from '../../services/audit/audit.ts'
+import { checkEvents, madeUp } from './event-checks.ts'
 import { serveTests, type TestServer } from './postgres.ts'
 import { untold } from './told-by.ts'
 import { closeWorld, world, worldIsOpen } from './world.ts'
@@ -33,11 +35,19 @@ export const mochaHooks = {
     expect(violations, 'the books after the test').to.deep.equal([])
   },
   async afterAll(this: Mocha.Context) {
-    if (worldIsOpen()) {
-      const { types, faults } = await checkEvents()
-      const root = this.test?.parent
-      expect([...faults, ...(root ? untold(root, types) : [])], 'its events').to.deep.equal([])
+    try {
+      if (worldIsOpen()) await judgeWorld(this.test?.parent)
+    } finally {
+      await closeWorld()
     }
-    await closeWorld()
   },
+}
+
+async function judgeWorld(root: Mocha.Suite | undefined): Promise<void> {
+  const { types, faults } = await checkEvents()
+  expect([...faults, ...(root ? untold(root, types) : [])], 'its events').to.deep.equal([])
+  const { owner } = await world()
+  const found = await auditBusiness(owner)
+  const wrong = found.filter(({ subject }) => !madeUp.has(subject.split(' ')[0] ?? ''))
+  expect(wrong, 'the business').to.deep.equal([])
 }

@@ -2,24 +2,32 @@
 import { expect } from 'chai'
 import { findAccounts } from '../../ledger/index.ts'
 import { uuidOf } from '../../services/ids.ts'
+import { times } from './abuse.ts'
 import { call, tokenOf } from './api.ts'
 import type { MonthShop } from './month.ts'
-import { DAY_MS } from './reserves.ts'
 import { world } from './world.ts'
 
 /** Each payment of the shop, priced as the model has it; and no other. */
-export async function expectFees({ merchant, sold }: MonthShop): Promise<void> {
+export async function expectFees({ merchant, sold, unsold }: MonthShop): Promise<void> {
   const { owner } = await world()
   const rows = await owner('payments')
     .where({ payee_id: uuidOf(merchant.id) })
-    .select('id', 'amount', 'fee', 'tax', 'net', 'refunded', 'disputed', 'fee_volume')
+    .select('id', 'state', 'amount', 'captured', 'fee', 'tax', 'net', 'refunded', 'disputed')
+    .select('fee_volume')
   const sales = new Map(sold.map(({ id, sale }) => [id, sale]))
-  expect(rows).to.have.length(sales.size)
-  for (const { id, fee_volume: volume, ...row } of rows) {
+  const canceled = rows.filter(({ id }) => !sales.has(id))
+  expect(canceled.map(({ id }) => id)).to.have.members(unsold)
+  for (const { state, captured, net } of canceled) {
+    expect([state, captured, net]).to.deep.equal(['canceled', 0n, 0n])
+  }
+  for (const { id, fee_volume: volume, amount: asked, captured, ...row } of rows) {
+    if (unsold.includes(id)) continue
     const sale = sales.get(id)
     if (sale === undefined) throw new Error(`nobody knows of ${id}`)
-    const { paid: amount, fee, tax, refunded, disputed } = sale
-    expect(row).to.deep.equal({ amount, fee, tax, net: amount - fee - tax, refunded, disputed })
+    const { paid, fee, tax, refunded, disputed } = sale
+    const state = sale.isReversed ? 'reversed' : 'completed'
+    expect(captured ?? asked).to.equal(paid)
+    expect(row).to.deep.equal({ state, fee, tax, net: paid - fee - tax, refunded, disputed })
     // Only a schedule with steps of a month looks at it.
     if (volume > 0n) expect(volume).to.equal(sale.volume)
   }
@@ -45,6 +53,9 @@ interface Batch {
   readonly reserves: bigint
   readonly disputes: bigint
   readonly returned_payouts: bigint
+  readonly reversals: bigint
+  readonly splits: bigint
+  readonly cut_off: Date | null
 }
 
 /** Each movement of the account, by its number, as its transfer has it. */
@@ -75,6 +86,10 @@ async function booksOf({ merchant }: MonthShop) {
   return { entries, batches, balance: account?.posted ?? 0n, reserve: reserve?.posted ?? 0n }
 }
 
+/** How often a sale brought money: once, or with each capture. */
+const timesOf = ({ sale }: MonthShop['sold'][number], shop: MonthShop) =>
+  sale.places.filter(([of]) => of === shop.model).length
+
 /** Every payment is in exactly one batch, and the batches are those of the model. */
 export async function expectBatches(shop: MonthShop): Promise<void> {
   const { model, sold } = shop
@@ -88,10 +103,11 @@ export async function expectBatches(shop: MonthShop): Promise<void> {
     const within = batches.filter(({ from_entry, to_entry }) => {
       return from_entry < entry && entry <= to_entry
     })
-    covering.set(reference, (covering.get(reference) ?? 0) + within.length)
+    expect(within, `batches with entry ${entry}`).to.have.length(1)
+    covering.set(reference, (covering.get(reference) ?? 0) + 1)
   }
   expect(covering.size).to.equal(sold.length)
-  for (const { id } of sold) expect(covering.get(id), id).to.equal(1)
+  for (const one of sold) expect(covering.get(one.id), one.id).to.equal(timesOf(one, shop))
   expectIdentity(entries, batches)
 }
 
@@ -116,6 +132,7 @@ const shownOf = (batch: Batch) => ({
   ...{ carriedOut: batch.carried_out, gross: batch.gross, fee: batch.fee, tax: batch.tax },
   ...{ refunds: batch.refunds, feesReturned: batch.fees_returned, reserves: batch.reserves },
   ...{ disputes: batch.disputes, returnedPayouts: batch.returned_payouts },
+  ...{ reversals: batch.reversals, splits: batch.splits, cutOff: batch.cut_off },
 })
 
 function expectedOf({ byCode, ...batch }: MonthShop['model']['batches'][number]) {
@@ -124,7 +141,8 @@ function expectedOf({ byCode, ...batch }: MonthShop['model']['batches'][number])
   return {
     ...{ state: batch.state, net: batch.net, carriedIn: batch.carriedIn, payout: batch.payout },
     ...{ carriedOut: batch.carriedOut, gross: of('payment'), fee: -of('fee'), tax: -of('tax') },
-    ...{ refunds: of('refund'), feesReturned: of('fee_returned') },
+    ...{ refunds: of('refund'), feesReturned: of('fee_returned'), cutOff: batch.cutOff },
+    ...{ reversals: of('reversal'), splits: of('split', 'split_returned') },
     reserves: of('reserve', 'reserve_released'),
     disputes: of('dispute', 'dispute_fee', 'chargeback_reversed'),
     returnedPayouts: of('payout_rejected', 'return'),
@@ -160,13 +178,12 @@ function expectClosed(one: Statement): readonly [opening: bigint, closing: bigin
 
 /**
  * What the shop itself can read comes to its balance, and has each payment once.
- * @param first the books have this month only, or its first hours in a time zone to the east.
+ * @param months in which something happened, the first ones first.
  */
-export async function expectStatements(shop: MonthShop, first: Date): Promise<void> {
+export async function expectStatements(shop: MonthShop, months: readonly string[]): Promise<void> {
   const { merchant, model, sold } = shop
-  const monthOf = (at: Date) => at.toISOString().slice(0, 7)
   let balance = 0n
-  for (const month of [monthOf(new Date(first.getTime() - 7 * DAY_MS)), monthOf(first)]) {
+  for (const month of months) {
     const path = `/v1/merchants/${merchant.id}/statements/${month}?currency=EUR`
     const [opening, closing] = expectClosed(await statement(shop, path))
     expect(opening, month).to.equal(balance)
@@ -182,5 +199,6 @@ export async function expectStatements(shop: MonthShop, first: Date): Promise<vo
     expect(sumOf(one.lines.filter(({ code }) => code !== 'payout'))).to.equal(BigInt(net))
     for (const line of one.lines) if (line.code === 'payment') seen.push(uuidOf(line.id))
   }
-  expect(seen.toSorted()).to.deep.equal(sold.map(({ id }) => id).toSorted())
+  const expected = sold.flatMap((one) => times(timesOf(one, shop), () => one.id))
+  expect(seen.toSorted()).to.deep.equal(expected.toSorted())
 }

@@ -54,7 +54,7 @@ const WAYS = [
     { calendar: 'friday_saturday', cut_off: '15:00', time_zone: 'Asia/Riyadh', delay_days: 0 },
   ] as const),
   ...([
-    { calendar: 'target2', cut_off: '12:30', time_zone: 'Europe/Lisbon', delay_days: 2 },
+    { calendar: 'target2', cut_off: '08:30', time_zone: 'America/New_York', delay_days: 2 },
     { calendar: 'friday_saturday', cut_off: '23:45', time_zone: 'Asia/Kuwait', delay_days: 1 },
   ] as const),
 ]
@@ -72,7 +72,7 @@ export function planOf(index: number, first: Date) {
   }
   const versions = versionsOf(first)
   // Some of it is released within the month, and what is kept later on the next day.
-  const days = Math.ceil((first.getTime() - Date.now()) / DAY_MS) + 10
+  const days = 10
   const rolling = index % 2 === 0 ? { percent: 10n, days } : undefined
   const fixed = index % 4 === 1 ? 0n : 4_000n
   const rules: ModelRules = {

@@ -27,9 +27,10 @@ function startProcess(config: Config, settings: Readonly<Record<string, string>>
   })
 }
 
-export async function newProcess(config: Config) {
+/** @param settings beside those of the world, as the environment has them. */
+export async function newProcess(config: Config, settings: Readonly<Record<string, string>> = {}) {
   const port = await freePort()
-  const child = startProcess(config, { PORT: `${port}` })
+  const child = startProcess(config, { PORT: `${port}`, ...settings })
   const gone = once(child, 'exit').then(([code]) => {
     throw new Error(`the process ended with ${code}`)
   })

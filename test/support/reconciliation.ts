@@ -9,6 +9,7 @@ import type { Source } from '../../services/reconciliation/runs.ts'
 import { receiveStatement } from '../../services/reconciliation/uploads.ts'
 import { advanceReconciliation } from '../../services/reconciliation/work.ts'
 import { call } from './api.ts'
+import { madeUp } from './event-checks.ts'
 import { linkedAccount, OPERATOR, person } from './people.ts'
 import { onceAWorld, world } from './world.ts'
 
@@ -95,6 +96,7 @@ const instructedAt =
       at,
     )
     const { owner: db } = await world()
+    madeUp.add(row.id).add(publicId('ins', row.id))
     await db('instructions').insert({ ...row, state })
     return { instruction: row.id, reference: row.reference, amount }
   }
@@ -103,6 +105,7 @@ const instructedAt =
 const receivedAt = (bank: string, at: Date) => async (amount: bigint) => {
   const { owner } = await world()
   const [id, reference] = [newId(), `B${randomBytes(8).toString('hex').toUpperCase()}`]
+  madeUp.add(id)
   await owner('callbacks').insert({
     ...{ id, bank, event_id: reference, reference, outcome: 'settled', amount: amount.toString() },
     ...{ currency: 'EUR', occurred_at: at, received_at: at, disposition: 'applied' },

@@ -83,4 +83,7 @@ export function openAsking({ apiUrl, tokenOf }: Town, journalFile: string) {
 
 export type Ask = ReturnType<typeof openAsking>['ask']
 
-const isAnswer = ({ status }: Answered) => status < 500 && status !== 409 && status !== 429
+/** Nobody is whom they say they are while a clock is wrong. */
+const NO_ANSWERS = new Set([401, 409, 429])
+
+const isAnswer = ({ status }: Answered) => status < 500 && !NO_ANSWERS.has(status)

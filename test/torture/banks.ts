@@ -18,7 +18,7 @@ import { type Counts, openAsking } from './asking.ts'
 import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
 import { decideByBankLog } from './desk.ts'
-import type { Kept } from './kept.ts'
+import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { BANKS, openTown, type Town } from './town.ts'
 
 export interface Plan {
@@ -29,6 +29,7 @@ export interface Plan {
   readonly killEvery_s: number
   /** The share of a bank's answers that go wrong. */
   readonly faults: number
+  readonly hasRedis: boolean
   readonly say: (line: string) => void
 }
 
@@ -43,7 +44,10 @@ export interface Figures {
   readonly decided_by_hand: number
   readonly jobs_deleted: number
   readonly faults: Readonly<Record<string, number>>
+  /** What was done on purpose, and how often. */
+  readonly harmed: Readonly<Record<string, number>>
   readonly restarts: number
+  readonly restarts_of: Readonly<Record<string, number>>
   readonly recovery_ms_p50: number
   readonly recovery_ms_p99: number
   readonly lost: number
@@ -60,9 +64,11 @@ export interface Figures {
 const DRAIN_MAX_S = 300
 
 export async function tortureBanks(plan: Plan): Promise<Figures> {
-  const { seed, people, faults, say } = plan
+  const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const town = await openTown({ seed, faults })
+  const town = await openTown({ seed, faults, hasRedis, isRough: true })
+  say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
+  say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
   try {
     const { ask, counts } = openAsking(town, clientLog(town))
@@ -72,24 +78,25 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     )
     const until = performance.now() + plan.chaos_s * 1000
     const isOver = () => performance.now() > until
-    const harm = { random, isOver }
-    const killing = killAgainAndAgain([town.api, ...town.workers], plan, harm)
+    const longest_s = Math.min(STILL_MAX_S, plan.chaos_s / 4)
+    const harm = { random, isOver, say, every_s: plan.killEvery_s, longest_s }
+    const harming = doHarm(town, harm)
     const forgetting = forgetJobs(db, harm)
     await Promise.all(
       customers.map((one, index) =>
         live(ask, one, people, { random: randomOf(seed + 1 + index), isOver }),
       ),
     )
-    await killing
+    const harmed = await harming
     const jobs_deleted = await forgetting
     town.calm()
     say('banks: calm now; waiting until nothing is open')
     await drained(db)
     const byHand = await decideByBankLog(db, town, ask)
     await drained(db)
-    return await judge(db, town, counts, { decided_by_hand: byHand, jobs_deleted })
+    return await judge(db, town, counts, { harmed, decided_by_hand: byHand, jobs_deleted })
   } catch (error) {
-    for (const one of [town.api, ...town.workers]) say(`${one.name}:\n${one.lastWords()}`)
+    for (const one of processesOf(town)) say(`${one.name}:\n${one.lastWords()}`)
     throw error
   } finally {
     await db.destroy()
@@ -99,47 +106,14 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
 
 const clientLog = ({ folder }: Town) => join(folder, 'client.jsonl')
 
-/** What decides when something goes wrong, and until when it does. */
-interface Harm {
-  readonly random: () => number
-  readonly isOver: () => boolean
-}
-
-/** The API or a worker; every fourth time one only stands still, for up to forty seconds. */
-async function killAgainAndAgain(
-  processes: readonly Kept[],
-  { killEvery_s, chaos_s, say }: Plan,
-  { random, isOver }: Harm,
-): Promise<void> {
-  while (!isOver()) {
-    await sleep(killEvery_s * 1000)
-    const victim = processes[Math.floor(random() * processes.length)]
-    if (victim === undefined) throw new Error('there is nobody to kill')
-    if (random() < 0.25) {
-      const still_ms = Math.min(FREEZE_MAX_MS, (chaos_s * 1000) / 4) * random()
-      say(`banks: ${victim.name} stands still for ${Math.round(still_ms / 1000)} s`)
-      await victim.freeze(still_ms)
-      continue
-    }
-    say(`banks: killing ${victim.name}`)
-    victim.kill()
-  }
-}
-
 /** Longer than any lease of a job or of an instruction here. */
-const FREEZE_MAX_MS = 40_000
+const STILL_MAX_S = 40
 
-/** Every few seconds the doorbell forgets all that it was told. */
-async function forgetJobs(db: Knex, { isOver }: Harm): Promise<number> {
-  let deleted = 0
-  while (!isOver()) {
-    await sleep(FORGET_EVERY_MS)
-    deleted += await db('bullmq.job').del()
-  }
-  return deleted
+/** How long each start took that was not the first: of our processes, and of Postgres. */
+function restartsOf(town: Town): Readonly<Record<string, readonly number[]>> {
+  const kept = [...processesOf(town), { name: 'Postgres', starts: town.postgres.starts }]
+  return Object.fromEntries(kept.map(({ name, starts }) => [name, starts().slice(1)]))
 }
-
-const FORGET_EVERY_MS = 5_000
 
 const OPEN = ['created', 'sent', 'unknown']
 
@@ -164,7 +138,7 @@ async function judge(
   db: Knex,
   town: Town,
   counts: Counts,
-  did: Pick<Figures, 'decided_by_hand' | 'jobs_deleted'>,
+  did: Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'>,
 ): Promise<Figures> {
   const found: Disagreement[] = []
   for (const bank of BANKS) {
@@ -177,8 +151,10 @@ async function judge(
     .select('state')
     .count({ count: '*' })
     .groupBy('state')
-  const restarts = [town.api, ...town.workers].map((one) => one.starts())
-  const recoveries = restarts.flatMap(([, ...again]) => again).sort((a, b) => a - b)
+  const restarts = restartsOf(town)
+  const recoveries = Object.values(restarts)
+    .flat()
+    .sort((a, b) => a - b)
   const at = (share: number) => Math.round(recoveries[Math.floor(recoveries.length * share)] ?? 0)
   return {
     operations: counts.sent,
@@ -191,6 +167,9 @@ async function judge(
     instructions: Object.fromEntries(states.map(({ state, count }) => [state, Number(count)])),
     ...{ ...did, faults: town.faults() },
     restarts: recoveries.length,
+    restarts_of: Object.fromEntries(
+      Object.entries(restarts).map(([name, times]) => [name, times.length]),
+    ),
     ...{ recovery_ms_p50: at(0.5), recovery_ms_p99: at(0.99) },
     ...told,
     unknown_to_us: of('unknown_to_us'),

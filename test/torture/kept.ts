@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Clock } from './clock.ts'
 
 export interface Kept {
   readonly name: string
@@ -11,6 +12,8 @@ export interface Kept {
   readonly kill: () => void
   /** Stops it for a while, as a machine that is busy with something else would. */
   readonly freeze: (ms: number) => Promise<void>
+  /** What it takes for the time, where that can be set. */
+  readonly clock: Clock | undefined
   /** How often it was started, and how long each start took until it was ready. */
   readonly starts: () => readonly number[]
   /** What it has written. */
@@ -29,22 +32,32 @@ export interface KeptOptions {
   /** The whole environment: it inherits nothing of ours. */
   readonly env: Readonly<Record<string, string>>
   readonly logFile: string
+  readonly clock?: Clock | undefined
 }
 
-/** Resolves when it is ready for the first time. */
+/** A process drains for less. */
+const STOP_MAX_MS = 25_000
+
+/**
+ * Resolves when it is ready for the first time.
+ * @throws {Error} when it ends before that.
+ */
 export async function keep(options: KeptOptions): Promise<Kept> {
   const starts: number[] = []
-  let [child, stopping] = [await launch(options, starts), false]
+  let [child, stopping] = [launch(options, starts), false]
+  const ready = once(child, 'message').then(() => true)
+  const isReady = Promise.race([ready, ended(child).then(() => false)])
   const watching = (async () => {
     for (;;) {
       await ended(child)
       if (stopping) return
-      child = await launch(options, starts).catch(() => child)
+      child = launch(options, starts)
     }
   })()
   const words = () => readFileSync(options.logFile, 'utf8')
-  return {
-    name: options.name,
+  const lastWords = () => words().split('\n').slice(-LAST_WORDS).join('\n')
+  const kept: Kept = {
+    ...{ name: options.name, clock: options.clock },
     kill: () => void child.kill('SIGKILL'),
     async freeze(ms) {
       const frozen = child
@@ -52,30 +65,32 @@ export async function keep(options: KeptOptions): Promise<Kept> {
       await sleep(ms)
       frozen.kill('SIGCONT')
     },
-    starts: () => starts,
-    words,
-    lastWords: () => words().split('\n').slice(-LAST_WORDS).join('\n'),
+    ...{ starts: () => starts, words, lastWords },
     async stop() {
       stopping = true
+      child.kill('SIGCONT')
       child.kill('SIGTERM')
+      const impatient = setTimeout(() => child.kill('SIGKILL'), STOP_MAX_MS)
       await watching
+      clearTimeout(impatient)
     },
   }
+  if (await isReady) return kept
+  await kept.stop()
+  throw new Error(`${options.name} does not start:\n${lastWords()}`)
 }
 
 const ended = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
-async function launch(options: KeptOptions, starts: number[]): Promise<ChildProcess> {
+/** How long it takes is noted when it is ready, which one that is killed before never is. */
+function launch(options: KeptOptions, starts: number[]): ChildProcess {
   const [started, log] = [performance.now(), openSync(options.logFile, 'a')]
   const child = spawn(process.execPath, ['services/run.mjs', fileURLToPath(options.script)], {
-    ...{ env: options.env, stdio: ['ignore', log, log, 'ipc'] },
+    ...{ env: { ...options.env, ...options.clock?.env }, stdio: ['ignore', log, log, 'ipc'] },
   })
   closeSync(log)
-  const gone = once(child, 'exit').then(() => 'gone' as const)
-  const ready = once(child, 'message').then(() => 'ready' as const)
-  // One that is killed before it is ready is simply started again by whoever watches.
-  if ((await Promise.race([ready, gone])) === 'ready') starts.push(performance.now() - started)
+  child.once('message', () => starts.push(performance.now() - started))
   return child
 }

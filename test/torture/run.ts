@@ -5,8 +5,8 @@
  *
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
  * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
- * faults; `--quick` takes half a minute; `--json` adds one object on the last line. Ends with 1
- * unless every zero is zero.
+ * faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a minute; `--json`
+ * adds one object on the last line. Ends with 1 unless every zero is zero.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     requests: { type: 'string' },
     minutes: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    redis: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -58,7 +59,15 @@ interface Ran {
 
 async function banks(): Promise<Ran> {
   const figures = await tortureBanks({
-    ...{ seed, chaos_s, say, people: 16, faults: 0.2, killEvery_s: values.quick ? 6 : 10 },
+    ...{
+      seed,
+      chaos_s,
+      say,
+      people: 16,
+      faults: 0.2,
+      hasRedis: values.redis,
+      killEvery_s: values.quick ? 3 : 10,
+    },
   })
   const { violations, ...counted } = figures
   const json = { ...counted, violations: violations.length }

@@ -1,12 +1,18 @@
 /** Everything as plain processes on loopback: Postgres, banks, an identity provider, Florin. */
 import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSandboxBank } from '../../adapters/sandbox/server.ts'
 import { inherited } from '../../services/config.ts'
 import { startIdentityProvider } from '../../services/sandbox/identity-provider.ts'
-import { openBenchServer } from '../bench/server.ts'
-import { keep, type Kept } from './kept.ts'
 import { freePort } from '../support/ports.ts'
+import { openClock } from './clock.ts'
+import { keep, type Kept } from './kept.ts'
+import { type Network, openNetwork } from './network.ts'
+import { keepPostgres, type KeptPostgres } from './postgres.ts'
+import { type Faulty } from './proxy.ts'
+import { keepRedis, type KeptRedis } from './redis.ts'
 
 const ISSUER = 'https://torture.example'
 const AUDIENCE = 'florin'
@@ -26,11 +32,13 @@ export interface Town {
   readonly tokenOf: (sub: string, scope: string) => Promise<string>
   /** Where a bank writes down what it did, before it says so. */
   readonly journalOf: (bank: BankName) => string
-  readonly api: Kept
+  readonly apis: readonly Kept[]
   readonly workers: readonly Kept[]
-  /** From then on banks do as they are told. */
+  readonly postgres: KeptPostgres
+  readonly redis: KeptRedis | undefined
+  /** From then on banks do as they are told, and what is between all of them passes on. */
   readonly calm: () => void
-  /** What banks did wrong, and how often. */
+  /** What banks and links did wrong, and how often. */
   readonly faults: () => Readonly<Record<string, number>>
   /** For logs and journals. */
   readonly folder: string
@@ -41,57 +49,142 @@ export interface TownOptions {
   readonly seed: number
   /** The share of a bank's answers that go wrong, 0 to 1. */
   readonly faults: number
+  /** Two APIs where there is one, links that fail between all, and clocks that can jump. */
+  readonly isRough: boolean
+  /** Rings are kept in Redis. */
+  readonly hasRedis?: boolean
   /** What processes are told otherwise. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
-export async function openTown({ seed, faults, settings: told = {} }: TownOptions): Promise<Town> {
-  const server = await openBenchServer()
-  const { folder } = server
-  const { url, urlOf } = await server.databaseOf('florin_torture')
+export async function openTown(options: TownOptions): Promise<Town> {
+  const folder = await mkdtemp(join(tmpdir(), 'florin-torture-'))
+  const postgres = await keepPostgres(folder)
   const identity = await startIdentityProvider({
     ...{ port: 0, issuer: ISSUER, audience: AUDIENCE, people: new Map() },
     keyFile: join(folder, 'identity.json'),
   })
-  const port = await freePort()
-  const apiUrl = `http://127.0.0.1:${port}`
+  const ports = await Promise.all((options.isRough ? ['1', '2'] : ['1']).map(() => freePort()))
+  const ways = options.isRough ? roughWays(openNetwork(options.seed), ports) : plainWays(ports)
   const journalOf = (bank: BankName) => join(folder, `${bank}.jsonl`)
-  const banks = await Promise.all(
+  const banks = await openBanks(options, await ways.callbackUrl(), journalOf)
+  const known = await Promise.all(
+    banks.map(async ({ name, url }) => ({ name, url: await ways.toBank(url) })),
+  )
+  const jwksUrl = `${identity.url}/.well-known/jwks.json`
+  const redis = options.hasRedis === true ? await keepRedis(folder) : undefined
+  const shared = {
+    ...{ ...inherited(), ...settings(known, jwksUrl), ...options.settings },
+    REDIS_URL: redis === undefined ? '' : await ways.toRedis(redis.port),
+  }
+  const { apis, workers } = await startProcesses(options, ports, {
+    ...{ folder, shared },
+    apiDatabase: await ways.toPostgres(postgres, 'florin_api'),
+    workerDatabase: await ways.toPostgres(postgres, 'florin_worker'),
+  })
+  return {
+    ...{ apiUrl: await ways.apiUrl(), url: postgres.url, journalOf, apis, workers, postgres },
+    redis,
+    ...{ folder, tokenOf: openTokens(`${identity.url}/token`) },
+    calm: () => [ways, ...banks].forEach(({ calm }) => calm()),
+    faults: () => sumOf([...banks.map(({ faultCounts }) => faultCounts()), ways.counts()]),
+    async close() {
+      await Promise.all([...apis, ...workers].map((one) => one.stop()))
+      await Promise.all([...banks, identity].map((one) => one.stop()))
+      await ways.close()
+      await Promise.all([postgres.stop(), redis?.stop()])
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startProcesses(
+  { isRough }: TownOptions,
+  ports: readonly number[],
+  told: {
+    readonly folder: string
+    readonly shared: Readonly<Record<string, string>>
+    readonly apiDatabase: string
+    readonly workerDatabase: string
+  },
+) {
+  const start = (name: string, script: string, env: Readonly<Record<string, string>>) =>
+    keep({
+      ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
+      ...{ env: { ...told.shared, ...env }, logFile: join(told.folder, `${name}.log`) },
+      clock: isRough ? openClock(join(told.folder, `${name}.clock`)) : undefined,
+    })
+  const startApi = (port: number, index: number) =>
+    start(`api ${index + 1}`, 'api.ts', { PORT: `${port}`, DATABASE_URL: told.apiDatabase })
+  const worker = { WORKER_PORT: '0', DATABASE_URL: told.workerDatabase }
+  const [apis, workers] = await Promise.all([
+    Promise.all(ports.map(startApi)),
+    Promise.all(['worker 1', 'worker 2'].map((name) => start(name, 'worker.ts', worker))),
+  ])
+  return { apis, workers }
+}
+
+const openBanks = (
+  { seed, faults }: TownOptions,
+  callbackUrl: string,
+  journalOf: (bank: BankName) => string,
+) =>
+  Promise.all(
     BANKS.map(async (name, index) => {
       const bank = await startSandboxBank({
         ...{ name, port: 0, secret: secretOf(name), callbackDelay_ms: 50 },
         ...{ journalFile: journalOf(name), customers: customersOf() },
-        callbackUrl: `${apiUrl}/v1/banks/${name}/callbacks`,
+        callbackUrl: `${callbackUrl}/v1/banks/${name}/callbacks`,
         faults: { rate: faults, seed: seed + index },
       })
       return { name, ...bank }
     }),
   )
-  const jwksUrl = `${identity.url}/.well-known/jwks.json`
-  const shared = { ...inherited(), ...settings(banks, jwksUrl), ...told }
-  const process = (name: string, script: string, env: Readonly<Record<string, string>>) =>
-    keep({
-      ...{ name, script: new URL(`../../services/${script}`, import.meta.url) },
-      ...{ env: { ...shared, ...env }, logFile: join(folder, `${name}.log`) },
-    })
-  const api = await process('api', 'api.ts', { PORT: `${port}`, DATABASE_URL: urlOf('florin_api') })
-  const workers = await Promise.all(
-    ['worker 1', 'worker 2'].map((name) =>
-      process(name, 'worker.ts', { WORKER_PORT: '0', DATABASE_URL: urlOf('florin_worker') }),
-    ),
-  )
-  return {
-    ...{ apiUrl, url, journalOf, api, workers, folder },
-    tokenOf: openTokens(`${identity.url}/token`),
-    calm: () => banks.forEach(({ calm }) => calm()),
-    faults: () => sumOf(banks.map(({ faultCounts }) => faultCounts())),
-    async close() {
-      await Promise.all([api, ...workers].map((one) => one.stop()))
-      await Promise.all([...banks, identity].map((one) => one.stop()))
-      await server.stop()
-    },
-  }
+
+/** By which address one finds the other. */
+interface Ways extends Faulty {
+  readonly apiUrl: () => Promise<string>
+  readonly callbackUrl: () => Promise<string>
+  readonly toBank: (url: string) => Promise<string>
+  readonly toRedis: (port: number) => Promise<string>
+  readonly toPostgres: (postgres: KeptPostgres, role: string) => Promise<string>
 }
+
+const LOOPBACK = '127.0.0.1'
+const at = (port: number | undefined) => `http://${LOOPBACK}:${port}`
+
+const plainWays = ([port]: readonly number[]): Ways => ({
+  ...{ apiUrl: async () => at(port), callbackUrl: async () => at(port) },
+  toBank: async (url) => url,
+  toRedis: async (port) => `redis://${LOOPBACK}:${port}`,
+  toPostgres: async ({ urlOf }, role) => urlOf(role),
+  ...{ counts: () => ({}), calm: () => {}, close: async () => {} },
+})
+
+const roughWays = (network: Network, apiPorts: readonly number[]): Ways => ({
+  ...network,
+  async apiUrl() {
+    const port = await network.forwarder('driver and API', apiPorts)
+    return at(await network.link('driver and API', [{ host: LOOPBACK, port }]))
+  },
+  async callbackUrl() {
+    const targets = apiPorts.map((port) => ({ host: LOOPBACK, port }))
+    const port = await network.link('bank and API', targets)
+    return at(await network.forwarder('bank and API', [port]))
+  },
+  async toBank(url) {
+    const port = Number(new URL(url).port)
+    return at(await network.link('worker and bank', [{ host: LOOPBACK, port }]))
+  },
+  async toRedis(port) {
+    return `redis://${LOOPBACK}:${await network.link('Redis', [{ host: LOOPBACK, port }])}`
+  },
+  async toPostgres({ target, database }, role) {
+    const who = role === 'florin_api' ? 'API' : 'worker'
+    const port = await network.link(`${who} and Postgres`, [target])
+    return `postgres://${role}@${LOOPBACK}:${port}/${database}`
+  },
+})
 
 function sumOf(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const sums: Record<string, number> = {}

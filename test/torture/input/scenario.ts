@@ -30,7 +30,7 @@ export async function tortureInput(plan: {
   readonly say: (line: string) => void
 }): Promise<ScenarioFigures> {
   const { requests, say } = plan
-  const town = await openTown({ seed: plan.seed, faults: 0, settings: GENEROUS })
+  const town = await openTown({ seed: plan.seed, faults: 0, isRough: false, settings: GENEROUS })
   const db = connect({ url: town.url, connectionsMax: 2, applicationName: 'torture' })
   const stage = {
     ...{ apiUrl: town.apiUrl, db, tokenOf: town.tokenOf },
@@ -47,7 +47,7 @@ export async function tortureInput(plan: {
       },
     })
     const end = await rssOf(town)
-    const restarts = town.api.starts().length - 1
+    const restarts = town.apis.flatMap((one) => one.starts().slice(1)).length
     const all = [...offences, ...ofProcess(town, [warm ?? end, end], restarts)]
     for (const offence of all) say(offence)
     return { ...figures, offences: all.length, rss_mb: [warm ?? end, end], restarts }
@@ -59,11 +59,12 @@ export async function tortureInput(plan: {
 
 /** What no answer shows. */
 function ofProcess(
-  { api }: Town,
+  { apis: [api] }: Town,
   [warm, end]: readonly [number, number],
   restarts: number,
 ): string[] {
-  const errors = api.words().match(/^.*(?:unhandled rejection|internal error|uncaught).*$/gim) ?? []
+  const errors =
+    api?.words().match(/^.*(?:unhandled rejection|internal error|uncaught).*$/gim) ?? []
   const grown = end - warm > GROWTH_MAX_MB ? [`  the API grew from ${warm} to ${end} MB`] : []
   return [
     ...errors.slice(0, ERRORS_SHOWN).map((line) => `  in the log of the API: ${line}`),

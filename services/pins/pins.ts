@@ -6,9 +6,9 @@ import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 import type { PinHash } from './hashes.ts'
-import { checkPin, pinRulesOf } from './pin_attempts.ts'
-import { endSessions } from './revocations.ts'
-import { type SecurityChange, securityChanged } from './standing.ts'
+import { checkPin, pinRulesOf } from './attempts.ts'
+import { endSessions } from '../credentials/revocations.ts'
+import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
 
 export interface PinHolder {

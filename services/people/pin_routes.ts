@@ -9,10 +9,16 @@ import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { hasTotp, useSecondFactor } from '../totp/check.ts'
 import { SecondFactor } from '../totp/secrets.ts'
-import { allFactors, APPROVAL_REFUSALS, ApprovalBody, approve, Pin } from './approvals.ts'
+import {
+  allFactors,
+  APPROVAL_REFUSALS,
+  ApprovalBody,
+  approve,
+  Pin,
+} from '../approvals/approvals.ts'
 import { findPayee } from './parties.ts'
-import { checkPin } from './pin_attempts.ts'
-import { clearPin, type PinHolder, pinStateOf, resetPin, setPin } from './pins.ts'
+import { checkPin } from '../pins/attempts.ts'
+import { clearPin, type PinHolder, pinStateOf, resetPin, setPin } from '../pins/pins.ts'
 
 const CHECKED = [
   ...(['approval_refused', 'pin_locked', 'pin_not_set', 'pin_reset_required'] as const),

@@ -8,7 +8,7 @@ import { text } from '../http/schemas.ts'
 import { idIn, publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 import { findPayee } from './parties.ts'
-import { endSessions, revokeSubject } from './revocations.ts'
+import { endSessions, revokeSubject } from '../credentials/revocations.ts'
 
 const TAG = 'Identity'
 

@@ -14,9 +14,9 @@ import type { Device } from './device_keys.ts'
 import { evidenceOf } from './evidence.ts'
 import { CompactJws, isSignedBy, readJws, type Signed } from './jws.ts'
 import { useNonce } from './nonces.ts'
-import { checkPin } from './pin_attempts.ts'
+import { checkPin } from '../pins/attempts.ts'
 import { CompactJwe } from './pin_keys.ts'
-import type { Standing } from './standing.ts'
+import type { Standing } from '../credentials/standing.ts'
 
 export const Pin = z
   .string()

@@ -13,8 +13,8 @@ import {
   sealForPerson,
   unsealKey,
 } from '../privacy/person_keys.ts'
-import { endSessions, revokedBefore } from './revocations.ts'
-import type { Token } from './tokens.ts'
+import { endSessions, revokedBefore } from '../credentials/revocations.ts'
+import type { Token } from '../credentials/tokens.ts'
 
 export interface Person {
   readonly id: Uuid

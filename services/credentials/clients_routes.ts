@@ -14,7 +14,7 @@ import {
   rotateApiKey,
 } from './api_keys.ts'
 import { nameOf } from './issuers.ts'
-import { findPayee } from './parties.ts'
+import { findPayee } from '../people/parties.ts'
 import { type Grant, GRANTS, type Right } from './scopes.ts'
 import { addStaff, removeStaff, staffIssuer, staffOf, staffOut } from './staff.ts'
 

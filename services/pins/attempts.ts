@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { PinHash, Place } from './hashes.ts'
-import { tellOf } from './standing.ts'
+import { tellOf } from '../credentials/standing.ts'
 
 /** How many wrong PINs there may be. */
 export interface PinRules {

@@ -4,10 +4,10 @@ import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { APPROVAL_REFUSALS, ApprovalBody } from './approvals.ts'
-import { DeviceJwk } from './device_keys.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
+import { DeviceJwk } from '../approvals/device_keys.ts'
 import { bindDevice, deviceOut, findDevices, revokeDevice } from './devices.ts'
-import { ALGORITHMS, CompactJws } from './jws.ts'
+import { ALGORITHMS, CompactJws } from '../approvals/jws.ts'
 
 const DeviceOut = z
   .strictObject({

@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import { ServiceError } from '../errors.ts'
 import type { Issuer } from './issuers.ts'
 import { type Rights, rightsOf } from './scopes.ts'
-import type { Known } from './weak_pins.ts'
+import type { Known } from '../pins/weak_pins.ts'
 
 export interface Token {
   readonly kind: 'token'

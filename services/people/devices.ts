@@ -4,12 +4,12 @@ import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../le
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
-import { type Act, digestOf } from './acts.ts'
-import { allFactors, type ApprovalBody, approve } from './approvals.ts'
-import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from './device_keys.ts'
-import { type Algorithm, isSignedBy, readJws } from './jws.ts'
-import { endSessions } from './revocations.ts'
-import { securityChanged } from './standing.ts'
+import { type Act, digestOf } from '../approvals/acts.ts'
+import { allFactors, type ApprovalBody, approve } from '../approvals/approvals.ts'
+import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from '../approvals/device_keys.ts'
+import { type Algorithm, isSignedBy, readJws } from '../approvals/jws.ts'
+import { endSessions } from '../credentials/revocations.ts'
+import { securityChanged } from '../credentials/standing.ts'
 
 interface Device {
   readonly id: Uuid

@@ -4,7 +4,7 @@
  */
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { type Budget, openBudget } from './pin_failures.ts'
+import { type Budget, openBudget } from './failures.ts'
 
 export interface Guesses {
   /**

@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { Timestamp } from '../http/schemas.ts'
 import { idOut } from '../ids.ts'
-import { APPROVAL_REFUSALS, ApprovalBody } from './approvals.ts'
+import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { lowerNoPinLimit, PIN_STATES, setNoPinLimit, showMe } from './me.ts'
 
 const Limit = z

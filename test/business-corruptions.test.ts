@@ -1,0 +1,70 @@
+/**
+ * What proves the business, proven: a healthy one, and one corruption after another, each as
+ * somebody with the owner's rights could make it, or a bug of ours. Each is found by the invariant
+ * that it breaks, and every invariant finds one.
+ */
+import { expect } from 'chai'
+import { auditBusiness, INVARIANTS } from '../services/audit/audit.ts'
+import { type HealthyBusiness, openHealthyBusiness } from './support/healthy-business.ts'
+import { BANK_PLANTS } from './support/plants/banks.ts'
+import { PAYMENT_PLANTS } from './support/plants/payments.ts'
+import { world } from './support/world.ts'
+
+const PLANTS = { ...BANK_PLANTS, ...PAYMENT_PLANTS }
+
+describe('the audit of the business', () => {
+  let healthy: HealthyBusiness
+  before(async () => (healthy = await openHealthyBusiness()))
+
+  /** What does not hold once this has been done, which is then undone. */
+  async function foundAfter(statements: readonly string[]): Promise<string[]> {
+    const { owner } = await world()
+    const trx = await owner.transaction()
+    try {
+      // No trigger fires, and no key is looked up.
+      await trx.raw('SET LOCAL session_replication_role = replica')
+      for (const statement of statements) {
+        const named = statement.replaceAll(
+          /(?<![:\w']):([a-z]+)/gi,
+          (_, name: keyof HealthyBusiness) => `'${healthy[name]}'::uuid`,
+        )
+        const { rowCount } = await trx.raw(named)
+        expect(rowCount === null || rowCount > 0, `nothing was planted by ${named}`).to.equal(true)
+      }
+      const found = await auditBusiness(trx, { isDrained: true })
+      return found.map(({ invariant }) => invariant)
+    } finally {
+      await trx.rollback()
+    }
+  }
+
+  it('finds nothing wrong where all went right', async () => {
+    const { owner } = await world()
+    const progress: string[] = []
+    const onProgress = (invariant: string) => void progress.push(invariant)
+    expect(await auditBusiness(owner, { isDrained: true, onProgress })).to.deep.equal([])
+    expect(progress).to.deep.equal(INVARIANTS.map(({ name }) => name))
+  })
+
+  it('is shown a corruption of every invariant that it knows', () => {
+    expect(Object.keys(PLANTS).sort()).to.deep.equal(INVARIANTS.map(({ name }) => name).sort())
+    expect(Object.values(PLANTS).flat().length).to.be.greaterThan(60)
+  })
+
+  it('asks under load only what holds under load', async () => {
+    const { owner } = await world()
+    const trx = await owner.transaction()
+    await trx.raw("UPDATE callbacks SET disposition = 'received'")
+    const names = (await auditBusiness(trx)).map(({ invariant }) => invariant)
+    await trx.rollback()
+    expect(names).not.to.include('the_inbox_is_empty')
+  })
+
+  for (const [invariant, plants] of Object.entries(PLANTS)) {
+    for (const [what, ...statements] of plants) {
+      it(`finds that ${what}`, async () => {
+        expect(await foundAfter(statements)).to.include(invariant)
+      })
+    }
+  }
+})

@@ -1,0 +1,79 @@
+/** A database that is silent, as one whose machine is gone: whoever asks it is told in time. */
+import { expect } from 'chai'
+import { once } from 'node:events'
+import { connect as dial, createServer } from 'node:net'
+import pg from 'pg'
+import { connect, newId } from '../ledger/index.ts'
+import { withAnotherApi } from './support/another-api.ts'
+import { tokenOf } from './support/api.ts'
+import { payment, person } from './support/people.ts'
+import { world } from './support/world.ts'
+
+/** The way to the world's database; connections that were made before `hush` are dead then. */
+async function openWay() {
+  const { url } = await world()
+  const { host, port, user, database, password } = new pg.Client({ connectionString: url })
+  const target = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
+  const hushing: (() => void)[] = []
+  const server = createServer((near) => {
+    const far = dial(target)
+    near.pipe(far).pipe(near)
+    for (const one of [near, far]) {
+      one.on('error', () => {}).on('close', () => [near, far].map((socket) => socket.destroy()))
+    }
+    hushing.push(() => [near, far].map((socket) => socket.unpipe().resume()))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port: here } = server.address() as { port: number }
+  const secret = password ? `:${password}` : ''
+  return {
+    url: `postgres://${user}${secret}@127.0.0.1:${here}/${database}`,
+    hush: () => hushing.splice(0).map((one) => one()).length,
+    close: () => void server.close(),
+  }
+}
+
+describe('a database that is silent', () => {
+  it('is not waited for by an API, which goes on with new connections', async () => {
+    const [ada, ben] = [await person(10_000n), await person()]
+    const way = await openWay()
+    const settings = { DATABASE_URL: way.url, DATABASE_STATEMENT_TIMEOUT_MS: 1_000 }
+    await withAnotherApi(settings, async ({ apiUrl }) => {
+      const token = await tokenOf(ada)
+      const pay = (key: string) =>
+        fetch(`${apiUrl}/v1/payments`, {
+          method: 'POST',
+          headers: {
+            ...{ authorization: `Bearer ${token}`, 'idempotency-key': key },
+            'content-type': 'application/json',
+          },
+          body: JSON.stringify(payment(ben, '100')),
+        })
+      expect((await pay(newId())).status).to.equal(201)
+      expect(way.hush(), 'connections that it uses').to.be.greaterThan(0)
+      const key = newId()
+      expect((await pay(key)).status).to.equal(503)
+      let answer = await pay(key)
+      // Each of the connections that it has kept is found to be dead when it is used.
+      while (answer.status === 503) answer = await pay(key)
+      expect(answer.status).to.equal(201)
+    })
+    way.close()
+  })
+
+  it('is waited for where a transaction has said that it takes longer', async () => {
+    const { url } = await world()
+    const timeouts = { lock_ms: 100, idleInTransaction_ms: 100, transaction_ms: 60_000 }
+    const db = connect({
+      ...{ url, connectionsMax: 1, applicationName: 'test' },
+      timeouts: { ...timeouts, statement_ms: 100 },
+    })
+    const slept = await db.transaction(async (trx) => {
+      await trx.raw("SET LOCAL statement_timeout = '1min'")
+      const { rows } = await trx.raw("SELECT 'slept' AS what FROM pg_sleep(7.5)")
+      return rows[0].what as string
+    })
+    expect(slept).to.equal('slept')
+    await db.destroy()
+  })
+})

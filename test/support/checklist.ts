@@ -1,0 +1,221 @@
+/**
+ * What was asked for before the code was written, each with the test that proves it: a file, and how
+ * the test's title begins. `test/checklist.test.ts` sees to it that every one of them is there.
+ */
+import { readSources } from './source.ts'
+
+interface Row {
+  readonly row: number
+  readonly asked: string
+  /** Of the proof: `file: title`. */
+  readonly proof?: string
+  readonly missing?: string
+}
+
+const by = (row: number, asked: string, proof: string): Row => ({ row, asked, proof })
+const lacks = (row: number, asked: string, missing: string): Row => ({ row, asked, missing })
+
+const DEFAULTS = 'defaults: has its default, and nothing weaker is accepted'
+
+export const CHECKLIST: readonly Row[] = [
+  by(
+    1,
+    'PINs of six digits, none that is guessed first',
+    'identity: refuses one that is tried first',
+  ),
+  by(2, 'argon2id: 19 MiB, two passes, salt 16, tag 32', 'hashes: is 19 MiB and two passes'),
+  by(3, 'A pepper outside Postgres, with an id', 'hashes: is needed: with another no PIN is right'),
+  lacks(
+    4,
+    'A PIN counts only beside a key of the device',
+    'it is an option: a token may be bound to a key, and need not be',
+  ),
+  by(5, 'Five wrong PINs lock for half an hour, ten end it', 'pins: ends with the tenth wrong one'),
+  by(6, 'Counted, then compared', 'guesses: of 200 at once, five are compared'),
+  by(
+    7,
+    'Two PINs are hashed at once, 64 wait, then 503',
+    'guesses: says so to many, and reads are answered',
+  ),
+  by(8, 'TOTP: 160 bits, 30 s, this step or the last, never again', 'totp-once: is good once'),
+  by(
+    9,
+    'An approval is of one payment, once, for 120 s',
+    'approvals: is good for what it approves',
+  ),
+  by(
+    10,
+    'A changed factor: all factors, 24 h of less, a notice, no other session',
+    'totp: ends other sessions and reduces limits',
+  ),
+  by(
+    11,
+    'Access tokens: typ, iss, aud, sub, exp, iat, jti',
+    'abuse-tokens: that is signed by another key',
+  ),
+  by(12, 'Algorithms are a list of ours', 'issuers: take no algorithm that was not asked for'),
+  lacks(
+    13,
+    'Clocks: 10 s ahead, 60 s refused, 5 s late; an alarm at 1 s',
+    'no alarm tells of a clock that is off; the rest is in `abuse-tokens`',
+  ),
+  by(
+    14,
+    'Proofs of possession: 60 s, once, in all processes',
+    'dpop: opens nothing with a proof that was used in another process',
+  ),
+  lacks(
+    15,
+    'Refresh tokens: hashed, bound, rotated',
+    'the chat app’s identity provider issues them, not Florin',
+  ),
+  by(
+    16,
+    'Calls that move money ask whether the session still is',
+    'revocations: end for writes at once',
+  ),
+  by(17, 'Keys rotate without a restart', 'issuers: may rotate'),
+  by(
+    18,
+    'Webhook secrets of 32 bytes, two at once; data keys by envelope',
+    'webhooks: is signed by both secrets',
+  ),
+  by(
+    19,
+    'Callbacks are signed over raw bytes, good for 300 s',
+    'callbacks: that was changed or written anew',
+  ),
+  by(
+    20,
+    'An inbox before the 200; copies are known for ever',
+    'abuse-callbacks: that comes a thousand times at once',
+  ),
+  by(
+    21,
+    'One reference for each payout, before the first call, for ever',
+    'abuse-banks: executes once, and the books end as it says',
+  ),
+  by(
+    22,
+    'Connect 2 s, call 15 s; enquiries after 90 s, three at most',
+    'resolve: is looked at again at the first enquiry',
+  ),
+  by(
+    23,
+    'A breaker at half of twenty, 30 s; a tenth are repetitions',
+    'breaker: opens when half of twenty calls failed',
+  ),
+  by(
+    24,
+    'Webhooks: ten attempts, 410 ends, no redirects, four at a time',
+    'webhooks: is given up after ten attempts',
+  ),
+  by(25, 'No webhook into our own network', 'webhook-targets: is not sent to'),
+  by(26, 'Bodies of 16 KB, depth 8, exactly application/json', 'abuse: may be exactly 16 KB'),
+  by(27, 'Headers in 10 s, requests in 15 s, 1,000 a socket', 'edge: are those of the server'),
+  by(28, 'Closed schemas, money as text, no key twice', 'abuse: is text of one to fifteen digits'),
+  by(
+    29,
+    'An Idempotency-Key wherever money moves, for 30 days',
+    'abuse-idempotency: may not be left out where money moves',
+  ),
+  by(
+    30,
+    'Rates for money, look-ups, logins, strangers, banks',
+    'too-many: pays ten times a minute',
+  ),
+  by(
+    31,
+    'Headers that keep browsers away; no version',
+    'abuse-http: answers with headers that keep browsers and caches away',
+  ),
+  by(
+    32,
+    'What is somebody else’s is 404, in the same time',
+    'edge: tell a stranger as little by their time',
+  ),
+  by(
+    33,
+    'AES-256-GCM at rest, bound to table, row and column',
+    'vault: refuses a value that was moved',
+  ),
+  by(34, 'Roles that may not change history', 'database: even the owner may not'),
+  lacks(
+    35,
+    'Row-level security',
+    'whose a thing is, is part of each query, and `abuse-owners` walks all routes',
+  ),
+  by(
+    36,
+    'Timeouts of statements, locks and transactions',
+    'connections: is told them, in both processes',
+  ),
+  by(
+    37,
+    'No start where commits may be lost, or on a replica',
+    'connections: stops a process before it listens',
+  ),
+  lacks(
+    38,
+    'SCRAM and TLS to Postgres and Redis; Redis ACL, noeviction',
+    'it is the house’s own configuration, which nothing here checks',
+  ),
+  by(39, 'Jobs carry ids and nothing else', 'canary: carries an id and nothing else'),
+  by(40, 'Logs without secrets, Postgres’s too', 'canary: logs no statement and no parameter'),
+  by(
+    41,
+    'A log of what is sensitive, added to and never changed',
+    'security-log: cannot be changed by anybody',
+  ),
+  lacks(
+    42,
+    'What nobody caught: logged, drained, exit',
+    'answers are tested (abuse 38), the end of the process is not',
+  ),
+  by(43, 'Secrets come from the environment alone', DEFAULTS),
+  by(
+    44,
+    'What is installed is locked, and its scripts do not run',
+    'install: installs once, and again when the lock has changed',
+  ),
+  by(
+    45,
+    'Trial balance, invariants and statements, all the time',
+    'business-corruptions: finds nothing wrong where all went right',
+  ),
+  lacks(
+    46,
+    'A drill: restored, verified, within 15 minutes',
+    'restores are tested for the order of events and seals, no drill is timed',
+  ),
+]
+
+/** The proofs that are not where they are said to be. */
+export const unproven = (): readonly string[] => {
+  const texts = new Map(readSources().map(({ path, text }) => [path, text]))
+  return CHECKLIST.flatMap(({ proof }) => proof ?? []).filter((proof) => {
+    const [file = '', title = ''] = proof.split(/: (.*)/s)
+    return (
+      texts.get(`test/${file}.test.ts`)?.match(titleOf(title)) === null ||
+      !texts.has(`test/${file}.test.ts`)
+    )
+  })
+}
+
+const titleOf = (title: string) =>
+  new RegExp(`\\bit\\(\\s*['\`]${title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}`)
+
+/** As docs/security.md has it. */
+export const checklistPage = (): string => {
+  const isProven = ({ proof }: Row) => proof !== undefined
+  const lines = CHECKLIST.map(({ row, asked, proof, missing }) =>
+    proof === undefined
+      ? `- ${row}. ${asked}: missing: ${missing}`
+      : `- ${row}. ${asked}: \`${proof}\``,
+  )
+  return [
+    '## The checklist',
+    `${CHECKLIST.filter(isProven).length} of ${CHECKLIST.length} are proven, each by the test that is named.`,
+    lines.join('\n'),
+  ].join('\n\n')
+}
