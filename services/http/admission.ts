@@ -1,0 +1,58 @@
+/**
+ * How many requests are answered at the same time.
+ *
+ * More at once are not answered sooner: each would only wait for the others, until those who asked
+ * have given up and what was done for them was done in vain. Whoever comes when so many are there
+ * is refused before anything is known of them, for a fraction of what an answer costs.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { newId } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
+import { PROBES } from './operations.ts'
+import { problemOf } from './problems.ts'
+
+export interface Admission {
+  /** @returns what to do when it is answered; undefined for who was refused here. */
+  readonly enter: (request: IncomingMessage, response: ServerResponse) => (() => void) | undefined
+}
+
+const { status, body, headers } = problemOf('saturated')
+const HEADERS = {
+  ...headers,
+  'Content-Type': 'application/problem+json',
+  'Content-Length': Buffer.byteLength(body),
+  'Cache-Control': 'no-store',
+}
+
+export function openAdmission({ config, metrics }: Pick<Context, 'config' | 'metrics'>): Admission {
+  let inHand = 0
+  return {
+    enter(request, response) {
+      if (inHand < config.REQUESTS_AT_ONCE_MAX || PROBES.has(request.url ?? '')) {
+        return counted(request, (change) => (inHand += change))
+      }
+      response.writeHead(status, { ...HEADERS, 'X-Request-Id': newId() }).end(body)
+      metrics.requestAnswered({ method: request.method ?? '', route: 'none', status }, 0)
+      return undefined
+    },
+  }
+}
+
+/** One that is still on its way takes nobody's place: who sends slowly keeps only themselves. */
+function counted(request: IncomingMessage, count: (change: 1 | -1) => void): () => void {
+  let [isThere, isOver] = [false, false]
+  const come = () => {
+    if (isOver) return
+    isThere = true
+    count(1)
+  }
+  if (hasBody(request)) request.once('end', come)
+  else come()
+  return () => {
+    isOver = true
+    if (isThere) count(-1)
+  }
+}
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined
