@@ -24,13 +24,18 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 }
 
-export function openAdmission({ config, metrics }: Pick<Context, 'config' | 'metrics'>): Admission {
+/** @param isLast whether the connection is closed with the answer. */
+export function openAdmission(
+  { config, metrics }: Pick<Context, 'config' | 'metrics'>,
+  isLast: (response: ServerResponse) => boolean,
+): Admission {
   let inHand = 0
   return {
     enter(request, response) {
       if (inHand < config.REQUESTS_AT_ONCE_MAX || PROBES.has(request.url ?? '')) {
         return counted(request, (change) => (inHand += change))
       }
+      if (isLast(response)) response.setHeader('Connection', 'close')
       response.writeHead(status, { ...HEADERS, 'X-Request-Id': newId() }).end(body)
       metrics.requestAnswered({ method: request.method ?? '', route: 'none', status }, 0)
       return undefined

@@ -39,14 +39,15 @@ export interface Api {
 export function openServer(context: Context, api: Api): Server {
   const app = new Koa({ proxy: false })
   // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
-  app.use(outermost(context, (response) => !server.listening || isLastOf(response)))
+  const isLast = (response: ServerResponse) => !server.listening || isLastOf(response)
+  app.use(outermost(context, isLast))
   useRoutes(app, context, api)
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
   const answering = new WeakMap<Duplex, IncomingMessage>()
   const protect = protectBrowsers()
-  const admission = openAdmission(context)
+  const admission = openAdmission(context, isLast)
   const server = createServer(limitsOf(context.config), (request, response) => {
     protect(response)
     answering.set(request.socket, request)

