@@ -12,9 +12,11 @@ import { PROBES } from './operations.ts'
 import { problemOf } from './problems.ts'
 
 export interface Admission {
-  /** @returns what to do when it is answered; undefined for who was refused here. */
-  readonly enter: (request: IncomingMessage, response: ServerResponse) => (() => void) | undefined
+  /** Lets it be answered, or refuses it. */
+  readonly enter: (request: IncomingMessage, response: ServerResponse, answer: Answer) => void
 }
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 const { status, body, headers } = problemOf('saturated')
 const HEADERS = {
@@ -30,15 +32,20 @@ export function openAdmission(
   isLast: (response: ServerResponse) => boolean,
 ): Admission {
   let inHand = 0
+  const isFull = ({ url = '' }: IncomingMessage) =>
+    inHand >= config.REQUESTS_AT_ONCE_MAX && !PROBES.has(url)
+  function refuse({ method = '' }: IncomingMessage, response: ServerResponse): void {
+    if (isLast(response)) response.setHeader('Connection', 'close')
+    response.writeHead(status, { ...HEADERS, 'X-Request-Id': newId() }).end(body)
+    metrics.requestAnswered({ method, route: 'none', status }, 0)
+  }
   return {
-    enter(request, response) {
-      if (inHand < config.REQUESTS_AT_ONCE_MAX || PROBES.has(request.url ?? '')) {
-        return counted(request, (change) => (inHand += change))
-      }
-      if (isLast(response)) response.setHeader('Connection', 'close')
-      response.writeHead(status, { ...HEADERS, 'X-Request-Id': newId() }).end(body)
-      metrics.requestAnswered({ method: request.method ?? '', route: 'none', status }, 0)
-      return undefined
+    enter(request, response, answer) {
+      // What came with the head has been read by then, and is known to be all of it.
+      process.nextTick(() => {
+        if (isFull(request)) return refuse(request, response)
+        void answer(request, response).finally(counted(request, (change) => (inHand += change)))
+      })
     },
   }
 }
@@ -51,13 +58,10 @@ function counted(request: IncomingMessage, count: (change: 1 | -1) => void): () 
     isThere = true
     count(1)
   }
-  if (hasBody(request)) request.once('end', come)
-  else come()
+  if (request.complete) come()
+  else request.once('end', come)
   return () => {
     isOver = true
     if (isThere) count(-1)
   }
 }
-
-const hasBody = ({ headers }: IncomingMessage) =>
-  (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined

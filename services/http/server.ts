@@ -52,8 +52,7 @@ export function openServer(context: Context, api: Api): Server {
     protect(response)
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
-    const leave = admission.enter(request, response)
-    if (leave !== undefined) void answer(request, response).finally(leave)
+    admission.enter(request, response, answer)
   })
   server.maxRequestsPerSocket = context.config.SOCKET_REQUESTS_MAX
   // Whatever else somebody expects of us, they are answered: we may ignore it (RFC 9110, 10.1.1).
