@@ -108,7 +108,7 @@ describe('a callback that contradicts another', () => {
     expect(await stateOf(one)).to.equal('settled')
   })
 
-  it('is set aside: what was rejected is neither settled nor returned afterwards (abuse 71)', async () => {
+  it('is set aside: what was rejected is not settled or returned later (abuse 71)', async () => {
     const one = await open('91')
     await until(async () => (await stateOf(one)) === 'rejected')
     const work = async () => {
@@ -150,7 +150,7 @@ describe('a callback that contradicts another', () => {
     expect(await alertsOf(one)).to.have.length(1)
   })
 
-  it('is given to a person, when it tells of other money than was asked for (abuse 74)', async () => {
+  it('is given to a person, when it tells of other money than asked for (abuse 74)', async () => {
     const lies = [{ amount: '791' }, { amount: '793' }, { currency: 'USD' }]
     await Promise.all(
       lies.map(async (lie) => {

@@ -1,4 +1,4 @@
-/** Crowds, and processes that fail in the middle: whatever is cut off is done once, or not at all. */
+/** Crowds, and processes that fail in the middle: what is cut off is done once, or not at all. */
 import { expect } from 'chai'
 import { request } from 'node:http'
 import type { BankAdapter } from '../adapters/adapter.ts'
@@ -132,7 +132,7 @@ describe('an answer that is lost after the commit', () => {
 })
 
 describe('what is refused before it is decided', () => {
-  it('may be asked again under the same key: a locked PIN, too many requests (abuse 62)', async () => {
+  it('may be asked again under its key: a locked PIN, too many requests (abuse 62)', async () => {
     const [ada, ben, { owner }] = await Promise.all([person(50_000n), person(), world()])
     const [key, body] = [newKey(), payment(ben, '5000')]
     const pay = (given: object = body) => call(ada, 'POST', '/v1/payments', { key, body: given })

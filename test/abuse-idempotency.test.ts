@@ -240,7 +240,7 @@ describe('a repetition', () => {
 describe('what is not final', () => {
   before(setTheStage)
 
-  it('may be corrected under the same key: a wrong PIN, a missing one, a wrong shape (abuse 62)', async () => {
+  it('may be corrected under its key: a wrong PIN, none, a wrong shape (abuse 62)', async () => {
     const [key, body] = [newKey(), payment(ben, '5000')]
     await unchanged(async () => {
       expectProblem(await pay(ada, key, { ...body, ...wrongPin }), 401, 'approval_refused')

@@ -93,7 +93,7 @@ describe('a top-up', () => {
     await expectBanksAgree()
   })
 
-  it('is given up for no enquiry that fails: its money waits until the bank has said (abuse 67)', async () => {
+  it('is given up for no enquiry that fails: its money waits for the bank (abuse 67)', async () => {
     const ada = await person()
     const account = await linkedAccount(ada, 'south')
     const answersAgain = await withoutEnquiries('south')

@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'chai'
+import type { RegisteredBank } from '../services/banks/registry.ts'
 import { newId } from '../ledger/index.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, times, until } from './support/abuse.ts'
@@ -63,7 +64,9 @@ describe('net settlement between banks', () => {
     const before = await at('birch')
     const { owner } = await world()
     const where = { id: uuidOf(done.payments[0].instruction) }
-    const { reference: ours } = await owner('instructions').where(where).first()
+    const { reference: ours, rail } = await owner('instructions').where(where).first()
+    // The one of its rails that reaches the other bank.
+    expect(rail).to.equal('clearing')
     const words = `/RFB/${ours}/INV`
     await arrive('birch', 1_099n, words)
     expect((await read(done.id)).payments[0].arrived).to.equal(false)
@@ -175,6 +178,39 @@ describe('net settlement between banks', () => {
     const ours = all.filter(({ state }) => state !== 'open')
     await expectRanges(ours)
     await expectRecount(ours, banks)
+  })
+
+  it('waits for a rail that is closed, and is refused where none can ever pay', async () => {
+    const ada = await customer('alder', 'birch')
+    await ada.topUp('alder', 900n)
+    await ada.withdraw('birch', 900n)
+    const window = await closed()
+    const { api } = await world()
+    const registry = api.registry as Map<string, RegisteredBank>
+    const alder = registry.get('alder')
+    if (alder === undefined) throw new Error('alder is not there')
+    registry.set('alder', {
+      ...alder,
+      rails: alder.rails.filter(({ rail }) => rail === 'internal'),
+    })
+    const path = `/v1/netting_windows/${window.id}/settle`
+    const refused = await call(OPERATOR, 'POST', path, { key: newKey() })
+    registry.set('alder', alder)
+    expectProblem(refused, 422, 'no_route')
+
+    const body = { rail: 'clearing', reason: 'A test' }
+    const outage = await call(OPERATOR, 'POST', '/v1/banks/alder/outages', { body })
+    const { worker } = await world()
+    worker.outages.changed()
+    expect((await settle(window.id)).status).to.equal(200)
+    await advance()
+    expect((await read(window.id)).payments[0].state).to.equal('due')
+    await call(OPERATOR, 'POST', `/v1/bank_outages/${outage.body.id}/end`)
+    worker.outages.changed()
+    await until(async () => {
+      await advance()
+      return (await read(window.id)).payments[0].state === 'settled'
+    })
   })
 
   it('is refused where nothing is added up, known, or ours at the other bank', async () => {

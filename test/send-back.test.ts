@@ -1,6 +1,7 @@
 /** Money that nobody asked for goes back to the account it came from. */
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
+import type { RegisteredBank } from '../services/banks/registry.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
 import { expectProblem, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
@@ -100,6 +101,34 @@ describe('money that is sent back', () => {
     expect(codes).to.deep.equal([200, 409, 409])
     await until(async () => (await rowOf(id)).state === 'sent_back')
     expect([await atBank(), await ours('suspense')]).to.deep.equal([had, suspense])
+  })
+
+  it('goes over the rail that routing chooses, or waits for one', async () => {
+    const { api, owner } = await world()
+    const registry = api.registry as Map<string, RegisteredBank>
+    const north = registry.get('north')
+    const [internal] = north?.rails ?? []
+    if (north === undefined || internal === undefined) throw new Error('north is not there')
+    const dear = { ...internal, rail: 'dear', priority: 900 }
+    const narrow = { ...internal, rail: 'narrow', priority: 1, amountMax: { EUR: 1_000n } }
+    const id = await arrives('1500')
+    try {
+      const closed = { timeZone: 'UTC', days: [1], opens: '00:00', closes: '00:00' }
+      registry.set('north', { ...north, rails: [{ ...dear, hours: closed }, narrow] })
+      expectProblem(await back(id), 503, 'bank_closed')
+      registry.set('north', { ...north, rails: [narrow] })
+      expectProblem(await back(id), 422, 'return_not_possible')
+      registry.set('north', { ...north, rails: [dear, narrow, internal] })
+      expect((await back(id)).status).to.equal(200)
+    } finally {
+      registry.set('north', north)
+    }
+    const { id: subject } = await owner('incoming_returns')
+      .where({ incoming_id: uuidOf(id) })
+      .first()
+    const { rail } = await owner('instructions').where({ subject_id: subject }).first()
+    expect(rail).to.equal('internal')
+    await until(async () => (await rowOf(id)).state === 'sent_back')
   })
 
   it('goes nowhere where the bank does not say from whom it came', async () => {

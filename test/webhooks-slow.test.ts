@@ -46,7 +46,7 @@ describe('a receiver that hangs', function () {
     return { p50: took[Math.floor(EVENTS / 2)]!, p99: took[Math.floor(EVENTS * 0.99)]! }
   }
 
-  it('delays nobody else, be it one or many, and however long it was quick before (abuse 52)', async () => {
+  it('delays nobody else, one or many, however long it was quick before (abuse 52)', async () => {
     const [shop, receiver] = [await merchant(), await openReceiver()]
     receivers.push(receiver)
     const endpoint = await newEndpoint(shop, receiver.url)

@@ -1,4 +1,4 @@
-/** What must be so of what banks told us, and of money between them and us that nobody asked for. */
+/** What must be so of what banks told us, and of money between us that nobody asked for. */
 import { always, drained, type Invariant, movedFor } from './invariants.ts'
 
 const REPORTS = `('settled', 'rejected', 'returned')`

@@ -1,4 +1,4 @@
-/** What must be so of instructions: their money, their history, and the bank's word that ended them. */
+/** What must be so of instructions: their money, their history, the bank's word that ended them. */
 import { always, drained, type Invariant } from './invariants.ts'
 
 const OPEN = `('created', 'sent', 'unknown', 'manual')`

@@ -1,10 +1,10 @@
-/** How the invariants of the business are written down: each a statement that finds what breaks it. */
+/** How the invariants of the business are written: each a statement that finds what breaks it. */
 
 export interface Invariant {
   readonly name: string
   /**
-   * `always`: in every snapshot, also while payments are made. `drained`: once nobody is at work any
-   * more, because what banks and receivers do comes after what we do.
+   * `always`: in every snapshot, also while payments are made. `drained`: once nobody is at work
+   * any more, because what banks and receivers do comes after what we do.
    */
   readonly holds: 'always' | 'drained'
   /** Selects `subject`, the id of each row that breaks it. */

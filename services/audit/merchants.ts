@@ -26,7 +26,8 @@ export const MERCHANTS: readonly Invariant[] = [
     batches_begin_where_the_last_ended: `
       SELECT s.id AS subject FROM (
           SELECT id, number, from_entry, carried_in,
-                 lag(number, 1, 0) OVER w AS last_number, lag(to_entry, 1, 0::bigint) OVER w AS ended,
+                 lag(number, 1, 0) OVER w AS last_number,
+                 lag(to_entry, 1, 0::bigint) OVER w AS ended,
                  lag(carried_out, 1, 0::bigint) OVER w AS left_over
             FROM settlements WINDOW w AS (PARTITION BY account_id ORDER BY number)) s
        WHERE (number, from_entry, carried_in) <> (last_number + 1, ended, left_over)`,

@@ -71,7 +71,7 @@ export async function linkBankAccount(
 }
 
 /** An IBAN begins with its country; of other numbers nothing is known. */
-const countryOf = (number: string): string | null =>
+export const countryOf = (number: string): string | null =>
   /^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/.test(number) ? number.slice(0, 2) : null
 
 /** Number and holder as the columns of the row `id` take them. */

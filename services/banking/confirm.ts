@@ -8,6 +8,7 @@ import { ServiceError } from '../errors.ts'
 import { idFact } from '../approvals/acts.ts'
 import { allFactors, type ApprovalBody, approve } from '../approvals/approvals.ts'
 import { publicId } from '../ids.ts'
+import { recordSecurity } from '../security/log.ts'
 import { bankAccountOf, nameAtBank } from './bank_accounts.ts'
 
 export interface Confirmation {
@@ -37,10 +38,15 @@ export async function confirmBankAccount(
   }
   return answerOnce(context.db, claim, async (trx) => {
     refuseOther(context, await bankAccountOf(trx, owner, id, 'lock'), name)
-    await trx('bank_accounts')
+    const subject = publicId('bac', id)
+    const confirmed = await trx('bank_accounts')
       .where({ id, confirmed_at: null })
       .update({ confirmed_at: context.now() })
-    return JSON.stringify({ id: publicId('bac', id) })
+    // Whoever pays a stranger by it may have to answer for it. The name is in the account's row.
+    if (confirmed > 0) {
+      await recordSecurity({ ...context, db: trx }, { kind: 'bank_account_confirmed', subject })
+    }
+    return JSON.stringify({ id: subject })
   })
 }
 

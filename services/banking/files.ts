@@ -11,8 +11,10 @@ import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { writeDown } from './inbox.ts'
 
-/** Nobody else fetches from the bank so long; each file begins it anew. */
-const LEASE_MS = 300_000
+/** Nobody else fetches from a bank so long after its worker died. */
+const LEASE_MS = 15_000
+/** A worker that lives begins its lease anew so often, however large the file that it reads. */
+const RENEW_EVERY_MS = 5_000
 /** Banks that are asked at the same time. */
 const BANKS_MAX = 4
 /** A file may hold so many events, which one transaction writes; one with more is for a person. */
@@ -42,14 +44,21 @@ export async function collectFiles(context: Context): Promise<void> {
 export async function collectFrom(context: Context, bank: BankAdapter): Promise<void> {
   const lease = await takeLease(context, bank.name)
   if (lease === undefined) return
+  const held = { bank: bank.name, lease }
+  const alive = setInterval(() => {
+    renew(context, context.db, held, LEASE_MS).catch((error: unknown) =>
+      context.log.warn({ err: error, bank: bank.name }, 'a lease was not renewed'),
+    )
+  }, RENEW_EVERY_MS)
   try {
     let files = 0
     for await (const file of bank.collect()) {
-      await take(context, { bank: bank.name, lease }, file)
+      await take(context, held, file)
       if ((files += 1) >= FILES_MAX) return
     }
   } finally {
-    await renew(context, context.db, { bank: bank.name, lease }, 0)
+    clearInterval(alive)
+    await renew(context, context.db, held, 0)
   }
 }
 

@@ -195,7 +195,7 @@ export const inboxEndpoints = [
     answers: { 200: IncomingOut },
     refusals: [
       ...(['not_found', 'incoming_money_matched', 'incoming_money_returned'] as const),
-      ...(['return_not_possible', 'account_closed', 'account_frozen'] as const),
+      ...(['return_not_possible', 'bank_closed', 'account_closed', 'account_frozen'] as const),
     ],
     check: async (context, { params }) => {
       await wayBack(context, params.id)

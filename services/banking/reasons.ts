@@ -10,7 +10,7 @@ type Fault = (typeof FAULTS)[number]
 /** Whether the same may be asked for again, unchanged, with hope. */
 type Hope = 'final' | 'retry'
 
-/** The name of ISO 20022, whose side, what hope, and what the customer is told. */
+/** The name as ISO 20022 spells it, whose side, what hope, and what the customer is told. */
 type Meaning = readonly [name: string, fault: Fault, hope: Hope, told: string]
 
 const MEANINGS = {
@@ -59,14 +59,14 @@ const MEANINGS = {
     'final',
     'The bank does not offer this kind of payment.',
   ],
-  AG07: ['UnsuccessfulDirectDebit', 'payer', 'final', 'The bank did not collect the money.'],
+  AG07: ['UnsuccesfulDirectDebit', 'payer', 'final', 'The bank did not collect the money.'],
   AM01: ['ZeroAmount', 'us', 'final', 'The payment was not understood; we look into it.'],
   AM02: ['NotAllowedAmount', 'payer', 'final', 'The amount is more than the bank allows.'],
   AM03: ['NotAllowedCurrency', 'us', 'final', 'The account does not take this currency.'],
   AM04: ['InsufficientFunds', 'payer', 'retry', 'There was too little money in the account.'],
   AM05: ['Duplication', 'us', 'final', 'The bank takes it for a payment that was made before.'],
   AM06: ['TooLowAmount', 'payer', 'final', 'The amount is less than the bank allows.'],
-  AM07: ['BlockedAmount', 'payer', 'final', 'The money in the account is blocked.'],
+  AM07: ['BlockedAmount', 'regulator', 'final', 'The authorities have blocked the money.'],
   AM09: ['WrongAmount', 'us', 'final', 'The amount is not what was agreed.'],
   AM10: ['InvalidControlSum', 'us', 'final', 'The payment was not understood; we look into it.'],
   AM14: [
@@ -77,7 +77,7 @@ const MEANINGS = {
   ],
   ARDT: ['AlreadyReturnedTransaction', 'bank', 'final', 'The money came back before.'],
   BE01: [
-    'InconsistentWithEndCustomer',
+    'InconsistenWithEndCustomer',
     'payee',
     'final',
     'Name and account number do not belong together.',

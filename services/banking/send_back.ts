@@ -6,6 +6,7 @@ import {
   answerOnce,
   type Claim,
   createTransfers,
+  type Money,
   newId,
   newUnitId,
   type Outcome,
@@ -15,7 +16,8 @@ import { answerOf } from '../answers.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
-import { answerColumns, sealedColumns } from './bank_accounts.ts'
+import { chooseRail } from '../banks/choose.ts'
+import { answerColumns, countryOf, sealedColumns } from './bank_accounts.ts'
 import type { Heard } from './inbox.ts'
 import { type Incoming, incomingOut, recordIncoming, refuseDecided, wordsOf } from './incoming.ts'
 import { prepareInstruction } from './prepare.ts'
@@ -29,27 +31,40 @@ interface WayBack {
 
 /**
  * @throws {ServiceError} `not_found`, `incoming_money_matched`, `incoming_money_returned`;
- *   `return_not_possible` where the bank does not say from whom it came, or cannot pay.
+ *   `return_not_possible` where the bank does not say from whom it came, or cannot pay there;
+ *   `bank_closed` where it can at another time.
  */
 export async function wayBack(context: Context, id: Uuid): Promise<WayBack> {
-  const { db, registry, vault } = context
+  const { db, vault } = context
   const incoming: Incoming | undefined = await db('incoming_money').where({ id }).first()
   refuseDecided(incoming)
-  const { bank, currency } = incoming
+  const { bank, amount, currency } = incoming
   const heard: Heard = await db('callbacks').where({ id }).first()
   const { sender: holder } = wordsOf(context, heard)
   const sealed = heard.sender_account_sealed
-  const known = registry.get(bank)
-  const rail = known?.rails.find(
-    ({ directions, currencies }) => directions.includes('credit') && currencies.includes(currency),
-  )
-  const isPossible = known?.capabilities.has('credit') === true && rail !== undefined
-  if (!isPossible || sealed === null || holder === null) {
-    throw new ServiceError('return_not_possible')
-  }
+  if (sealed === null || holder === null) throw new ServiceError('return_not_possible')
   const place = { table: 'callbacks', row: id, column: 'sender_account_sealed' }
   const number = vault.open(place, sealed).toString()
-  return { incoming, account: { number, holder }, rail: rail.rail }
+  const rail = await railTo(context, bank, number, { amount, currency })
+  return { incoming, account: { number, holder }, rail }
+}
+
+/**
+ * A rail that reaches the account's country reaches it at whatever bank it is. Where none does, or
+ * the number tells no country, it is taken for an account at the bank itself, which would say no.
+ */
+async function railTo(context: Context, bank: string, number: string, money: Money) {
+  const country = countryOf(number)
+  const ways = [...(country === null ? [] : [{ bank: null, country }]), { bank, country: null }]
+  for (const way of ways) {
+    try {
+      return await chooseRail(context, bank, way, money)
+    } catch (error) {
+      const isNone = error instanceof ServiceError && error.code === 'no_route'
+      if (!isNone) throw error
+    }
+  }
+  throw new ServiceError('return_not_possible')
 }
 
 export interface SendBackRequest {

@@ -38,6 +38,33 @@ export async function chooseBank(
   throw new ServiceError(whyNot(considered))
 }
 
+/** An account that a bank is to credit, whose owner is in no doubt. */
+export interface Destination {
+  /** At which bank of ours it is, where that is known. */
+  readonly bank: string | null
+  readonly country: string | null
+}
+
+/**
+ * The rail over which this bank credits an account, where no other bank can take its place.
+ * @throws {ServiceError} `no_route`; `bank_closed` where there would be one at another time.
+ */
+export async function chooseRail(
+  context: Context,
+  bank: string,
+  { bank: at, country }: Destination,
+  money: Money,
+): Promise<string> {
+  const known = { nameCheck: 'match', isConfirmed: true, isPaid: true } as const
+  const account = { ...known, bank: at ?? '', country }
+  const banks = (await banksNow(context, money.currency)).filter((one) => one.bank.name === bank)
+  const asked = { direction: 'credit', money, account, at: context.now() } as const
+  const { chosen, isPassing } = route(asked, banks)
+  if (chosen !== undefined) return chosen.rail
+  if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
+  throw new ServiceError('no_route', { detail: bank })
+}
+
 /** The obstacle that is left when the others are out of the way says most. */
 function whyNot(considered: readonly Considered[]) {
   const isAbout = (verdict: Considered['verdict']) =>

@@ -139,7 +139,7 @@ const acting = [
     answers: { 200: WindowOut },
     refusals: [
       ...(['not_found', 'netting_window_not_closed', 'bank_not_found'] as const),
-      'bank_account_not_found',
+      ...(['bank_account_not_found', 'no_route'] as const),
     ],
     check: (context, { params: { id } }) => checkSettlement(context, id),
     handle: (context, { params: { id }, caller, claim }) => {

@@ -15,6 +15,7 @@ import {
 import { type BankAccount, findBankAccounts } from '../banking/bank_accounts.ts'
 import { prepareInstruction } from '../banking/prepare.ts'
 import type { Dependant } from '../banking/resolve.ts'
+import { chooseRail } from '../banks/choose.ts'
 import { bankAccountsOf, PLATFORM } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -69,17 +70,24 @@ export async function approveSettlement(
   })
 }
 
-/** @throws {ServiceError} when it could not be settled anyway. */
-export async function checkSettlement({ db, banks }: Context, id: Uuid): Promise<void> {
+/** @throws {ServiceError} when it could not be settled anyway: `no_route`, too. */
+export async function checkSettlement(context: Context, id: Uuid): Promise<void> {
+  const { db, banks } = context
   const window = await findWindow(db, id)
   if (window === undefined) throw new ServiceError('not_found')
   if (window.state !== 'closed' && window.state !== 'settled') {
     throw new ServiceError('netting_window_not_closed')
   }
   const ours = await ownAccounts(db)
-  for (const { from_bank, to_bank } of await owedIn(db, id)) {
+  for (const owed of await owedIn(db, id)) {
+    const { from_bank, to_bank } = owed
     if (!banks.has(from_bank)) throw new ServiceError('bank_not_found', { detail: from_bank })
-    if (!ours.has(to_bank)) throw new ServiceError('bank_account_not_found', { detail: to_bank })
+    const account = ours.get(to_bank)
+    if (account === undefined) {
+      throw new ServiceError('bank_account_not_found', { detail: to_bank })
+    }
+    // One that is closed now pays when it opens; one that never can must not be waited for.
+    await railOf(context, owed, account).catch(unlessClosed)
   }
 }
 
@@ -102,6 +110,7 @@ export async function beginPayments(context: Context): Promise<void> {
     try {
       await beginPayment(context, id, ours)
     } catch (error) {
+      if (isClosed(error)) continue
       log.error({ err: error, obligation: id }, 'a net payment could not begin; it is tried again')
     }
   }
@@ -141,14 +150,25 @@ async function beginPayment(
   if (isBegun) await queue.ring('instruction', [prepared.instruction.id])
 }
 
-/** The rail over which every bank credits accounts, those at other banks too. */
-const RAIL = 'internal'
+/** The bank that owes is the one that pays: only its rails are in question. */
+const railOf = (
+  context: Context,
+  { from_bank, to_bank, amount, currency }: Owed,
+  { country }: BankAccount,
+) => chooseRail(context, from_bank, { bank: to_bank, country }, { amount, currency })
+
+const isClosed = (error: unknown) => error instanceof ServiceError && error.code === 'bank_closed'
+
+function unlessClosed(error: unknown): void {
+  if (!isClosed(error)) throw error
+}
 
 async function orderOf(context: Context, owed: Owed, account: BankAccount, transfer: Uuid) {
   const { id: subject, from_bank, to_bank, amount, currency } = owed
   const { bank: owner } = await bankAccountsOf(context, to_bank, currency)
+  const rail = await railOf(context, owed, account)
   return {
-    ...({ bank: from_bank, rail: RAIL, direction: 'credit', purpose: 'netting', subject } as const),
+    ...({ bank: from_bank, rail, direction: 'credit', purpose: 'netting', subject } as const),
     ...{ bankAccount: account.id, owner, transfer, money: { amount, currency } },
   }
 }

@@ -89,10 +89,16 @@ export async function layOut(
   }
 }
 
+/** Each pays the others over one that no customer's money takes: their own bank comes first. */
+const RAILS = [
+  { rail: 'internal', directions: ['debit', 'credit'] },
+  { rail: 'clearing', directions: ['credit'], banks: BANKS.map(({ name }) => name), priority: 200 },
+]
+
 const banksOf = (PORT: number, secrets: Secrets) =>
   BANKS.map(({ name }, index) => ({
     ...{ name, protocol: 'sandbox', url: local(PORT + 3 + index) },
-    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'] },
+    ...{ secret: secrets.banks[name] ?? '', currencies: ['EUR'], rails: RAILS },
   }))
 
 interface Secrets {

@@ -21,10 +21,15 @@ export async function setTheStage(
   for (const one of PEOPLE) await setPin(client, tell, one)
   for (const one of PEOPLE) accounts[one.sub] = await linkAccount(client, tell, person(one), one)
   const { sub: subject, name, alias, fees, profile } = CAFE
-  await step(tell, 'Operator', `takes ${name} on`, () =>
+  const taken = await step(tell, 'Operator', `takes ${name} on`, () =>
     client.call(operator, {
       ...{ method: 'POST', path: '/v1/merchants', key: 'demo-takes-cafe-on' },
-      body: { name, alias, subject, fees, profile },
+      body: { name, alias, subject, fees },
+    }),
+  )
+  await step(tell, 'Operator', 'notes what its invoices say', () =>
+    client.call(operator, {
+      ...{ method: 'PUT', path: `/v1/merchants/${String(taken.body['id'])}`, body: profile },
     }),
   )
   accounts[subject] = await linkAccount(client, tell, cafe, CAFE)

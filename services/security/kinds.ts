@@ -10,6 +10,7 @@ export const SECURITY_KINDS = [
   'approval_refused',
   'approval_used',
   'auth_failed',
+  'bank_account_confirmed',
   'bank_closed',
   'bank_opened',
   'callback_refused',

@@ -54,7 +54,10 @@ export const PLACES: readonly Place[] = [
     ...{ what: 'a table of the books', part: 'said', among: PRODUCT, instead: 'ledger/index.ts' },
     thing: new RegExp(`${BEFORE_TABLE} +${BOOKS}\\b|[(,] *'${BOOKS}(?: as \\w+)?' *[,)]`),
     like: "db.raw('SELECT 1 FROM transfers')",
-    homes: { 'ledger/': 'only the ledger opens the books' },
+    homes: {
+      'ledger/': 'only the ledger opens the books',
+      'services/audit/': 'lays what the business says beside them, and only reads',
+    },
   },
   {
     ...{ what: 'rounding by toFixed', thing: /\.toFixed\(/, among: PRODUCT, like: 'a.toFixed(2)' },

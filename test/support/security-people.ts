@@ -202,7 +202,30 @@ const DEVICES: readonly Occasion[] = [
   ],
 ]
 
+/** Has linked an account that is nearly under their name. */
+async function closeMatch() {
+  const ada = await person()
+  const body = { bank: 'north', number: 'TEST-CLOSE', holder: 'Whoever' }
+  const linked = await call(ada, 'POST', '/v1/bank_accounts', { body })
+  return { ...ada, account: linked.body.id as string }
+}
+
 const OWN: readonly Occasion[] = [
+  [
+    'bank_account_confirmed',
+    'a name at the bank that is nearly one’s own',
+    self(
+      closeMatch,
+      async (ada) => {
+        const path = `/v1/bank_accounts/${ada.account}/confirm`
+        const body = { name_at_bank: null, approval: { pin: PIN } }
+        // Once is a row; what is confirmed already is confirmed by nobody.
+        await call(ada, 'POST', path, { body })
+        await call(ada, 'POST', path, { body })
+      },
+      ({ account }) => account,
+    ),
+  ],
   [
     'sessions_revoked',
     'one’s own sessions',

@@ -34,6 +34,11 @@ const BANKS = ['north', 'south', 'east'] as const
  * of the others, and what other tests do is in no window of theirs.
  */
 export const NETTED = { banks: ['alder', 'birch', 'cedar'], currency: 'SEK' } as const
+/** Each pays the others over one that no customer's money takes: their own bank comes first. */
+const NETTED_RAILS = [
+  { rail: 'internal', directions: ['debit', 'credit'] },
+  { rail: 'clearing', directions: ['credit'], banks: NETTED.banks, priority: 200 },
+]
 const ownNumber = (bank: string) => `OWN-${bank.toUpperCase()}`
 export const OWN_ACCOUNTS = NETTED.banks.map((bank) => ({
   ...{ bank, number: ownNumber(bank), holder: 'Florin' },
@@ -159,6 +164,7 @@ function environmentOf(told: {
 }) {
   const banks = told.banks.map(({ name, url, currency }) => ({
     ...{ name, protocol: 'sandbox', url, secret: BANK_SECRET, currencies: [currency] },
+    ...(currency === NETTED.currency && { rails: NETTED_RAILS }),
   }))
   return {
     ...{ NODE_ENV: 'test', LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'silent', PORT: `${told.port}` },

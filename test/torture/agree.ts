@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Knex } from 'knex'
-import { publicId } from '../../services/ids.ts'
 
 /** What a bank did for us, by our reference: cents, positive where our money there grew. */
 export interface BankLog {
@@ -46,31 +45,6 @@ export interface Disagreement {
   readonly where: string
 }
 
-/** What customers were told, by their own log: each payment that was acknowledged. */
-export function readClientLog(file: string): readonly string[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((text) => text !== '')
-    .map((text) => JSON.parse(text))
-    .filter(({ answered, status, id }) => answered && status < 300 && id.startsWith('pay_'))
-    .map(({ id }) => id)
-}
-
-/** Payments that were acknowledged and are not there; and keys under which there are two. */
-export async function unaccounted(db: Knex, acknowledged: readonly string[]) {
-  const rows = await db('payments').select('id')
-  const known = new Set(rows.map(({ id }) => publicId('pay', id)))
-  const doubled = await db('payments')
-    .whereNotNull('idempotency_key')
-    .groupBy('payer_id', 'idempotency_key')
-    .having(db.raw('count(*) > 1'))
-    .select('payer_id')
-  return {
-    lost: acknowledged.filter((id) => !known.has(id)).length,
-    duplicated: doubled.length,
-  }
-}
-
 interface Row {
   readonly reference: string
   readonly direction: 'debit' | 'credit'
@@ -79,12 +53,20 @@ interface Row {
 }
 
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
-export async function disagreements(
-  db: Knex,
-  bank: string,
-  { moved, executions }: BankLog,
-): Promise<Disagreement[]> {
+export async function disagreements(db: Knex, bank: string, log: BankLog): Promise<Disagreement[]> {
   const rows: Row[] = await db('instructions').where({ bank })
+  return judgeBank(bank, { rows, log, ours: await ourMoneyAt(db, bank) })
+}
+
+interface Held {
+  readonly rows: readonly Row[]
+  readonly log: BankLog
+  /** What our books say that we have there. */
+  readonly ours: bigint
+}
+
+export function judgeBank(bank: string, { rows, log, ours }: Held): Disagreement[] {
+  const { moved, executions } = log
   const known = new Set(rows.map(({ reference }) => reference))
   const found = rows.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
   for (const [reference, count] of executions) {
@@ -92,7 +74,6 @@ export async function disagreements(
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
   const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
-  const ours = await ourMoneyAt(db, bank)
   if (ours !== theirs)
     found.push({ what: 'sum', where: `${bank}: ${ours} in our books, ${theirs}` })
   return found

@@ -7,8 +7,8 @@ type Terms<Options> = Omit<Options, 'targets' | 'port' | 'seed'>
 
 /**
  * How often, and for how long: to a database far more is said than to a bank. Whatever is held back
- * reaches a bank within its cut-off, together with how late the bank itself may be. A database may be
- * silent for longer than anybody waits for it.
+ * reaches a bank within its cut-off, together with how late the bank itself may be. A database may
+ * be silent for longer than anybody waits for it.
  */
 const LINKS = {
   'driver and API': { rate: 0.03, hold_ms: 15_000 },

@@ -4,18 +4,23 @@
  * printed first and last.
  *
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
- * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
- * faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a minute; `--json`
- * adds one object on the last line. Ends with 1 unless every zero is zero.
+ * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at seven tenths of
+ * the maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
+ * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
+ * minute; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
+ * with 1 unless every demand is met; then it says what was asked last, and how to run it again.
+ *
+ * `--report` makes one page of what each scenario found last (`--out FILE.html`).
  */
 import { randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
-import { type Figures, tortureBanks } from './banks.ts'
+import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
+import type { Figures } from './judge.ts'
 import { loadScenarios } from './load/scenarios.ts'
-import { keepFigures } from './report/kept-figures.ts'
+import { keepFigures, type KeptRun } from './report/kept-figures.ts'
 import { writeReport } from './report/write.ts'
 
 const { values } = parseArgs({
@@ -48,6 +53,8 @@ if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
 const ZEROS = [
   'lost',
   'duplicated',
+  'told_otherwise',
+  'unknown_to_us',
   'paid_twice',
   'refunded_but_paid',
   'settled_never_paid',
@@ -61,14 +68,22 @@ const isClean = (figures: Figures) =>
 const requests = Number(values.requests ?? (values.quick ? 3_000 : 100_000))
 if (!(requests >= 1)) throw new Error('--requests is a number')
 
+/** What was said on the command line, with the seed that was drawn. */
+function againWith(all: Readonly<Record<string, string | boolean | undefined>>): string {
+  const told = Object.entries(all).filter(([, value]) => value !== undefined && value !== false)
+  return told.map(([name, value]) => `--${name}${value === true ? '' : ` ${value}`}`).join(' ')
+}
+
 interface Ran {
   readonly clean: boolean
   readonly shown: object
   readonly json: object
+  /** What is drawn, and what was asked last. */
+  readonly story?: { readonly last?: readonly string[] } & Pick<KeptRun, 'timeline' | 'marks'>
 }
 
 async function banks(): Promise<Ran> {
-  const figures = await tortureBanks({
+  const { figures, story } = await tortureBanks({
     ...{
       seed,
       chaos_s,
@@ -81,7 +96,7 @@ async function banks(): Promise<Ran> {
   })
   const { violations, ...counted } = figures
   const json = { ...counted, violations: violations.length }
-  return { clean: isClean(figures), shown: figures, json }
+  return { clean: isClean(figures), shown: figures, json, story }
 }
 
 async function input(): Promise<Ran> {
@@ -103,14 +118,22 @@ const scenario = SCENARIOS[values.scenario]
 if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
 
 const { commit, node, postgres } = machineWith(POSTGRES)
-say(`torture: seed ${seed}, commit ${commit}, Node ${node}`)
+const what = `seed ${seed}, commit ${commit}, Node ${node}, Postgres ${postgres}`
+const again = `npm run torture -- ${againWith({ ...values, seed: String(seed) })}`
+say(`torture: ${what}`)
 const started = performance.now()
-const { clean, shown, json } = await scenario()
+const { clean, shown, json, story } = await scenario().catch((error: unknown) => {
+  say(`again: ${again}`)
+  throw error
+})
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
-say(`torture: seed ${seed}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
+const { last = [], ...drawn } = story ?? {}
+if (!clean) for (const line of [...last, `again: ${again}`]) say(line)
 const told = { seed, commit, versions: { node, postgres }, took_s, ...json }
-const at = new Date().toISOString()
-keepFigures({ scenario: values.scenario, clean, quick: values.quick, at, ...told })
+const run = { scenario: values.scenario, clean, quick: values.quick, ...told, ...drawn }
+keepFigures(run)
+if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(run))
+say(`torture: ${what}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
 if (values.json) say(JSON.stringify(told))
 process.exit(clean ? 0 : 1)

@@ -42,7 +42,8 @@ export const BANK_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
   ended_instructions_have_evidence: [
     [
       'the callback of a settlement is gone',
-      'DELETE FROM callbacks WHERE reference = (SELECT reference FROM instructions WHERE id = :payout)',
+      `DELETE FROM callbacks
+        WHERE reference = (SELECT reference FROM instructions WHERE id = :payout)`,
     ],
     [
       'a callback was only received',
@@ -92,7 +93,8 @@ export const BANK_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
     [
       'recalled money is back, and is not',
       `INSERT INTO recalls
-       (id, reference, instruction_id, reason, note, operator, state, next_at, created_at, changed_at)
+       (id, reference, instruction_id, reason, note, operator, state, next_at, created_at,
+        changed_at)
        VALUES (${NEW}, 'R', :out, 'DUPL', 'n', 'o', 'returned', now(), now(), now())`,
     ],
   ],
@@ -160,7 +162,8 @@ export const BANK_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
     [
       'a net payment is settled that nobody made',
       `INSERT INTO netting_obligations
-       (id, window_id, from_bank, to_bank, amount, currency, state, transfer_id, created_at, changed_at)
+       (id, window_id, from_bank, to_bank, amount, currency, state, transfer_id, created_at,
+        changed_at)
        VALUES (${NEW}, ${NEW}, 'a', 'b', 5, 'EUR', 'settled', ${NEW}, now(), now())`,
     ],
   ],

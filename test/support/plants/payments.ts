@@ -20,7 +20,8 @@ export const PAYMENT_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
     ],
     [
       'a share was promised and not paid',
-      'INSERT INTO payment_splits (payment_id, line, merchant_id, amount) VALUES (:sale, 1, :merchant, 5)',
+      `INSERT INTO payment_splits (payment_id, line, merchant_id, amount)
+       VALUES (:sale, 1, :merchant, 5)`,
     ],
   ],
   payments_are_between_their_parties: [

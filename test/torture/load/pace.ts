@@ -87,6 +87,7 @@ interface Tally {
 export async function arrive({ port, payments }: Way, order: Offering): Promise<Offered> {
   payments.prepare(Math.min(PREPARED_MAX, Math.ceil(order.per_s * order.seconds)))
   const lines = openLines(port)
+  await lines.prepare(Math.min(CONNECTIONS_MAX, order.per_s))
   const gap = gapsOf(order.per_s)
   const timeline = openTimeline()
   const tally = { statuses: {}, withoutRetryAfter: 0, notOffered: 0, late_ms: 0, askingMax: 0 }
@@ -132,6 +133,11 @@ async function ask({ lines, timeline, tally }: Asking, request: string, meant: n
 }
 
 interface Lines {
+  /**
+   * Connects so many ahead, as whoever stands before an API does: it accepts one in each turn of
+   * its loop, and those who come anew would wait there unheard.
+   */
+  readonly prepare: (count: number) => Promise<void>
   /** What broke the connection, where that ended without an answer. */
   readonly ask: (request: string) => Promise<Answer | NodeJS.ErrnoException>
   readonly close: () => void
@@ -147,6 +153,9 @@ function openLines(port: number): Lines {
     }
   }
   return {
+    async prepare(count) {
+      while (free.length < count) free.push(await openWire(port))
+    },
     async ask(request) {
       let wire: Wire | undefined
       const timer = setTimeout(() => wire?.close(), PATIENCE_MS)

@@ -1,21 +1,26 @@
 /** The scenarios of load, as `run.ts` runs them: clean when no demand was missed. */
 import { failover } from './failover.ts'
 import { overload } from './overload.ts'
-import type { Plan } from './place.ts'
-import { soak } from './soak.ts'
+import type { Mark, Plan } from './place.ts'
+import { soak, type SoakFigures } from './soak.ts'
 import { stop } from './stop.ts'
+import type { Second } from './timeline.ts'
 
 export interface LoadOptions extends Omit<Plan, 'seconds'> {
   readonly minutes: number
 }
 
-/** What is shown is what is no list of seconds. */
-function ran<T extends { readonly missed: readonly string[] }>(figures: T) {
-  const lists = ['timeline', 'samples', 'marks']
-  const shown = Object.fromEntries(
-    Object.entries(figures).filter(([name]) => !lists.includes(name)),
-  )
-  return { clean: figures.missed.length === 0, shown, json: figures }
+interface Drawn {
+  readonly missed: readonly string[]
+  readonly timeline: readonly Second[]
+  readonly samples?: SoakFigures['samples']
+  readonly marks: readonly Mark[]
+}
+
+/** Lists of seconds are drawn, and never shown. */
+function ran<T extends Drawn>({ timeline, samples, marks, ...figures }: T) {
+  const story = { timeline, marks, ...(samples && { samples }) }
+  return { clean: figures.missed.length === 0, shown: figures, json: figures, story }
 }
 
 export const loadScenarios = (options: LoadOptions) => {

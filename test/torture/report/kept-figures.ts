@@ -7,7 +7,7 @@ import { z } from 'zod'
 /** Git ignores it. */
 export const FOLDER = fileURLToPath(new URL('../../../.florin/torture/', import.meta.url))
 
-const Point = z.looseObject({
+const Point = z.object({
   at_s: z.number(),
   per_s: z.number(),
   p50_ms: z.number().nullable(),
@@ -24,22 +24,22 @@ const Run = z.looseObject({
   quick: z.boolean(),
   took_s: z.number(),
   at: z.string(),
-  timeline: z.array(Point).optional(),
-  marks: z.array(Mark).optional(),
-  samples: z.array(z.record(z.string(), z.number().nullable())).optional(),
+  timeline: z.array(Point).readonly().optional(),
+  marks: z.array(Mark).readonly().optional(),
+  samples: z.array(z.record(z.string(), z.number().nullable())).readonly().optional(),
 })
 
-export type Run = z.infer<typeof Run>
-export type Point = z.infer<typeof Point>
+export type KeptRun = z.infer<typeof Run>
 
 /** The newest run of a scenario takes the place of the one before. */
-export function keepFigures(run: Run, folder = FOLDER): void {
+export function keepFigures(run: Omit<KeptRun, 'at'>, folder = FOLDER): void {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, `${run.scenario}.json`), `${JSON.stringify(run)}\n`)
+  const dated = { at: new Date().toISOString(), ...run }
+  writeFileSync(join(folder, `${run['scenario']}.json`), `${JSON.stringify(dated)}\n`)
 }
 
 /** In the order of their names. */
-export function keptFigures(folder = FOLDER): Run[] {
+export function keptFigures(folder = FOLDER): KeptRun[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json') && name !== 'report.json')

@@ -1,6 +1,6 @@
 /** One page of all that scenarios have found, which needs nothing but itself. */
 import { escaped } from './escaped.ts'
-import type { Run } from './kept-figures.ts'
+import type { KeptRun } from './kept-figures.ts'
 import { type Plot, type Series, svgOf } from './plot.ts'
 
 /** What a run says of itself beside its figures. */
@@ -22,7 +22,7 @@ export interface Head {
   readonly made: string
 }
 
-export function pageOf(runs: readonly Run[], { machine, made }: Head): string {
+export function pageOf(runs: readonly KeptRun[], { machine, made }: Head): string {
   const summary = runs.map(
     (run) =>
       `<tr><td><a href="#${run.scenario}">${run.scenario}</a></td>` +
@@ -50,12 +50,12 @@ ${runs.map(sectionOf).join('\n')}
 `
 }
 
-const verdict = ({ clean }: Run) =>
+const verdict = ({ clean }: KeptRun) =>
   clean ? '<span class="clean">clean</span>' : '<span class="unclean">not clean</span>'
 
 const timeOf = (s: number) => `${Math.floor(s / 60)} min ${s % 60} s`
 
-function sectionOf(run: Run): string {
+function sectionOf(run: KeptRun): string {
   const missed = Array.isArray(run['missed']) ? run['missed'] : []
   const title = WORDS[run.scenario] ?? run.scenario
   return `<section id="${run.scenario}">
@@ -67,14 +67,17 @@ ${tableOf(run)}
 </section>`
 }
 
-function plotsOf(run: Run): Plot[] {
+/** What a second may say beside its number. */
+type Drawn = 'offered' | 'per_s' | 'refused' | 'p50_ms' | 'p99_ms'
+
+function plotsOf(run: KeptRun): Plot[] {
   const { timeline = [], marks = [], samples = [] } = run
   if (timeline.length === 0) return []
   const until_s = Math.max(...timeline.map(({ at_s }) => at_s)) + 1
-  const over = (name: string): Series['points'] =>
-    timeline.map((point) => [point.at_s + 0.5, numberOr(point[name], null)])
-  const has = (name: string) => timeline.some((point) => numberOr(point[name], 0) !== 0)
-  const series = (all: readonly (readonly [name: string, shown: string, tone: Series['tone']])[]) =>
+  const over = (name: Drawn): Series['points'] =>
+    timeline.map((point) => [point.at_s + 0.5, point[name] ?? null])
+  const has = (name: Drawn) => timeline.some((point) => (point[name] ?? 0) !== 0)
+  const series = (all: readonly (readonly [name: Drawn, shown: string, tone: Series['tone']])[]) =>
     all
       .filter(([name]) => has(name))
       .map(([name, shown, tone]) => ({
@@ -115,9 +118,7 @@ function plotsOf(run: Run): Plot[] {
   ]
 }
 
-const numberOr = <T>(value: unknown, other: T) => (typeof value === 'number' ? value : other)
-
-function tableOf(run: Run): string {
+function tableOf(run: KeptRun): string {
   const rows = Object.entries(run)
     .filter(([name]) => !ABOUT.includes(name) && !LISTS.includes(name))
     .map(([name, value]) => `<tr><th>${wordsOf(name)}</th><td>${cellOf(value)}</td></tr>`)
@@ -126,7 +127,7 @@ function tableOf(run: Run): string {
 
 /** `p99_late_ms`: the unit is last. */
 function wordsOf(name: string): string {
-  const [, stem = name, unit] = /^(.*)_(ms|s|mb|per_s|mb_per_minute)$/.exec(name) ?? []
+  const [, stem = name, unit] = /^(.*?)_(ms|s|mb|per_s|mb_per_minute)$/.exec(name) ?? []
   const units: Readonly<Record<string, string>> = { per_s: '1/s', mb: 'MB' }
   const shown = unit && (units[unit] ?? unit.replaceAll('_', ' ').replace('mb', 'MB'))
   return escaped(stem.replaceAll('_', ' ') + (shown === undefined ? '' : `, ${shown}`))
@@ -135,6 +136,7 @@ function wordsOf(name: string): string {
 function cellOf(value: unknown): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
   if (typeof value !== 'object' || value === null) return escaped(String(value ?? 'none'))
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(cellOf).join(', ')
   const entries = Object.entries(value)
   if (entries.length === 0) return 'none'
   return entries.map(([name, one]) => `<div>${escaped(name)}: ${cellOf(one)}</div>`).join('')
