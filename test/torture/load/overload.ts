@@ -69,7 +69,7 @@ const ROUNDS = 3
 
 function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): OverloadFigures {
   const ratios = storms.map(
-    ({ able, storm, ableAfter }) => storm.paid / storm.timeline.length / ((able + ableAfter) / 2),
+    ({ able, storm, ableAfter }) => goodputOf(settled(storm)) / ((able + ableAfter) / 2),
   )
   const parts = [before, ...storms.map(({ storm }) => storm), after]
   const { timeline, marks } = inARow(parts)
@@ -80,7 +80,7 @@ function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): O
   const figures = {
     maximum_per_s: Math.round(median(storms.flatMap((one) => [one.able, one.ableAfter]))),
     offered_per_s: Math.round(sum(offeredIn) / during.length),
-    goodput_per_s: Math.round(sum(({ paid }) => paid) / during.length),
+    goodput_per_s: Math.round(goodputOf(storms.flatMap(({ storm }) => settled(storm)))),
     ...{
       goodput_ratio: rounded(median(ratios), 3),
       goodput_ratios: ratios.map((one) => rounded(one, 3)),
@@ -95,6 +95,12 @@ function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): O
   }
   return { ...figures, missed: missedOf(figures), timeline, marks }
 }
+
+/** Until as many are at work as may be, nobody is refused: that is no overload yet. */
+const FILLING_S = 2
+const settled = ({ timeline }: Offered) => timeline.slice(FILLING_S)
+const goodputOf = (seconds: readonly Second[]) =>
+  seconds.reduce((all, { per_s }) => all + per_s, 0) / seconds.length
 
 const offeredIn = ({ timeline }: Offered) => timeline.reduce((all, one) => all + one.offered, 0)
 
