@@ -4,8 +4,8 @@
  * printed first and last.
  *
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
- * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at seven tenths of
- * the maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
+ * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at 70 % of the
+ * maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
  * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
  * minute; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
  * with 1 unless every demand is met; then it says what was asked last, and how to run it again.

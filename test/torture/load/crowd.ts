@@ -9,7 +9,7 @@ import { openTokens } from './tokens.ts'
 import { type Insisted, insist, type Insisting } from './insisting.ts'
 import { arrive, type Offering, type Offered, press, type Pressed, type Pressing } from './pace.ts'
 
-export interface Meeting {
+interface Meeting {
   readonly port: number
   readonly people: readonly Payer[]
   readonly tokenUrl: string

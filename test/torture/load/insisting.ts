@@ -36,7 +36,7 @@ export interface Insisted {
 
 /** Longer than a request may take: whoever waits longer hangs. */
 const HANGS_MS = 15_000
-/** People may be told to wait for longer; here it is looked at more often, to see when it is over. */
+/** Sooner than people are told to, to see when it is over. */
 const AGAIN_MAX_MS = 250
 /** The journal is flushed this often: it is lost with the machine, not with any process. */
 const FLUSH_EVERY_MS = 1_000
@@ -53,18 +53,14 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
   const tally = { sent: 0, acknowledged: 0, withoutRetryAfter: 0, slowest_ms: 0 }
   const refused: Record<string, number> = {}
 
-  const live = async () => {
-    const line = openLine(way.port)
-    while (performance.now() < until) {
-      const begun = performance.now()
-      const payment = way.payments.next()
-      journal.note({ asks: payment.key })
-      timeline.offer()
-      await untilAnswered(line, payment)
-      await sleep(Math.max(0, order.every_ms - (performance.now() - begun)))
-    }
-    line.close()
+  const next = () => {
+    const payment = way.payments.next()
+    journal.note({ asks: payment.key })
+    timeline.offer()
+    return payment
   }
+  const live = () =>
+    withLine(way.port, (line) => repeat(until, order.every_ms, () => untilAnswered(line, next())))
 
   async function untilAnswered(line: Line, { key, request }: Payment): Promise<void> {
     for (const begun = performance.now(); performance.now() < until + LAST_MAX_MS;) {
@@ -102,6 +98,19 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
   journal.close()
   const seconds = timeline.seconds()
   return { timeline: seconds, ...tally, refused, again, paidAt_ms }
+}
+
+async function repeat(until: number, every_ms: number, work: () => Promise<void>) {
+  while (performance.now() < until) {
+    const begun = performance.now()
+    await work()
+    await sleep(Math.max(0, every_ms - (performance.now() - begun)))
+  }
+}
+
+async function withLine(port: number, work: (line: Line) => Promise<void>): Promise<void> {
+  const line = openLine(port)
+  await work(line).finally(line.close)
 }
 
 const isFinal = (status: number) => status < 500 && status !== 409 && status !== 429

@@ -142,7 +142,7 @@ const RECOVERY_MAX_S = 5
 
 type Judged = Omit<OverloadFigures, 'missed' | 'timeline' | 'marks'>
 
-export function missedOf(figures: Judged): string[] {
+function missedOf(figures: Judged): string[] {
   const { goodput_ratio, statuses, recovered_after_s, without_retry_after } = figures
   const missed: string[] = []
   if (goodput_ratio < GOODPUT_MIN) missed.push(`goodput is ${goodput_ratio} of the maximum`)

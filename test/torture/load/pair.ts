@@ -93,12 +93,7 @@ export async function openPair(parent: string, tools: string): Promise<Pair> {
     'fast',
   )
   const replica = await start('replica', {})
-  await run(
-    primary.urlOf('postgres', 'postgres'),
-    `ALTER SYSTEM SET synchronous_standby_names = '${REPLICA}'`,
-  )
-  await run(primary.urlOf('postgres', 'postgres'), 'SELECT pg_reload_conf()')
-  await becomesTrue(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
+  await confirmOnBoth(primary)
   return {
     ...{ primary, replica },
     async promote() {
@@ -106,6 +101,14 @@ export async function openPair(parent: string, tools: string): Promise<Pair> {
       return replica
     },
   }
+}
+
+/** From then on, and not before: alone it would wait for ever. */
+async function confirmOnBoth(primary: Server): Promise<void> {
+  const url = primary.urlOf('postgres', 'postgres')
+  await run(url, `ALTER SYSTEM SET synchronous_standby_names = '${REPLICA}'`)
+  await run(url, 'SELECT pg_reload_conf()')
+  await becomesTrue(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'")
 }
 
 async function serverOf(child: ChildProcess, port: number): Promise<Server> {

@@ -59,7 +59,7 @@ const CALLERS = 64
 const WARM_UP = 8_000
 const [WARM_UP_S, WARM_UP_ROUNDS] = [2, 10]
 
-/** What it can do with as many as the bench has; the machine is shared, so it is asked for twice. */
+/** What it can do with as many as the bench has; asked twice, because the machine is shared. */
 export async function maximumOf({ crowd }: Place, seconds: number) {
   for (let made = 0, round = 0; made < WARM_UP && round < WARM_UP_ROUNDS; round += 1) {
     made +=

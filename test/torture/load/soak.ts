@@ -131,7 +131,7 @@ const WAITING_MAX = 2_048
 
 type Judged = ReturnType<typeof growth> & ReturnType<typeof latencies>
 
-export function missedOf(figures: Judged, quick: boolean): string[] {
+function missedOf(figures: Judged, quick: boolean): string[] {
   const missed: string[] = []
   for (const who of ['api', 'worker'] as const) {
     const [early, late] = [figures[`${who}_mb_early`], figures[`${who}_mb_late`]]

@@ -30,7 +30,7 @@ const AWAY_S = { quick: 12, long: 20 }
 /** Before, between and after. */
 const CALM_S = { quick: 4, long: 10 }
 /** A statement's time, a lock's, and what a connection may be silent beside. */
-export const ANSWER_MAX_MS = 13_000
+const ANSWER_MAX_MS = 13_000
 /** The breathing of pools that connect again. */
 const BACK_MAX_MS = 10_000
 
@@ -93,7 +93,7 @@ export function backOf(paidAt_ms: readonly number[], from_ms: number): number | 
 
 type Judged = Omit<StopFigures, 'missed' | 'timeline' | 'marks'>
 
-export function missedOf(figures: Judged): string[] {
+function missedOf(figures: Judged): string[] {
   const missed = broken(figures)
   for (const name of ['frozen_back_ms', 'killed_back_ms'] as const) {
     const ms = figures[name]

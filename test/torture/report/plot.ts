@@ -39,7 +39,8 @@ export function svgOf({ title, unit, series, marks, until_s }: Plot): string {
     legend(series),
     ...ticks(0, most, step).map((value) => across(LEFT, WIDTH - RIGHT, y(value), shown(value))),
     ...timeTicks(until_s).map((at) => below(x(at), top + tall, timeOf(at))),
-    `<text class="tick" x="${WIDTH - RIGHT}" y="${height - 6}" text-anchor="end">time, min:s</text>`,
+    `<text class="tick" x="${WIDTH - RIGHT}" y="${height - 6}" text-anchor="end">` +
+      'time, min:s</text>',
     ...marks.map((mark, row) =>
       markAt(x(mark.at_s), HEAD + MARK_ROW * (row + 1), top + tall, mark.what),
     ),
@@ -101,7 +102,8 @@ function legend(series: readonly Series[]): string {
   return series
     .toReversed()
     .map(({ name, tone }) => {
-      const text = `<text class="word" x="${right}" y="16" text-anchor="end">${escaped(name)}</text>`
+      const word = `<text class="word" x="${right}" y="16" text-anchor="end">`
+      const text = `${word}${escaped(name)}</text>`
       right -= name.length * LETTER + 8
       const line = `<line class="${tone}" x1="${right - 18}" y1="12" x2="${right}" y2="12"/>`
       right -= 34
