@@ -4,6 +4,12 @@ import { openServer } from './http/server.ts'
 import { runProcess } from './process.ts'
 import { openApi } from './routes.ts'
 
+/**
+ * Connections that wait to be accepted. With fewer, a crowd's are dropped by the system, and come
+ * again a second later, or three, or seven: whoever is refused must hear it at once.
+ */
+const BACKLOG = 4_096
+
 await runProcess('florin_api', async (context) => {
   const { config, group, hashes, metrics, screen } = context
   const server = openServer(context, openApi(config.SANDBOX))
@@ -13,7 +19,7 @@ await runProcess('florin_api', async (context) => {
   metrics.gauge('florin_sanctions_list_failing', '1: it is old or cannot be asked', () =>
     screen.lists.isFailing() ? 1 : 0,
   )
-  server.listen(config.PORT, config.HOST)
+  server.listen({ port: config.PORT, host: config.HOST, backlog: BACKLOG })
   await once(server, 'listening')
   return {
     async drain() {

@@ -68,6 +68,7 @@ const NUMBERS: Readonly<
   'how long is waited for it': {
     ...{ HEADERS_TIMEOUT_MS: [10_000, '60001', '0'], REQUEST_TIMEOUT_MS: [15_000, '300001', '0'] },
     ...{ KEEP_ALIVE_TIMEOUT_MS: [5_000, '120001'], SOCKET_REQUESTS_MAX: [1_000, '0'] },
+    REQUESTS_AT_ONCE_MAX: [512, '15', '65537'],
   },
   'answers kept for their keys': { CLAIM_DAYS: [30, '29'] },
   'how often somebody may ask': {

@@ -19,5 +19,8 @@ export const EDGE_SETTINGS = {
   SOCKET_REQUESTS_MAX: integer(1_000, 1, 1_000_000).describe(
     'Requests after which a socket is closed',
   ),
+  REQUESTS_AT_ONCE_MAX: integer(512, 16, 65_536).describe(
+    'Requests that a process answers at the same time; the next is refused with 503',
+  ),
   CLAIM_DAYS: integer(30, 30, 3_650).describe('How long a repeated Idempotency-Key is recognised'),
 }

