@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Knex } from 'knex'
-import { publicId } from '../../services/ids.ts'
 
 /** What a bank did for us, by our reference: cents, positive where our money there grew. */
 export interface BankLog {
@@ -44,31 +43,6 @@ export function readBankLog(file: string): BankLog {
 export interface Disagreement {
   readonly what: 'paid_twice' | 'refunded_but_paid' | 'settled_never_paid' | 'unknown_to_us' | 'sum'
   readonly where: string
-}
-
-/** What customers were told, by their own log: each payment that was acknowledged. */
-export function readClientLog(file: string): readonly string[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((text) => text !== '')
-    .map((text) => JSON.parse(text))
-    .filter(({ answered, status, id }) => answered && status < 300 && id.startsWith('pay_'))
-    .map(({ id }) => id)
-}
-
-/** Payments that were acknowledged and are not there; and keys under which there are two. */
-export async function unaccounted(db: Knex, acknowledged: readonly string[]) {
-  const rows = await db('payments').select('id')
-  const known = new Set(rows.map(({ id }) => publicId('pay', id)))
-  const doubled = await db('payments')
-    .whereNotNull('idempotency_key')
-    .groupBy('payer_id', 'idempotency_key')
-    .having(db.raw('count(*) > 1'))
-    .select('payer_id')
-  return {
-    lost: acknowledged.filter((id) => !known.has(id)).length,
-    duplicated: doubled.length,
-  }
 }
 
 interface Row {

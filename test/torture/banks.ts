@@ -6,20 +6,16 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
-import { audit, connect } from '../../ledger/index.ts'
-import {
-  type Disagreement,
-  disagreements,
-  readBankLog,
-  readClientLog,
-  unaccounted,
-} from './agree.ts'
-import { type Counts, openAsking } from './asking.ts'
+import { connect } from '../../ledger/index.ts'
+import { openAsking } from './asking.ts'
 import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
 import { decideByBankLog } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
-import { BANKS, openTown, type Town } from './town.ts'
+import { openJournal } from './journal.ts'
+import { type Figures, judge } from './judge.ts'
+import { openTown } from './town.ts'
+import { openWatch } from './watch.ts'
 
 export interface Plan {
   readonly seed: number
@@ -33,33 +29,6 @@ export interface Plan {
   readonly say: (line: string) => void
 }
 
-export interface Figures {
-  readonly operations: number
-  readonly acknowledged: number
-  readonly refused: number
-  readonly refused_by: Readonly<Record<string, number>>
-  readonly in_doubt: number
-  readonly instructions: Readonly<Record<string, number>>
-  /** Decided by an operator, from the bank's own log. */
-  readonly decided_by_hand: number
-  readonly jobs_deleted: number
-  readonly faults: Readonly<Record<string, number>>
-  /** What was done on purpose, and how often. */
-  readonly harmed: Readonly<Record<string, number>>
-  readonly restarts: number
-  readonly restarts_of: Readonly<Record<string, number>>
-  readonly recovery_ms_p50: number
-  readonly recovery_ms_p99: number
-  readonly lost: number
-  readonly duplicated: number
-  readonly unknown_to_us: number
-  readonly paid_twice: number
-  readonly refunded_but_paid: number
-  readonly settled_never_paid: number
-  readonly violations: readonly string[]
-  readonly deadlocks: number
-}
-
 /** How long after the chaos everything may take to become final: the longest backoff, twice. */
 const DRAIN_MAX_S = 300
 
@@ -70,8 +39,12 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
   say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
+  const journalFile = join(town.folder, 'client.jsonl')
+  const journal = await openJournal(journalFile)
+  const watch = openWatch(db, say)
   try {
-    const { ask, counts } = openAsking(town, clientLog(town))
+    const asking = openAsking(town, journal, randomOf(seed - 1))
+    const { ask } = asking
     const random = randomOf(seed)
     const customers = await Promise.all(
       Array.from({ length: people }, (_, index) => arrive(ask, index)),
@@ -94,26 +67,23 @@ export async function tortureBanks(plan: Plan): Promise<Figures> {
     await drained(db)
     const byHand = await decideByBankLog(db, town, ask)
     await drained(db)
-    return await judge(db, town, counts, { harmed, decided_by_hand: byHand, jobs_deleted })
+    await asking.askAllAgain()
+    const watched = await watch.stop()
+    const did = { harmed, decided_by_hand: byHand, jobs_deleted, ...watched }
+    return await judge({ db, town, journalFile, counts: asking.counts }, did)
   } catch (error) {
     for (const one of processesOf(town)) say(`${one.name}:\n${one.lastWords()}`)
     throw error
   } finally {
+    await watch.stop()
+    await journal.close()
     await db.destroy()
     await town.close()
   }
 }
 
-const clientLog = ({ folder }: Town) => join(folder, 'client.jsonl')
-
 /** Longer than any lease of a job or of an instruction here. */
 const STILL_MAX_S = 40
-
-/** How long each start took that was not the first: of our processes, and of Postgres. */
-function restartsOf(town: Town): Readonly<Record<string, readonly number[]>> {
-  const kept = [...processesOf(town), { name: 'Postgres', starts: town.postgres.starts }]
-  return Object.fromEntries(kept.map(({ name, starts }) => [name, starts().slice(1)]))
-}
 
 const OPEN = ['created', 'sent', 'unknown']
 
@@ -132,61 +102,4 @@ async function drained(db: Knex): Promise<void> {
     }
     await sleep(500)
   }
-}
-
-async function judge(
-  db: Knex,
-  town: Town,
-  counts: Counts,
-  did: Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'>,
-): Promise<Figures> {
-  const found: Disagreement[] = []
-  for (const bank of BANKS) {
-    found.push(...(await disagreements(db, bank, readBankLog(town.journalOf(bank)))))
-  }
-  const told = await unaccounted(db, readClientLog(clientLog(town)))
-  const { violations } = await audit(db)
-  const of = (what: Disagreement['what']) => found.filter((one) => one.what === what).length
-  const states: { readonly state: string; readonly count: string }[] = await db('instructions')
-    .select('state')
-    .count({ count: '*' })
-    .groupBy('state')
-  const restarts = restartsOf(town)
-  const recoveries = Object.values(restarts)
-    .flat()
-    .sort((a, b) => a - b)
-  const at = (share: number) => Math.round(recoveries[Math.floor(recoveries.length * share)] ?? 0)
-  return {
-    operations: counts.sent,
-    ...{
-      acknowledged: counts.acknowledged,
-      refused: counts.refused,
-      refused_by: counts.codes,
-      in_doubt: counts.inDoubt,
-    },
-    instructions: Object.fromEntries(states.map(({ state, count }) => [state, Number(count)])),
-    ...{ ...did, faults: town.faults() },
-    restarts: recoveries.length,
-    restarts_of: Object.fromEntries(
-      Object.entries(restarts).map(([name, times]) => [name, times.length]),
-    ),
-    ...{ recovery_ms_p50: at(0.5), recovery_ms_p99: at(0.99) },
-    ...told,
-    unknown_to_us: of('unknown_to_us'),
-    paid_twice: of('paid_twice'),
-    refunded_but_paid: of('refunded_but_paid'),
-    settled_never_paid: of('settled_never_paid'),
-    violations: [
-      ...violations.map(({ invariant, subject }) => `${invariant}: ${subject}`),
-      ...found.map(({ what, where }) => `${what}: ${where}`),
-    ],
-    deadlocks: await deadlocksOf(db),
-  }
-}
-
-async function deadlocksOf(db: Knex): Promise<number> {
-  const { rows } = await db.raw(
-    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
-  )
-  return Number(rows[0].deadlocks)
 }

@@ -11,8 +11,9 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
-import { type Figures, tortureBanks } from './banks.ts'
+import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
+import type { Figures } from './judge.ts'
 
 const { values } = parseArgs({
   options: {
@@ -37,6 +38,8 @@ if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
 const ZEROS = [
   'lost',
   'duplicated',
+  'told_otherwise',
+  'unknown_to_us',
   'paid_twice',
   'refunded_but_paid',
   'settled_never_paid',
