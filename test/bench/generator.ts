@@ -2,19 +2,9 @@
  * The process that pays: person to person, over real connections. It is one of its own, so that
  * neither the bench nor the API waits for it.
  */
-import { newId } from '../../ledger/index.ts'
-import { type Phone, signer } from './phones.ts'
-import { type Driven, drive, openDice, type Round, summary } from './load.ts'
+import { type Driven, drive, type Round, summary } from './load.ts'
+import { openPayments, type Payer } from './payments.ts'
 import { openWire, type Wire } from './wire.ts'
-
-export interface Payer {
-  readonly alias: string
-  readonly token: string
-  /** The person's public id, by which others pay them. */
-  readonly id: string
-  /** By which they agree to what they pay; a token is enough where there is none. */
-  readonly phone: Phone | undefined
-}
 
 export interface LoadPlan {
   readonly port: number
@@ -36,17 +26,13 @@ export interface LoadReport {
   readonly firstError: string | undefined
 }
 
-/** How many others somebody pays. */
-const FRIENDS = 10
-
 /** More than can be paid in a second. */
 const PREPARED_PER_S = 5_000
 
 const SEED = 20_260_102
 
 async function run(plan: LoadPlan): Promise<LoadReport> {
-  const payment = openPayments(plan)
-  // What phones do ahead of time costs this machine nothing while it is measured.
+  const payment = openPayments(plan.people, SEED)
   payment.prepare(Math.ceil((plan.warmUp_s + plan.seconds) * PREPARED_PER_S) + plan.singles)
   // Connected only now: a connection on which nobody asks anything for long is closed.
   const wires = await Promise.all(
@@ -56,7 +42,7 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   const errors: string[] = []
 
   async function pay(wire: Wire | undefined): Promise<void> {
-    const answer = await wire?.exchange(payment.next())
+    const answer = await wire?.exchange(payment.next().request)
     if (answer?.status === 201) paid += 1
     else errors.push(`${answer?.status} ${answer?.body}`)
   }
@@ -76,34 +62,6 @@ async function run(plan: LoadPlan): Promise<LoadReport> {
   for (const wire of wires) wire.close()
   const report = { paid, errors: errors.length, firstError: errors[0] }
   return { load, single, ...report }
-}
-
-/** Each is from somebody to somebody else, one cent, under a key that was never used. */
-function openPayments({ port, people }: LoadPlan) {
-  const dice = openDice(SEED)
-  const heads = people.map(
-    ({ token }) =>
-      `POST /v1/payments HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
-      `authorization: Bearer ${token}\r\n` +
-      'content-type: application/json\r\nidempotency-key: ',
-  )
-  const signers = people.map((one) => one.phone && signer(one.id, one.phone))
-  const make = () => {
-    const payer = dice(people.length)
-    const payee = people[(payer + 1 + dice(FRIENDS)) % people.length]
-    const [key, asked] = [newId(), { payee: `@${payee?.alias}`, amount: '1', currency: 'EUR' }]
-    const device = signers[payer]?.({ ...asked, payee: payee?.id ?? '' }, key)
-    const approval = device && { approval: { device } }
-    const body = JSON.stringify({ ...asked, note: 'lunch', ...approval })
-    return `${heads[payer]}${key}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  }
-  const made: string[] = []
-  return {
-    prepare(count: number): void {
-      while (made.length < count) made.push(make())
-    },
-    next: () => made.pop() ?? make(),
-  }
 }
 
 // Nobody is waiting any more.

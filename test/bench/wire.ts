@@ -9,11 +9,15 @@ export interface Answer {
   readonly status: number
   /** Empty for a 201, at which nobody looks. */
   readonly body: string
+  /** When to ask again, if it says so: of a refusal. */
+  readonly retryAfter_s: number | undefined
 }
 
 export interface Wire {
   /** `request` is the whole of it, head and body. Rejects when the connection breaks. */
   readonly exchange: (request: string) => Promise<Answer>
+  readonly isOpen: () => boolean
+  /** Whoever waits is told that it broke. */
   readonly close: () => void
 }
 
@@ -39,6 +43,7 @@ export async function openWire(port: number): Promise<Wire> {
       }
       return answer
     },
+    isOpen: () => !socket.destroyed,
     close: () => void socket.destroy(),
   }
 }
@@ -92,8 +97,11 @@ function lengthOf(received: Buffer): number | undefined {
 /** `HTTP/1.1 201 Created`: the status is at a fixed place. */
 function answerIn(received: Buffer, end: number): Answer & Goodbye {
   const status = Number(received.toString('latin1', 9, 12))
-  const body =
-    status === 201 ? '' : received.toString('utf8', received.indexOf(HEAD_END), end).trim()
-  const head = received.toString('latin1', 0, received.indexOf(HEAD_END))
-  return { status, body, isLast: /\r\nconnection: close/i.test(head) }
+  const headEnd = received.indexOf(HEAD_END)
+  const head = received.toString('latin1', 0, headEnd)
+  const isLast = /\r\nconnection: close/i.test(head)
+  if (status === 201) return { status, body: '', retryAfter_s: undefined, isLast }
+  const after = /\r\nretry-after: (\d+)/i.exec(head)?.[1]
+  const retryAfter_s = after === undefined ? undefined : Number(after)
+  return { status, body: received.toString('utf8', headEnd, end).trim(), retryAfter_s, isLast }
 }
