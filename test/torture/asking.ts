@@ -121,7 +121,8 @@ export function openAsking(
   return { ask, askAllAgain, counts }
 }
 
-export type Ask = ReturnType<typeof openAsking>['ask']
+export type Asking = ReturnType<typeof openAsking>
+export type Ask = Asking['ask']
 
 async function once(
   apiUrl: string,

@@ -102,13 +102,21 @@ function doubled(effects: readonly Effect[]): Finding[] {
   })
 }
 
-/** Refused before the books were asked: nothing is kept of it, and the next try may succeed. */
-const NOT_KEPT = new Set([400, 401, 403, 423, 429, 503])
+/** The books refused: that is kept, and the same key never succeeds. */
+const REFUSED_BY_BOOKS = 402
+
+/**
+ * Whether the answer is kept. What is refused before the books are asked is not: the next try under
+ * the key may succeed.
+ */
+const isKept = (answer: Answer) =>
+  isMade(answer) || answer.isReplayed || answer.status === REFUSED_BY_BOOKS
 
 /** X5: under one key there is one answer, byte for byte, for ever; all but one say so. */
 export function judgeAnswers(intents: Intents): Finding[] {
   return [...intents].flatMap(([where, { answers }]) => {
-    const kept = answers.filter(({ status }) => !NOT_KEPT.has(status))
+    const begun = answers.findIndex(isKept)
+    const kept = begun === -1 ? [] : answers.slice(begun)
     const [first] = kept
     const isOne = kept.every(({ status, text }) => status === first?.status && text === first.text)
     const areFirst = kept.filter(({ isReplayed }) => !isReplayed).length
