@@ -89,13 +89,17 @@ describe('the judges of the torture', () => {
   })
 
   it('find a refusal that was not final', () => {
-    const turned = [refused('k1', 'no_funds'), answered('k1', 'pay_1', REPLAYED)]
-    expect(answersFound(asks('k1', '1'), ...turned)).to.have.length(1)
+    for (const more of [{ status: 402 }, REPLAYED]) {
+      const turned = [refused('k1', 'no_funds', more), answered('k1', 'pay_1', REPLAYED)]
+      expect(answersFound(asks('k1', '1'), ...turned)).to.have.length(1)
+    }
   })
 
   it('ask no refusal that is not kept to be final', () => {
-    const later = [refused('k1', 'approval_required', { status: 403 }), answered('k1', 'pay_1')]
-    expect(answersFound(asks('k1', '1'), ...later)).to.deep.equal([])
+    const refusal = refused('k1', 'approval_required', { status: 403 })
+    const [asked, made] = [asks('k1', '1'), answered('k1', 'pay_1')]
+    expect(answersFound(asked, refusal, made)).to.deep.equal([])
+    expect(answersFound(asked, made, refusal)).to.deep.equal(['told_otherwise k1'])
   })
 })
 

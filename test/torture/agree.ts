@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Knex } from 'knex'
+import type { Uuid } from '../../ledger/index.ts'
+import { publicId } from '../../services/ids.ts'
 
 /** What a bank did for us, by our reference: cents, positive where our money there grew. */
 export interface BankLog {
@@ -86,4 +88,32 @@ function wrongOf(row: Row, moved: bigint): Disagreement[] {
 async function ourMoneyAt(db: Knex, bank: string): Promise<bigint> {
   const rows = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
   return rows.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+}
+
+/** By the id of a payment: what its bank moved for it, by the bank's log. */
+export async function settledBy(db: Knex, bank: string, { moved }: BankLog) {
+  const rows: { readonly subject_id: Uuid; readonly reference: string }[] = await db('instructions')
+    .where({ bank })
+    .whereIn('purpose', ['payment', 'top_up', 'withdrawal'])
+    .select('subject_id', 'reference')
+  return rows.map(
+    ({ subject_id: id, reference }) => [publicId('pay', id), moved.get(reference) ?? 0n] as const,
+  )
+}
+
+/** What everybody has by our books, in cents; ours at the banks are held against their logs. */
+export async function readBalances(db: Knex): Promise<Map<string, bigint>> {
+  const people = await db('people').select('id', 'subject')
+  const merchants = await db('aliases').whereNotNull('merchant_id').select('merchant_id', 'alias')
+  const names = new Map<string, string>([
+    ...people.map(({ id, subject }) => [publicId('per', id), ` ${subject}`] as const),
+    ...merchants.map(({ merchant_id: id, alias }) => [publicId('mer', id), ` ${alias}`] as const),
+  ])
+  const accounts = await db('accounts').whereNot({ type: 'bank' })
+  return new Map(
+    accounts.map(({ owner, type, credits_posted: credits, debits_posted: debits }) => {
+      const whose = owner === 'florin' ? '' : (names.get(owner) ?? ` ${owner}`)
+      return [`${type}${whose}`, credits - debits]
+    }),
+  )
 }

@@ -12,9 +12,12 @@ import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
 import { decideByBankLog } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
+import { untilHeard } from './heard.ts'
+import { type Hooks, openHooks } from './hooks.ts'
 import { openJournal, readJournal } from './journal.ts'
 import { type Figures, isClean, judge } from './judge.ts'
 import { type Lap, timelineOf } from './laps.ts'
+import { openShop, SHOPS } from './shops.ts'
 import { openTown, type Town } from './town.ts'
 import { openWatch } from './watch.ts'
 
@@ -48,7 +51,9 @@ const DRAIN_MAX_S = 300
 export async function tortureBanks(plan: Plan): Promise<BanksRun> {
   const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const town = await openTown({ seed, faults, hasRedis, isRough: true })
+  const hooks = await openHooks(randomOf(seed - 2))
+  const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000' }
+  const town = await openTown({ seed, faults, hasRedis, isRough: true, settings })
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
   say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
@@ -57,10 +62,11 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
   const watch = openWatch(db, say)
   const asking = openAsking(town, journal, randomOf(seed - 1))
   try {
-    const { marks, startedAt_ms, ...did } = await goWrong(plan, { db, town, asking })
-    const decided_by_hand = await comeToRest({ db, town, asking })
+    const { marks, startedAt_ms, ...did } = await goWrong(plan, { db, town, hooks, asking })
+    const decided_by_hand = await comeToRest({ db, town, hooks, asking })
     const watched = await watch.last()
-    const evidence = { db, town, counts: asking.counts, journal: readJournal(journalFile) }
+    const seen = { db, town, hooks, people, counts: asking.counts }
+    const evidence = { ...seen, journal: readJournal(journalFile) }
     const figures = await judge(evidence, { ...did, decided_by_hand, ...watched })
     if (!isClean(figures)) sayLast(journalFile, say)
     return { figures, timeline: timelineOf(asking.counts.answers, startedAt_ms), marks }
@@ -73,6 +79,7 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
     await journal.close()
     await db.destroy()
     await town.close()
+    await hooks.close()
   }
 }
 
@@ -80,15 +87,18 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
 interface Stage {
   readonly db: Knex
   readonly town: Town
+  readonly hooks: Hooks
   readonly asking: Asking
 }
 
 /** People live while all around them goes wrong. */
-async function goWrong(plan: Plan, { db, town, asking: { ask } }: Stage) {
+async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) {
   const { seed, people } = plan
-  const customers = await Promise.all(
-    Array.from({ length: people }, (_, index) => arrive(ask, index)),
-  )
+  const each = <T>(count: number, make: (index: number) => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, (_, index) => make(index)))
+  const shops = await each(SHOPS, (index) => openShop(ask, index))
+  await Promise.all(shops.map((shop) => hooks.listen(ask, shop)))
+  const customers = await each(people, (index) => arrive(ask, index))
   const marks: Mark[] = []
   const startedAt_ms = performance.now()
   const mark = (what: string) => {
@@ -101,22 +111,24 @@ async function goWrong(plan: Plan, { db, town, asking: { ask } }: Stage) {
   const harming = doHarm(town, harm)
   const forgetting = forgetJobs(db, harm)
   await Promise.all(
-    customers.map((one, index) =>
-      live(ask, one, people, { random: randomOf(seed + 1 + index), isOver }),
+    customers.map((customer, index) =>
+      live({ ask, customer, people, shops, random: randomOf(seed + 1 + index), isOver }),
     ),
   )
   const [harmed, jobs_deleted] = [await harming, await forgetting]
   town.calm()
+  hooks.calm()
   mark('banks: calm')
   return { harmed, jobs_deleted, marks, startedAt_ms }
 }
 
 /** Waits until nothing is open. @returns how many instructions operators had to decide. */
-async function comeToRest({ db, town, asking }: Stage): Promise<number> {
+async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
   await drained(db)
   const byHand = await decideByBankLog(db, town, asking.ask)
   await drained(db)
   await asking.askAllAgain()
+  await untilHeard(db, hooks)
   return byHand
 }
 

@@ -2,10 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
-import { disagreements, readBankLog } from './agree.ts'
+import { disagreements, readBalances, readBankLog, settledBy } from './agree.ts'
 import type { Counts } from './asking.ts'
+import { customerOf, numberOf, PIN } from './customers.ts'
 import { processesOf } from './harm.ts'
+import { judgeEvents, readEvents } from './heard.ts'
+import type { Hooks } from './hooks.ts'
 import type { Entry } from './journal.ts'
+import { balancesOf, judgeBalances } from './model.ts'
+import { judgeSecrets } from './secrets.ts'
 import { intentsOf, judgeAnswers, judgeEffects, type Intents, readEffects } from './told.ts'
 import { BANKS, type Town } from './town.ts'
 import type { Watched } from './watch.ts'
@@ -25,6 +30,10 @@ const ZEROS = {
   paid_twice: ['paid_twice'],
   refunded_but_paid: ['refunded_but_paid'],
   settled_never_paid: ['settled_never_paid'],
+  balances_wrong: ['balance', 'sum'],
+  events_lost: ['event_lost', 'event_changed'],
+  events_invented: ['event_invented', 'event_unsigned'],
+  secrets_seen: ['secret_seen'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 type Zeros = { readonly [Name in keyof typeof ZEROS]: number }
@@ -51,6 +60,11 @@ export interface Figures extends Zeros {
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
   readonly jobs_deleted: number
+  /** Messages that came to merchants, copies included, and how many events they were told of. */
+  readonly webhooks: number
+  readonly events: number
+  /** Accounts that were held against the model. */
+  readonly balances: number
   readonly faults: Readonly<Record<string, number>>
   /** What was done on purpose, and how often. */
   readonly harmed: Readonly<Record<string, number>>
@@ -71,7 +85,9 @@ export const isClean = (figures: Figures) =>
 export interface Evidence {
   readonly db: Knex
   readonly town: Town
+  readonly hooks: Hooks
   readonly counts: Counts
+  readonly people: number
   readonly journal: readonly Entry[]
 }
 
@@ -79,16 +95,17 @@ export interface Evidence {
 type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'> & Watched
 
 export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
-  const { db, town, counts, journal } = evidence
+  const { db, town, hooks, counts, journal } = evidence
   const intents = intentsOf(journal)
-  const found = await findAll(evidence, intents)
+  const { found, ...looked } = await findAll(evidence, intents)
   const { seen, ...done } = did
   return {
     operations: counts.sent,
     ...{ acknowledged: counts.acknowledged, refused: counts.refused, refused_by: counts.codes },
     ...{ in_doubt: counts.inDoubt, in_doubt_done: counts.inDoubtDone, repeated: counts.repeated },
     ...doubtsOf(intents),
-    ...{ instructions: await statesOf(db), ...done, faults: town.faults() },
+    ...{ instructions: await statesOf(db), ...done, ...looked },
+    faults: { ...town.faults(), ...hooks.counts() },
     ...recoveriesOf(town),
     ...countsOf(found),
     violations: [...seen, ...found.map(({ what, where }) => `${what}: ${where}`)],
@@ -96,13 +113,33 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
   }
 }
 
-async function findAll({ db, town }: Evidence, intents: Intents): Promise<Found[]> {
+async function findAll(evidence: Evidence, intents: Intents) {
+  const { db, town, hooks } = evidence
   const found: Found[] = []
+  const settled = new Map<string, bigint>()
   for (const bank of BANKS) {
-    found.push(...(await disagreements(db, bank, readBankLog(town.journalOf(bank)))))
+    const log = readBankLog(town.journalOf(bank))
+    found.push(...(await disagreements(db, bank, log)))
+    for (const [id, moved] of await settledBy(db, bank, log)) settled.set(id, moved)
   }
-  found.push(...judgeEffects(intents, await readEffects(db)), ...judgeAnswers(intents))
-  return found
+  const [balances, happened] = [await readBalances(db), await readEvents(db)]
+  found.push(
+    ...judgeEffects(intents, await readEffects(db)),
+    ...judgeAnswers(intents),
+    ...judgeBalances(balancesOf(intents, settled), balances),
+    ...judgeEvents(happened, hooks.arrivals, intents),
+    ...(await judgeSecrets(db, town.folder, await secretsOf(evidence))),
+  )
+  const counted = { webhooks: hooks.arrivals.length, events: happened.length }
+  return { found, ...counted, balances: balances.size }
+}
+
+/** A PIN, account numbers, secrets that sign, and tokens as they are used. */
+async function secretsOf({ town, hooks, people }: Evidence) {
+  const all = Array.from({ length: people }, (_, index) => index)
+  const tokens = await Promise.all(all.map((index) => town.tokenOf(customerOf(index), 'person')))
+  const signatures = tokens.map((token) => token.split('.')[2] ?? '')
+  return { texts: [...signatures, ...hooks.secrets(), ...all.map(numberOf)], words: [PIN] }
 }
 
 function countsOf(found: readonly Found[]): Zeros {

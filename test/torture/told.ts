@@ -42,8 +42,15 @@ export function intentsOf(entries: readonly Entry[]): Intents {
   return intents
 }
 
+/** What was asked and done, in the order in which it was asked, with what was told of it. */
+export const madeOf = (intents: Intents) =>
+  [...intents.values()].flatMap(({ asks, answers }) => {
+    const made = answers.find(isMade)
+    return made === undefined || made.text === '' ? [] : [{ asks, made: bodyOf(made) }]
+  })
+
 const isMade = (answer: Answer | undefined) => answer !== undefined && answer.status < 300
-const bodyOf = ({ text }: Answer) => JSON.parse(text)
+const bodyOf = ({ text }: Answer): Readonly<Record<string, unknown>> => JSON.parse(text)
 
 /** X1 and X2: all that was acknowledged is there as it was asked for, and nothing else is. */
 export function judgeEffects(intents: Intents, effects: readonly Effect[]): Finding[] {
@@ -53,7 +60,7 @@ export function judgeEffects(intents: Intents, effects: readonly Effect[]): Find
   for (const [key, { asks, answers }] of intents) {
     const made = answers.find(isMade)
     if (made === undefined || !isOfMoney(asks.path)) continue
-    const { id } = bodyOf(made)
+    const id = String(bodyOf(made)['id'])
     const other = told.get(id)
     if (other !== undefined)
       found.push({ what: 'lost', where: `${key}: told that of ${other.key}` })
