@@ -54,23 +54,29 @@ interface Row {
   readonly amount: bigint
 }
 
+/** What we say of a bank. */
+export interface Ours {
+  readonly bank: string
+  readonly instructions: readonly Row[]
+  /** What our books say that we have there. */
+  readonly money: bigint
+}
+
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
-export async function disagreements(
-  db: Knex,
-  bank: string,
+export function judgeBank(
+  { bank, instructions, money }: Ours,
   { moved, executions }: BankLog,
-): Promise<Disagreement[]> {
-  const rows: Row[] = await db('instructions').where({ bank })
-  const known = new Set(rows.map(({ reference }) => reference))
-  const found = rows.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
+): Disagreement[] {
+  const known = new Set(instructions.map(({ reference }) => reference))
+  const found = instructions.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
   for (const [reference, count] of executions) {
     if (count > 1) found.push({ what: 'paid_twice', where: reference })
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
   const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
-  const ours = await ourMoneyAt(db, bank)
-  if (ours !== theirs)
-    found.push({ what: 'sum', where: `${bank}: ${ours} in our books, ${theirs}` })
+  if (money !== theirs) {
+    found.push({ what: 'sum', where: `${bank}: ${money} in our books, ${theirs}` })
+  }
   return found
 }
 
@@ -85,9 +91,11 @@ function wrongOf(row: Row, moved: bigint): Disagreement[] {
   return isFinal && moved !== 0n ? [{ what: 'refunded_but_paid', where }] : []
 }
 
-async function ourMoneyAt(db: Knex, bank: string): Promise<bigint> {
-  const rows = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
-  return rows.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+export async function readBank(db: Knex, bank: string): Promise<Ours> {
+  const instructions: Row[] = await db('instructions').where({ bank })
+  const accounts = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
+  const money = accounts.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+  return { bank, instructions, money }
 }
 
 /** By the id of a payment: what its bank moved for it, by the bank's log. */
@@ -113,7 +121,7 @@ export async function readBalances(db: Knex): Promise<Map<string, bigint>> {
   return new Map(
     accounts.map(({ owner, type, credits_posted: credits, debits_posted: debits }) => {
       const whose = owner === 'florin' ? '' : (names.get(owner) ?? ` ${owner}`)
-      return [`${type}${whose}`, credits - debits]
+      return [`${type}${whose}`, BigInt(credits) - BigInt(debits)]
     }),
   )
 }

@@ -52,7 +52,7 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
   const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
   const hooks = await openHooks(randomOf(seed - 2))
-  const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000' }
+  const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000', MERCHANT_REVIEW: 'off' }
   const town = await openTown({ seed, faults, hasRedis, isRough: true, settings })
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
   say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
-import { disagreements, readBalances, readBankLog, settledBy } from './agree.ts'
+import { judgeBank, readBalances, readBank, readBankLog, settledBy } from './agree.ts'
 import type { Counts } from './asking.ts'
 import { customerOf, numberOf, PIN } from './customers.ts'
 import { processesOf } from './harm.ts'
@@ -119,7 +119,7 @@ async function findAll(evidence: Evidence, intents: Intents) {
   const settled = new Map<string, bigint>()
   for (const bank of BANKS) {
     const log = readBankLog(town.journalOf(bank))
-    found.push(...(await disagreements(db, bank, log)))
+    found.push(...judgeBank(await readBank(db, bank), log))
     for (const [id, moved] of await settledBy(db, bank, log)) settled.set(id, moved)
   }
   const [balances, happened] = [await readBalances(db), await readEvents(db)]
