@@ -66,10 +66,24 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
   const running = new Map<string, Running>()
 
   async function start<T>(claim: Claim, work: () => Promise<T>): Promise<T | Outcome> {
-    const stored = await group.recall(claim)
-    if (stored === undefined) return work()
-    refuseOtherThan(claim, stored)
-    return { answer: stored.answer, replayed: true }
+    const known = await stored(claim)
+    if (known !== undefined) return known
+    try {
+      return await work()
+    } catch (error) {
+      // A twin in another process may have done it meanwhile, and left nothing to do for this one:
+      // what it is refused for is what the twin did.
+      const done = isRefusal(error) ? await stored(claim) : undefined
+      if (done === undefined) throw error
+      return done
+    }
+  }
+
+  async function stored(claim: Claim): Promise<Outcome | undefined> {
+    const known = await group.recall(claim)
+    if (known === undefined) return undefined
+    refuseOtherThan(claim, known)
+    return { answer: known.answer, replayed: true }
   }
 
   async function run<T>(claim: Claim, work: () => Promise<T>): Promise<T | Outcome> {
@@ -91,6 +105,9 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
 
   return { run }
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ServiceError || error instanceof LedgerError
 
 const FAILED = Symbol('failed')
 

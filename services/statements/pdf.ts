@@ -24,8 +24,8 @@ const LINES_AT_ONCE = 20
 
 const COLUMNS: readonly Column[] = [
   { head: 'DATE', width: 70, align: 'left' },
-  { head: '', width: 84, align: 'left' },
-  { head: 'REFERENCE', width: 128, align: 'left' },
+  { head: '', width: 68, align: 'left' },
+  { head: 'REFERENCE', width: 144, align: 'left' },
   { head: 'GROSS', width: 60, align: 'right' },
   { head: 'FEE', width: 50, align: 'right' },
   { head: 'TAX', width: 48, align: 'right' },

@@ -5,6 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Knex } from 'knex'
+import type { Uuid } from '../../ledger/index.ts'
+import { publicId } from '../../services/ids.ts'
 
 /** What a bank did for us, by our reference: cents, positive where our money there grew. */
 export interface BankLog {
@@ -52,30 +54,29 @@ interface Row {
   readonly amount: bigint
 }
 
-/** @returns an instruction that no bank's log explains, or money that no instruction does. */
-export async function disagreements(db: Knex, bank: string, log: BankLog): Promise<Disagreement[]> {
-  const rows: Row[] = await db('instructions').where({ bank })
-  return judgeBank(bank, { rows, log, ours: await ourMoneyAt(db, bank) })
-}
-
-interface Held {
-  readonly rows: readonly Row[]
-  readonly log: BankLog
+/** What we say of a bank. */
+export interface Ours {
+  readonly bank: string
+  readonly instructions: readonly Row[]
   /** What our books say that we have there. */
-  readonly ours: bigint
+  readonly money: bigint
 }
 
-export function judgeBank(bank: string, { rows, log, ours }: Held): Disagreement[] {
-  const { moved, executions } = log
-  const known = new Set(rows.map(({ reference }) => reference))
-  const found = rows.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
+/** @returns an instruction that no bank's log explains, or money that no instruction does. */
+export function judgeBank(
+  { bank, instructions, money }: Ours,
+  { moved, executions }: BankLog,
+): Disagreement[] {
+  const known = new Set(instructions.map(({ reference }) => reference))
+  const found = instructions.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
   for (const [reference, count] of executions) {
     if (count > 1) found.push({ what: 'paid_twice', where: reference })
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
   const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
-  if (ours !== theirs)
-    found.push({ what: 'sum', where: `${bank}: ${ours} in our books, ${theirs}` })
+  if (money !== theirs) {
+    found.push({ what: 'sum', where: `${bank}: ${money} in our books, ${theirs}` })
+  }
   return found
 }
 
@@ -90,7 +91,37 @@ function wrongOf(row: Row, moved: bigint): Disagreement[] {
   return isFinal && moved !== 0n ? [{ what: 'refunded_but_paid', where }] : []
 }
 
-async function ourMoneyAt(db: Knex, bank: string): Promise<bigint> {
-  const rows = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
-  return rows.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+export async function readBank(db: Knex, bank: string): Promise<Ours> {
+  const instructions: Row[] = await db('instructions').where({ bank })
+  const accounts = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
+  const money = accounts.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
+  return { bank, instructions, money }
+}
+
+/** By the id of a payment: what its bank moved for it, by the bank's log. */
+export async function settledBy(db: Knex, bank: string, { moved }: BankLog) {
+  const rows: { readonly subject_id: Uuid; readonly reference: string }[] = await db('instructions')
+    .where({ bank })
+    .whereIn('purpose', ['payment', 'top_up', 'withdrawal'])
+    .select('subject_id', 'reference')
+  return rows.map(
+    ({ subject_id: id, reference }) => [publicId('pay', id), moved.get(reference) ?? 0n] as const,
+  )
+}
+
+/** What everybody has by our books, in cents; ours at the banks are held against their logs. */
+export async function readBalances(db: Knex): Promise<Map<string, bigint>> {
+  const people = await db('people').select('id', 'subject')
+  const merchants = await db('aliases').whereNotNull('merchant_id').select('merchant_id', 'alias')
+  const names = new Map<string, string>([
+    ...people.map(({ id, subject }) => [publicId('per', id), ` ${subject}`] as const),
+    ...merchants.map(({ merchant_id: id, alias }) => [publicId('mer', id), ` ${alias}`] as const),
+  ])
+  const accounts = await db('accounts').whereNot({ type: 'bank' })
+  return new Map(
+    accounts.map(({ owner, type, credits_posted: credits, debits_posted: debits }) => {
+      const whose = owner === 'florin' ? '' : (names.get(owner) ?? ` ${owner}`)
+      return [`${type}${whose}`, BigInt(credits) - BigInt(debits)]
+    }),
+  )
 }

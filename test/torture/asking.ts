@@ -9,7 +9,7 @@ import type { Town } from './town.ts'
 export interface Asked {
   readonly who: string
   readonly scope: 'person' | 'merchant' | 'operator'
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly body?: Readonly<Record<string, unknown>>
   readonly key?: string
@@ -121,7 +121,8 @@ export function openAsking(
   return { ask, askAllAgain, counts }
 }
 
-export type Ask = ReturnType<typeof openAsking>['ask']
+export type Asking = ReturnType<typeof openAsking>
+export type Ask = Asking['ask']
 
 async function once(
   apiUrl: string,

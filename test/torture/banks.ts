@@ -7,15 +7,18 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { connect } from '../../ledger/index.ts'
-import { openAsking } from './asking.ts'
+import { type Asking, openAsking } from './asking.ts'
 import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
-import { decideByBankLog } from './desk.ts'
+import { decideByBankLog, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
-import { openJournal } from './journal.ts'
-import { type Figures, judge } from './judge.ts'
-import { lastOf, type Mark, type Story, timelineOf } from './story.ts'
-import { openTown } from './town.ts'
+import { untilHeard } from './heard.ts'
+import { type Hooks, openHooks } from './hooks.ts'
+import { openJournal, readJournal } from './journal.ts'
+import { type Figures, isClean, judge } from './judge.ts'
+import { type Lap, timelineOf } from './laps.ts'
+import { openShop, SHOPS } from './shops.ts'
+import { openTown, type Town } from './town.ts'
 import { openWatch } from './watch.ts'
 
 export interface Plan {
@@ -30,77 +33,112 @@ export interface Plan {
   readonly say: (line: string) => void
 }
 
+/** What was done on purpose, and when. */
+interface Mark {
+  readonly at_s: number
+  readonly what: string
+}
+
+export interface BanksRun {
+  readonly figures: Figures
+  readonly timeline: readonly Lap[]
+  readonly marks: readonly Mark[]
+}
+
 /** How long after the chaos everything may take to become final: the longest backoff, twice. */
 const DRAIN_MAX_S = 300
 
-interface Told {
-  readonly figures: Figures
-  readonly story: Story
-}
-
-export async function tortureBanks(plan: Plan): Promise<Told> {
-  const { seed, people, faults, hasRedis } = plan
-  const { say, marks, started_ms } = openMarks(plan.say)
+export async function tortureBanks(plan: Plan): Promise<BanksRun> {
+  const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const town = await openTown({ seed, faults, hasRedis, isRough: true })
+  const hooks = await openHooks(randomOf(seed - 2))
+  const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000', MERCHANT_REVIEW: 'off' }
+  const town = await openTown({ seed, faults, hasRedis, isRough: true, settings })
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
   say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
   const journalFile = join(town.folder, 'client.jsonl')
   const journal = await openJournal(journalFile)
   const watch = openWatch(db, say)
+  const asking = openAsking(town, journal, randomOf(seed - 1))
   try {
-    const asking = openAsking(town, journal, randomOf(seed - 1))
-    const { ask } = asking
-    const random = randomOf(seed)
-    const customers = await Promise.all(
-      Array.from({ length: people }, (_, index) => arrive(ask, index)),
-    )
-    const until = performance.now() + plan.chaos_s * 1000
-    const isOver = () => performance.now() > until
-    const longest_s = Math.min(STILL_MAX_S, plan.chaos_s / 4)
-    const harm = { random, isOver, say, every_s: plan.killEvery_s, longest_s }
-    const harming = doHarm(town, harm)
-    const forgetting = forgetJobs(db, harm)
-    await Promise.all(
-      customers.map((one, index) =>
-        live(ask, one, people, { random: randomOf(seed + 1 + index), isOver }),
-      ),
-    )
-    const harmed = await harming
-    const jobs_deleted = await forgetting
-    town.calm()
-    say('banks: calm now; waiting until nothing is open')
-    await drained(db)
-    const byHand = await decideByBankLog(db, town, ask)
-    await drained(db)
-    await asking.askAllAgain()
-    const watched = await watch.stop()
-    const did = { harmed, decided_by_hand: byHand, jobs_deleted, ...watched }
-    const { counts } = asking
-    const figures = await judge({ db, town, journalFile, counts }, did)
-    const timeline = timelineOf(counts.answers, started_ms)
-    return { figures, story: { timeline, marks, last: lastOf(journalFile) } }
+    const { marks, startedAt_ms, ...did } = await goWrong(plan, { db, town, hooks, asking })
+    const decided_by_hand = await comeToRest({ db, town, hooks, asking })
+    const watched = await watch.last()
+    const seen = { db, town, hooks, people, counts: asking.counts }
+    const evidence = { ...seen, journal: readJournal(journalFile) }
+    const figures = await judge(evidence, { ...did, decided_by_hand, ...watched })
+    if (!isClean(figures)) sayLast(journalFile, say)
+    return { figures, timeline: timelineOf(asking.counts.answers, startedAt_ms), marks }
   } catch (error) {
-    for (const line of lastOf(journalFile)) say(line)
     for (const one of processesOf(town)) say(`${one.name}:\n${one.lastWords()}`)
+    sayLast(journalFile, say)
     throw error
   } finally {
     await watch.stop()
     await journal.close()
     await db.destroy()
     await town.close()
+    await hooks.close()
   }
 }
 
-/** What is said while it runs is what is marked in plots. */
-function openMarks(tell: Plan['say']) {
-  const [marks, started_ms] = [[] as Mark[], performance.now()]
-  const say = (what: string) => {
-    marks.push({ at_s: Math.round((performance.now() - started_ms) / 1000), what })
-    tell(what)
+/** Where it happens, and who asks. */
+interface Stage {
+  readonly db: Knex
+  readonly town: Town
+  readonly hooks: Hooks
+  readonly asking: Asking
+}
+
+/** People live while all around them goes wrong. */
+async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) {
+  const { seed, people } = plan
+  const each = <T>(count: number, make: (index: number) => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, (_, index) => make(index)))
+  const shops = await each(SHOPS, (index) => openShop(ask, index))
+  await Promise.all(shops.map((shop) => hooks.listen(ask, shop)))
+  const customers = await each(people, (index) => arrive(ask, index))
+  const marks: Mark[] = []
+  const startedAt_ms = performance.now()
+  const mark = (what: string) => {
+    plan.say(what)
+    marks.push({ at_s: Math.round((performance.now() - startedAt_ms) / 100) / 10, what })
   }
-  return { say, marks, started_ms }
+  const isOver = () => performance.now() > startedAt_ms + plan.chaos_s * 1000
+  const longest_s = Math.min(STILL_MAX_S, plan.chaos_s / 4)
+  const harm = { random: randomOf(seed), isOver, say: mark, every_s: plan.killEvery_s, longest_s }
+  const harming = doHarm(town, harm)
+  const forgetting = forgetJobs(db, harm)
+  await Promise.all(
+    customers.map((customer, index) =>
+      live({ ask, customer, people, shops, random: randomOf(seed + 1 + index), isOver }),
+    ),
+  )
+  const [harmed, jobs_deleted] = [await harming, await forgetting]
+  town.calm()
+  hooks.calm()
+  mark('banks: calm')
+  return { harmed, jobs_deleted, marks, startedAt_ms }
+}
+
+/** Waits until nothing is open. @returns how many instructions operators had to decide. */
+async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
+  await drained(db)
+  const byHand = await decideByBankLog(db, town, asking.ask)
+  await drained(db)
+  await asking.askAllAgain()
+  await untilHeard(db, hooks)
+  await reconcileAll(asking.ask)
+  return byHand
+}
+
+/** Entries of the journal that are shown where a run was not clean. */
+const LAST = 40
+
+function sayLast(journalFile: string, say: (line: string) => void): void {
+  say(`the last ${LAST} of the clients' journal:`)
+  for (const entry of readJournal(journalFile).slice(-LAST)) say(JSON.stringify(entry))
 }
 
 /** Longer than any lease of a job or of an instruction here. */

@@ -1,4 +1,4 @@
-/** Two operators who decide what is left to them by the bank's own log. */
+/** Two operators who decide what is left to them by the bank's own log, and reconcile. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { publicId } from '../../services/ids.ts'
@@ -36,10 +36,27 @@ async function decideTogether(ask: Ask, id: string, outcome: string): Promise<vo
   if (approved.status !== 200) throw new Error(`not approved: ${JSON.stringify(approved.body)}`)
 }
 
+/** Has each bank's own statement reconciled, as of now: what was late before is not any more. */
+export async function reconcileAll(ask: Ask): Promise<void> {
+  const asOperator = { scope: 'operator', who: 'olga' } as const
+  for (const bank of BANKS) {
+    const path = `/v1/banks/${bank}/reconciliations`
+    const key = `reconciliation-at-rest-${bank}`
+    const asked = await ask({ ...asOperator, method: 'POST', path, body: {}, key })
+    if (asked.status >= 300) throw new Error(`not reconciled: ${asked.text}`)
+    const run = `/v1/reconciliations/${String(asked.body['id'])}`
+    await until(async () => {
+      const { body } = await ask({ ...asOperator, method: 'GET', path: run })
+      if (body['state'] === 'failed') throw new Error(`it failed: ${JSON.stringify(body)}`)
+      return body['state'] === 'completed'
+    })
+  }
+}
+
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + WAIT_MS
   while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error('what was decided was never applied')
+    if (performance.now() > deadline) throw new Error('what operators asked for was never done')
     await sleep(200)
   }
 }

@@ -1,22 +1,44 @@
 /** Everything that is held against everything else when a run is over, and the figures of it. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Knex } from 'knex'
-import { audit } from '../../ledger/index.ts'
-import { type Disagreement, disagreements, readBankLog } from './agree.ts'
+import { judgeBank, readBalances, readBank, readBankLog, settledBy } from './agree.ts'
 import type { Counts } from './asking.ts'
+import { customerOf, numberOf, PIN } from './customers.ts'
 import { processesOf } from './harm.ts'
-import { readJournal } from './journal.ts'
-import {
-  type Finding,
-  intentsOf,
-  judgeAnswers,
-  judgeEffects,
-  type Intents,
-  readEffects,
-} from './told.ts'
+import { judgeEvents, readEvents } from './heard.ts'
+import type { Hooks } from './hooks.ts'
+import type { Entry } from './journal.ts'
+import { balancesOf, judgeBalances } from './model.ts'
+import { judgeSecrets } from './secrets.ts'
+import { intentsOf, judgeAnswers, judgeEffects, type Intents, readEffects } from './told.ts'
 import { BANKS, type Town } from './town.ts'
 import type { Watched } from './watch.ts'
 
-export interface Figures {
+/** What a judge has found: of which kind, and where. */
+interface Found {
+  readonly what: string
+  readonly where: string
+}
+
+/** What must not happen, ever; each is the number of findings of some kinds. */
+const ZEROS = {
+  lost: ['lost', 'changed'],
+  duplicated: ['duplicated', 'invented'],
+  told_otherwise: ['told_otherwise'],
+  unknown_to_us: ['unknown_to_us'],
+  paid_twice: ['paid_twice'],
+  refunded_but_paid: ['refunded_but_paid'],
+  settled_never_paid: ['settled_never_paid'],
+  balances_wrong: ['balance', 'sum'],
+  events_lost: ['event_lost', 'event_changed'],
+  events_invented: ['event_invented', 'event_unsigned'],
+  secrets_seen: ['secret_seen'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+type Zeros = { readonly [Name in keyof typeof ZEROS]: number }
+
+export interface Figures extends Zeros {
   readonly operations: number
   readonly acknowledged: number
   readonly refused: number
@@ -33,10 +55,16 @@ export interface Figures {
   readonly repeated: number
   /** How often the books were audited, while all went wrong and in the end. */
   readonly checks: number
+  readonly invariants: number
   readonly instructions: Readonly<Record<string, number>>
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
   readonly jobs_deleted: number
+  /** Messages that came to merchants, copies included, and how many events they were told of. */
+  readonly webhooks: number
+  readonly events: number
+  /** Accounts that were held against the model. */
+  readonly balances: number
   readonly faults: Readonly<Record<string, number>>
   /** What was done on purpose, and how often. */
   readonly harmed: Readonly<Record<string, number>>
@@ -44,87 +72,101 @@ export interface Figures {
   readonly restarts_of: Readonly<Record<string, number>>
   readonly recovery_ms_p50: number
   readonly recovery_ms_p99: number
-  readonly lost: number
-  readonly duplicated: number
-  /** Keys under which there was more than one answer. */
-  readonly told_otherwise: number
-  readonly unknown_to_us: number
-  readonly paid_twice: number
-  readonly refunded_but_paid: number
-  readonly settled_never_paid: number
   readonly violations: readonly string[]
   readonly deadlocks: number
 }
 
-/** How long each start took that was not the first: of our processes, and of Postgres. */
-function restartsOf(town: Town): Readonly<Record<string, readonly number[]>> {
-  const kept = [...processesOf(town), { name: 'Postgres', starts: town.postgres.starts }]
-  return Object.fromEntries(kept.map(({ name, starts }) => [name, starts().slice(1)]))
-}
+export const isClean = (figures: Figures) =>
+  Object.keys(ZEROS).every((name) => figures[name as keyof Zeros] === 0) &&
+  figures.violations.length === 0 &&
+  figures.deadlocks === 0
 
-interface Run {
+/** What there is to be judged. */
+export interface Evidence {
   readonly db: Knex
   readonly town: Town
+  readonly hooks: Hooks
   readonly counts: Counts
-  readonly journalFile: string
+  readonly people: number
+  readonly journal: readonly Entry[]
 }
 
 /** What was done and seen while it ran. */
 type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'> & Watched
 
-export async function judge(run: Run, did: Did): Promise<Figures> {
-  const { db, town, counts, journalFile } = run
-  const found: Disagreement[] = []
-  for (const bank of BANKS) {
-    found.push(...(await disagreements(db, bank, readBankLog(town.journalOf(bank)))))
+export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
+  const { db, town, hooks, counts, journal } = evidence
+  const intents = intentsOf(journal)
+  const { found, ...looked } = await findAll(evidence, intents)
+  const { seen, ...done } = did
+  return {
+    operations: counts.sent,
+    ...{ acknowledged: counts.acknowledged, refused: counts.refused, refused_by: counts.codes },
+    ...{ in_doubt: counts.inDoubt, in_doubt_done: counts.inDoubtDone, repeated: counts.repeated },
+    ...doubtsOf(intents),
+    ...{ instructions: await statesOf(db), ...done, ...looked },
+    faults: { ...town.faults(), ...hooks.counts() },
+    ...recoveriesOf(town),
+    ...countsOf(found),
+    violations: [...seen, ...found.map(({ what, where }) => `${what}: ${where}`)],
+    deadlocks: deadlocksOf(town),
   }
-  const intents = intentsOf(readJournal(journalFile))
-  const told = [...judgeEffects(intents, await readEffects(db)), ...judgeAnswers(intents)]
-  const toldOf = (...what: Finding['what'][]) =>
-    told.filter((one) => what.includes(one.what)).length
-  const { violations } = await audit(db)
-  const of = (what: Disagreement['what']) => found.filter((one) => one.what === what).length
+}
+
+async function findAll(evidence: Evidence, intents: Intents) {
+  const { db, town, hooks } = evidence
+  const found: Found[] = []
+  const settled = new Map<string, bigint>()
+  for (const bank of BANKS) {
+    const log = readBankLog(town.journalOf(bank))
+    found.push(...judgeBank(await readBank(db, bank), log))
+    for (const [id, moved] of await settledBy(db, bank, log)) settled.set(id, moved)
+  }
+  const [balances, happened] = [await readBalances(db), await readEvents(db)]
+  found.push(
+    ...judgeEffects(intents, await readEffects(db)),
+    ...judgeAnswers(intents),
+    ...judgeBalances(balancesOf(intents, settled), balances),
+    ...judgeEvents(happened, hooks.arrivals, intents),
+    ...(await judgeSecrets(db, town.folder, await secretsOf(evidence))),
+  )
+  const counted = { webhooks: hooks.arrivals.length, events: happened.length }
+  return { found, ...counted, balances: balances.size }
+}
+
+/** A PIN, account numbers, secrets that sign, and tokens as they are used. */
+async function secretsOf({ town, hooks, people }: Evidence) {
+  const all = Array.from({ length: people }, (_, index) => index)
+  const tokens = await Promise.all(all.map((index) => town.tokenOf(customerOf(index), 'person')))
+  const signatures = tokens.map((token) => token.split('.')[2] ?? '')
+  return { texts: [...signatures, ...hooks.secrets(), ...all.map(numberOf)], words: [PIN] }
+}
+
+function countsOf(found: readonly Found[]): Zeros {
+  const counts = Object.entries(ZEROS).map(([name, kinds]: [string, readonly string[]]) => [
+    name,
+    found.filter(({ what }) => kinds.includes(what)).length,
+  ])
+  return Object.fromEntries(counts)
+}
+
+async function statesOf(db: Knex): Promise<Record<string, number>> {
   const states: { readonly state: string; readonly count: string }[] = await db('instructions')
     .select('state')
     .count({ count: '*' })
     .groupBy('state')
-  const restarts = restartsOf(town)
-  const recoveries = Object.values(restarts)
-    .flat()
-    .sort((a, b) => a - b)
-  const at = (share: number) => Math.round(recoveries[Math.floor(recoveries.length * share)] ?? 0)
+  return Object.fromEntries(states.map(({ state, count }) => [state, Number(count)]))
+}
+
+/** How long each start took that was not the first: of our processes, and of Postgres. */
+function recoveriesOf(town: Town) {
+  const kept = [...processesOf(town), { name: 'Postgres', starts: town.postgres.starts }]
+  const restarts = kept.map(({ name, starts }) => [name, starts().slice(1)] as const)
+  const all = restarts.flatMap(([, times]) => times)
   return {
-    operations: counts.sent,
-    ...{
-      acknowledged: counts.acknowledged,
-      refused: counts.refused,
-      refused_by: counts.codes,
-      in_doubt: counts.inDoubt,
-      in_doubt_done: counts.inDoubtDone,
-      repeated: counts.repeated,
-    },
-    ...doubtsOf(intents),
-    instructions: Object.fromEntries(states.map(({ state, count }) => [state, Number(count)])),
-    ...{ harmed: did.harmed, decided_by_hand: did.decided_by_hand },
-    ...{ jobs_deleted: did.jobs_deleted, faults: town.faults(), checks: did.checks + 1 },
-    restarts: recoveries.length,
-    restarts_of: Object.fromEntries(
-      Object.entries(restarts).map(([name, times]) => [name, times.length]),
-    ),
-    ...{ recovery_ms_p50: at(0.5), recovery_ms_p99: at(0.99) },
-    lost: toldOf('lost', 'changed'),
-    duplicated: toldOf('duplicated', 'invented'),
-    told_otherwise: toldOf('told_otherwise'),
-    unknown_to_us: of('unknown_to_us'),
-    paid_twice: of('paid_twice'),
-    refunded_but_paid: of('refunded_but_paid'),
-    settled_never_paid: of('settled_never_paid'),
-    violations: [
-      ...did.seen,
-      ...violations.map(({ invariant, subject }) => `${invariant}: ${subject}`),
-      ...[...found, ...told].map(({ what, where }) => `${what}: ${where}`),
-    ],
-    deadlocks: await deadlocksOf(db),
+    restarts: all.length,
+    restarts_of: Object.fromEntries(restarts.map(([name, times]) => [name, times.length])),
+    ...{ recovery_ms_p50: quantile(all, 0.5), recovery_ms_p99: quantile(all, 0.99) },
   }
 }
 
@@ -132,17 +174,20 @@ function doubtsOf(intents: Intents) {
   const doubts = [...intents.values()]
     .flatMap(({ answers }) => answers.slice(0, 1).map(({ doubt_ms }) => doubt_ms))
     .filter((doubt_ms) => doubt_ms > 0)
-    .sort((a, b) => a - b)
-  const at = (share: number) => doubts[Math.floor(doubts.length * share)] ?? 0
   return {
-    ...{ unknown: doubts.length, unknown_ms_p50: at(0.5), unknown_ms_p99: at(0.99) },
-    unknown_ms_max: doubts.at(-1) ?? 0,
+    unknown: doubts.length,
+    ...{ unknown_ms_p50: quantile(doubts, 0.5), unknown_ms_p99: quantile(doubts, 0.99) },
+    unknown_ms_max: quantile(doubts, 1),
   }
 }
 
-async function deadlocksOf(db: Knex): Promise<number> {
-  const { rows } = await db.raw(
-    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
-  )
-  return Number(rows[0].deadlocks)
+/** Of milliseconds, rounded; 0 where there are none. */
+export function quantile(times: readonly number[], share: number): number {
+  const sorted = [...times].sort((a, b) => a - b)
+  const at = Math.min(sorted.length - 1, Math.floor(sorted.length * share))
+  return Math.round(sorted[at] ?? 0)
 }
+
+/** By the log: Postgres forgets what it has counted when one of its processes is killed. */
+const deadlocksOf = ({ folder }: Town): number =>
+  readFileSync(join(folder, 'postgres.log'), 'utf8').split('deadlock detected').length - 1

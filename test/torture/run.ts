@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util'
 import { machineWith } from '../bench/machine.ts'
 import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
-import type { Figures } from './judge.ts'
+import { isClean } from './judge.ts'
 import { loadScenarios } from './load/scenarios.ts'
 import { keepFigures, type KeptRun } from './report/kept-figures.ts'
 import { writeReport } from './report/write.ts'
@@ -49,22 +49,6 @@ if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
   throw new Error('--seed and --minutes are numbers')
 }
 
-/** What must not happen, ever. */
-const ZEROS = [
-  'lost',
-  'duplicated',
-  'told_otherwise',
-  'unknown_to_us',
-  'paid_twice',
-  'refunded_but_paid',
-  'settled_never_paid',
-] as const
-
-const isClean = (figures: Figures) =>
-  ZEROS.every((name) => figures[name] === 0) &&
-  figures.violations.length === 0 &&
-  figures.deadlocks === 0
-
 const requests = Number(values.requests ?? (values.quick ? 3_000 : 100_000))
 if (!(requests >= 1)) throw new Error('--requests is a number')
 
@@ -78,21 +62,14 @@ interface Ran {
   readonly clean: boolean
   readonly shown: object
   readonly json: object
-  /** What is drawn, and what was asked last. */
-  readonly story?: { readonly last?: readonly string[] } & Pick<KeptRun, 'timeline' | 'marks'>
+  /** What is drawn. */
+  readonly story?: Pick<KeptRun, 'timeline' | 'marks'>
 }
 
 async function banks(): Promise<Ran> {
-  const { figures, story } = await tortureBanks({
-    ...{
-      seed,
-      chaos_s,
-      say,
-      people: 16,
-      faults: 0.2,
-      hasRedis: values.redis,
-      killEvery_s: values.quick ? 3 : 10,
-    },
+  const { figures, ...story } = await tortureBanks({
+    ...{ seed, chaos_s, say, people: 16, faults: 0.2 },
+    ...{ hasRedis: values.redis, killEvery_s: values.quick ? 3 : 10 },
   })
   const { violations, ...counted } = figures
   const json = { ...counted, violations: violations.length }
@@ -128,10 +105,9 @@ const { clean, shown, json, story } = await scenario().catch((error: unknown) =>
 })
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
-const { last = [], ...drawn } = story ?? {}
-if (!clean) for (const line of [...last, `again: ${again}`]) say(line)
+if (!clean) say(`again: ${again}`)
 const told = { seed, commit, versions: { node, postgres }, took_s, ...json }
-const run = { scenario: values.scenario, clean, quick: values.quick, ...told, ...drawn }
+const run = { scenario: values.scenario, clean, quick: values.quick, ...told, ...story }
 keepFigures(run)
 if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(run))
 say(`torture: ${what}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)

@@ -42,8 +42,15 @@ export function intentsOf(entries: readonly Entry[]): Intents {
   return intents
 }
 
+/** What was asked and done, in the order in which it was asked, with what was told of it. */
+export const madeOf = (intents: Intents) =>
+  [...intents.values()].flatMap(({ asks, answers }) => {
+    const made = answers.find(isMade)
+    return made === undefined || made.text === '' ? [] : [{ asks, made: bodyOf(made) }]
+  })
+
 const isMade = (answer: Answer | undefined) => answer !== undefined && answer.status < 300
-const bodyOf = ({ text }: Answer) => JSON.parse(text)
+const bodyOf = ({ text }: Answer): Readonly<Record<string, unknown>> => JSON.parse(text)
 
 /** X1 and X2: all that was acknowledged is there as it was asked for, and nothing else is. */
 export function judgeEffects(intents: Intents, effects: readonly Effect[]): Finding[] {
@@ -53,7 +60,7 @@ export function judgeEffects(intents: Intents, effects: readonly Effect[]): Find
   for (const [key, { asks, answers }] of intents) {
     const made = answers.find(isMade)
     if (made === undefined || !isOfMoney(asks.path)) continue
-    const { id } = bodyOf(made)
+    const id = String(bodyOf(made)['id'])
     const other = told.get(id)
     if (other !== undefined)
       found.push({ what: 'lost', where: `${key}: told that of ${other.key}` })
@@ -102,13 +109,21 @@ function doubled(effects: readonly Effect[]): Finding[] {
   })
 }
 
-/** Refused before the books were asked: nothing is kept of it, and the next try may succeed. */
-const NOT_KEPT = new Set([400, 401, 403, 423, 429, 503])
+/** The books refused: that is kept, and the same key never succeeds. */
+const REFUSED_BY_BOOKS = 402
+
+/**
+ * Whether the answer is kept. What is refused before the books are asked is not: the next try under
+ * the key may succeed.
+ */
+const isKept = (answer: Answer) =>
+  isMade(answer) || answer.isReplayed || answer.status === REFUSED_BY_BOOKS
 
 /** X5: under one key there is one answer, byte for byte, for ever; all but one say so. */
 export function judgeAnswers(intents: Intents): Finding[] {
   return [...intents].flatMap(([where, { answers }]) => {
-    const kept = answers.filter(({ status }) => !NOT_KEPT.has(status))
+    const begun = answers.findIndex(isKept)
+    const kept = begun === -1 ? [] : answers.slice(begun)
     const [first] = kept
     const isOne = kept.every(({ status, text }) => status === first?.status && text === first.text)
     const areFirst = kept.filter(({ isReplayed }) => !isReplayed).length

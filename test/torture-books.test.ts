@@ -1,0 +1,270 @@
+/** The judges of the torture that hold books, banks, webhooks and logs against what was asked. */
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { judgeBank, type Ours, readBankLog } from './torture/agree.ts'
+import { type Happened, judgeEvents } from './torture/heard.ts'
+import type { Arrival } from './torture/hooks.ts'
+import type { Entry } from './torture/journal.ts'
+import { timelineOf } from './torture/laps.ts'
+import { balancesOf, judgeBalances } from './torture/model.ts'
+import { judgeSecrets } from './torture/secrets.ts'
+import { intentsOf } from './torture/told.ts'
+import { world } from './support/world.ts'
+
+interface Told {
+  readonly what: string
+  readonly where: string
+}
+const words = (found: readonly Told[]) => found.map(({ what, where }) => `${what} ${where}`)
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'florin-judges-'))
+  try {
+    return await work(folder)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+describe('the judge of banks', () => {
+  const accepted = (reference: string, direction: string, amount: string) => ({
+    ...{ kind: 'accepted', reference, direction, amount },
+  })
+  const executed = (reference: string, outcome = 'settled') => ({
+    ...{ kind: 'executed', reference, outcome },
+  })
+  const LOG = [
+    ...[accepted('IN', 'debit', '100'), executed('IN')],
+    ...[accepted('OUT', 'credit', '30'), executed('OUT')],
+    ...[accepted('NOT', 'credit', '7'), executed('NOT', 'rejected')],
+  ]
+  const OURS: Ours = {
+    ...{ bank: 'north', money: 70n },
+    instructions: [
+      { reference: 'IN', direction: 'debit', state: 'settled', amount: 100n },
+      { reference: 'OUT', direction: 'credit', state: 'settled', amount: 30n },
+      { reference: 'NOT', direction: 'credit', state: 'rejected', amount: 7n },
+    ],
+  }
+  const stated = (reference: string, state: string): Ours => ({
+    ...OURS,
+    instructions: OURS.instructions.map((row) =>
+      row.reference === reference ? { ...row, state } : row,
+    ),
+  })
+  const judged = (ours: Ours, log: readonly object[]) =>
+    inFolder(async (folder) => {
+      const file = join(folder, 'north.jsonl')
+      await writeFile(file, log.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      return words(judgeBank(ours, readBankLog(file)))
+    })
+
+  it('finds nothing where both say the same', async () => {
+    expect(await judged(OURS, LOG)).to.deep.equal([])
+  })
+
+  it('finds what was paid twice, and the money that is gone', async () => {
+    const found = await judged(OURS, [...LOG, executed('OUT')])
+    expect(found).to.include('paid_twice OUT').and.to.include('settled_never_paid OUT')
+    expect(found.join()).to.include('sum north: 70 in our books, 40')
+  })
+
+  it('finds what was given back to its owner, and paid all the same', async () => {
+    expect(await judged(stated('OUT', 'rejected'), LOG)).to.deep.equal(['refunded_but_paid OUT'])
+  })
+
+  it('finds what we say was paid and was not', async () => {
+    expect(await judged(stated('NOT', 'settled'), LOG)).to.deep.equal(['settled_never_paid NOT'])
+  })
+
+  it('finds what the bank paid and we never asked for', async () => {
+    const log = [...LOG, accepted('WHO', 'credit', '1'), executed('WHO')]
+    expect(await judged(OURS, log)).to.include('unknown_to_us WHO')
+  })
+
+  it('finds money in our books that the bank has not', async () => {
+    const found = await judged({ ...OURS, money: 71n }, LOG)
+    expect(found).to.deep.equal(['sum north: 71 in our books, 70'])
+  })
+})
+
+let keys = 0
+/** Asked and done. */
+function done(who: string, path: string, id: string, body: Record<string, unknown> = {}): Entry[] {
+  const [key, text] = [`key-${(keys += 1)}`, JSON.stringify({ id })]
+  return [
+    { kind: 'asks', key, who, path, body, at_ms: 0 },
+    { kind: 'answered', key, status: 201, text, isReplayed: false, at_ms: 0, doubt_ms: 0 },
+  ]
+}
+
+describe('the model of the torture', () => {
+  const fees = { percent: '1.5', fixed: '25', tax_percent: '20', refund_fees: 'keep' }
+  const shop = (policy: string) =>
+    done('olga', '/v1/merchants', 'mer_1', {
+      ...{ subject: 'shop', fees: { ...fees, refund_fees: policy } },
+    })
+  const order = (more: object = {}) =>
+    done('shop', '/v1/orders', 'ord_1', { amount: '1000', ...more })
+  const paid = done('ada', '/v1/payments', 'pay_1', { order: 'ord_1', amount: '1000' })
+  const step = (what: string, amount?: string) =>
+    done('shop', `/v1/payments/pay_1/${what}`, 'x', amount === undefined ? {} : { amount })
+  const balances = (entries: readonly Entry[], settled: Record<string, bigint> = {}) =>
+    Object.fromEntries(balancesOf(intentsOf(entries), new Map(Object.entries(settled))))
+
+  it('counts on a bank only for what it has moved', () => {
+    const entries = [
+      ...done('ada', '/v1/top_ups', 'pay_1', { amount: '500' }),
+      ...done('ada', '/v1/top_ups', 'pay_2', { amount: '70' }),
+      ...done('ada', '/v1/withdrawals', 'pay_3', { amount: '100' }),
+      ...done('ada', '/v1/payments', 'pay_4', { amount: '9', payee: '@ben', source: 'bac_1' }),
+      ...done('ada', '/v1/payments', 'pay_5', { amount: '50', payee: '@ben' }),
+    ]
+    const settled = { pay_1: 500n, pay_3: -100n, pay_4: 9n }
+    expect(balances(entries, settled)).to.deep.equal({ 'wallet ada': 350n, 'wallet ben': 59n })
+  })
+
+  it('knows the fee of a sale, its tax, and each way of giving it back', () => {
+    // 1.5 % of 10.00 is 0.15, with 0.25 it is 0.40, and its tax is 0.08.
+    const sold = { 'wallet ada': -1000n, 'merchant shop': 952n, fees: 40n, tax: 8n }
+    const sale = [...order(), ...paid]
+    expect(balances([...shop('keep'), ...sale])).to.deep.equal(sold)
+    const part = [...sale, ...step('refunds', '500')]
+    const wallet = { 'wallet ada': -500n }
+    expect(balances([...shop('keep'), ...part])).to.deep.equal({
+      ...{ ...sold, ...wallet, 'merchant shop': 452n },
+    })
+    expect(balances([...shop('give_back'), ...part])).to.deep.equal({
+      ...{ ...wallet, 'merchant shop': 476n, fees: 20n, tax: 4n },
+    })
+    // Half of 0.15 is 0.075, which is rounded to 0.08; of the tax it is 0.015, and so 0.02.
+    expect(balances([...shop('pro_rata'), ...part])).to.deep.equal({
+      ...{ ...wallet, 'merchant shop': 462n, fees: 32n, tax: 6n },
+    })
+  })
+
+  it('charges for what was captured', () => {
+    const held = [...shop('keep'), ...order({ capture: 'manual' }), ...paid]
+    const nothing = { 'wallet ada': 0n, 'merchant shop': 0n, fees: 0n, tax: 0n }
+    expect(balances(held)).to.deep.equal(nothing)
+    expect(balances([...held, ...step('void')])).to.deep.equal(nothing)
+    const taken = { 'wallet ada': -1000n, 'merchant shop': 952n, fees: 40n, tax: 8n }
+    expect(balances([...held, ...step('capture', '400'), ...step('capture')])).to.deep.equal(taken)
+  })
+
+  it('finds a balance that is a cent too high, one that is missing, and one too many', () => {
+    const expected = new Map(Object.entries({ a: 1n, b: 2n }))
+    const judged = (actual: Record<string, bigint>) =>
+      words(judgeBalances(expected, new Map(Object.entries(actual))))
+    expect(judged({ a: 1n, b: 2n, c: 0n })).to.deep.equal([])
+    expect(judged({ a: 1n, b: 3n })).to.deep.equal(['balance b: 3, not 2'])
+    expect(judged({ a: 1n })).to.deep.equal(['balance b: 0, not 2'])
+    expect(judged({ a: 1n, b: 2n, c: 5n })).to.deep.equal(['balance c: 5, not 0'])
+  })
+})
+
+describe('the judge of webhooks', () => {
+  const HAPPENED: readonly Happened[] = [
+    { id: 'evt_1', shop: 'shop', type: 'order.created', object: 'ord_1' },
+    { id: 'evt_2', shop: 'shop', type: 'payment.completed', object: 'pay_1' },
+  ]
+  const arrival = ({ id, shop, type, object }: Happened, more: Partial<Arrival> = {}): Arrival => ({
+    ...{ id, shop, body: JSON.stringify({ id, type, object }) },
+    ...{ isSigned: true, isAccepted: true, ...more },
+  })
+  const ASKED = [
+    ...done('shop', '/v1/orders', 'ord_1'),
+    ...done('ada', '/v1/payments', 'pay_1', { order: 'ord_1' }),
+    ...done('ada', '/v1/payments', 'pay_9', { payee: '@ben' }),
+  ]
+  const ARRIVED = HAPPENED.map((one) => arrival(one))
+  const judged = (arrivals: readonly Arrival[], happened = HAPPENED, asked = ASKED) =>
+    words(judgeEvents(happened, arrivals, intentsOf(asked)))
+  const [first = ARRIVED[0]] = ARRIVED
+  const again = (more: Partial<Arrival>) => [
+    ...ARRIVED,
+    ...(first === undefined ? [] : [{ ...first, ...more }]),
+  ]
+
+  it('finds nothing where all arrived, some of it twice', () => {
+    expect(judged(again({ isAccepted: false }))).to.deep.equal([])
+  })
+
+  it('finds what never arrived, and what was never accepted', () => {
+    const lost = ['event_lost payment.completed evt_2']
+    expect(judged(ARRIVED.slice(0, 1))).to.deep.equal(lost)
+    const refused = ARRIVED.map((one) => ({ ...one, isAccepted: one.id === 'evt_1' }))
+    expect(judged(refused)).to.deep.equal(lost)
+  })
+
+  it('finds what came to another merchant', () => {
+    expect(judged(again({ shop: 'other' }))).to.deep.equal(['event_invented evt_1'])
+  })
+
+  it('finds what never happened, and what came under the id of something else', () => {
+    expect(judged(again({ id: 'evt_9' }))).to.deep.equal(['event_invented evt_9'])
+    expect(judged(again({ body: '{"id":"evt_1","type":"x","object":"y"}' }))).to.deep.equal([
+      'event_invented evt_1',
+    ])
+  })
+
+  it('finds what was told otherwise the second time, and what nobody signed', () => {
+    expect(judged(again({ body: `${first?.body} ` }))).to.deep.equal(['event_changed evt_1'])
+    expect(judged(again({ isSigned: false }))).to.deep.equal(['event_unsigned evt_1'])
+  })
+
+  it('finds what was acknowledged, and is in no log of events', () => {
+    const asked = [...ASKED, ...done('shop', '/v1/payments/pay_1/refunds', 'rfd_1')]
+    expect(judged(ARRIVED, HAPPENED, asked)).to.have.length(1)
+  })
+})
+
+describe('the search for secrets', () => {
+  const secrets = { texts: ['T-4711-0815'], words: ['093705'] }
+  const judged = (log: string) =>
+    inFolder(async (folder) => {
+      const { owner } = await world()
+      await appendFile(join(folder, 'api 1.log'), log)
+      return (await judgeSecrets(owner, folder, secrets)).map(({ where }) => where)
+    })
+
+  it('finds nothing in what holds none, though digits are everywhere', async () => {
+    expect(await judged('all is well\n{"took":1093705,"at":0.093705}\n')).to.deep.equal([])
+  })
+
+  it('finds them in a log', async () => {
+    const found = await judged('well\nPIN 093705\nT-4711-0815\n')
+    expect(found.map((where) => where.split(':').at(-1))).to.deep.equal(['2', '3'])
+  })
+
+  it('finds them in a table, as text and as bytes', async () => {
+    const { owner } = await world()
+    for (const kept of ['no T-4711-0815', Buffer.from('x T-4711-0815').toString('hex')]) {
+      await owner.raw(`CREATE TABLE kept_by_mistake AS SELECT ?::text AS said`, [kept])
+      expect(await judged('well\n')).to.deep.equal(['table public.kept_by_mistake'])
+      await owner.raw('DROP TABLE kept_by_mistake')
+    }
+  })
+})
+
+describe('the timeline of a run', () => {
+  it('has each second, those in which nobody was answered too', () => {
+    const answers = [
+      [900, 1],
+      [1100, 10],
+      [1200, 30],
+      [3000, 7],
+    ] as const
+    const laps = timelineOf(
+      answers.map(([at_ms, took_ms]) => ({ at_ms, took_ms })),
+      1000,
+    )
+    expect(laps).to.deep.equal([
+      { at_s: 0, per_s: 2, p50_ms: 30, p99_ms: 30 },
+      { at_s: 1, per_s: 0, p50_ms: null, p99_ms: null },
+      { at_s: 2, per_s: 1, p50_ms: 7, p99_ms: 7 },
+    ])
+  })
+})

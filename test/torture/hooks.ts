@@ -1,0 +1,109 @@
+/**
+ * Merchants who are told of what happens by webhooks, at a receiver that fails as receivers do. It
+ * checks signatures by an arithmetic of its own, and remembers all that came.
+ */
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { Ask } from './asking.ts'
+import type { Shop } from './shops.ts'
+
+/** A message that came, as often as it did. */
+export interface Arrival {
+  /** Whose endpoint it came to. */
+  readonly shop: string
+  readonly id: string
+  readonly body: string
+  /** Whether it was signed with the secret of that endpoint. */
+  readonly isSigned: boolean
+  /** Whether whoever sent it was told that it has arrived. */
+  readonly isAccepted: boolean
+}
+
+/** What is answered instead of "accepted", and how often. */
+const FAULTS = { error: 0.1, reset: 0.05, silence: 0.03 } as const
+
+export interface Hooks {
+  /** Registers an endpoint of the shop's, before it sells anything. */
+  readonly listen: (ask: Ask, shop: Shop) => Promise<void>
+  readonly arrivals: readonly Arrival[]
+  /** Of the endpoints; nobody else may know them. */
+  readonly secrets: () => readonly string[]
+  readonly counts: () => Readonly<Record<string, number>>
+  /** From then on all is accepted. */
+  readonly calm: () => void
+  readonly close: () => Promise<void>
+}
+
+export async function openHooks(random: () => number): Promise<Hooks> {
+  const [secrets, arrivals] = [new Map<string, string>(), [] as Arrival[]]
+  const counts: Record<string, number> = {}
+  let isCalm = false
+
+  /** @returns what goes wrong with this one; undefined where nothing does. */
+  function drawFault(): keyof typeof FAULTS | undefined {
+    let chance = isCalm ? 1 : random()
+    for (const [fault, share] of Object.entries(FAULTS)) {
+      if (chance < share) return fault as keyof typeof FAULTS
+      chance -= share
+    }
+    return undefined
+  }
+
+  async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = (await buffer(request)).toString()
+    const path = request.url ?? ''
+    const secret = secrets.get(path)
+    // Nobody sells anything before it is known.
+    if (secret === undefined) return void response.writeHead(204).end()
+    const [fault, { headers }] = [drawFault(), request]
+    const [, shop = ''] = path.split('/')
+    arrivals.push({
+      ...{ shop, id: String(headers['webhook-id']), body, isAccepted: fault === undefined },
+      isSigned: isSigned(secret, headers, body),
+    })
+    if (fault !== undefined) counts[`webhook: ${fault}`] = (counts[`webhook: ${fault}`] ?? 0) + 1
+    if (fault === undefined) response.writeHead(204).end()
+    else if (fault === 'error') response.writeHead(500).end()
+    else if (fault === 'reset') response.destroy()
+  }
+
+  const server = createServer((request, response) => {
+    take(request, response).catch(() => response.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+
+  return {
+    ...{ arrivals, secrets: () => [...secrets.values()], counts: () => counts },
+    async listen(ask, { sub: who }) {
+      const asked = { who, scope: 'merchant', path: '/v1/webhook_endpoints' } as const
+      const body = { url: `http://127.0.0.1:${port}/${who}`, types: ['*'] }
+      const made = await ask({ ...asked, method: 'POST', body })
+      if (made.status !== 201) throw new Error(`${who} cannot listen: ${made.text}`)
+      secrets.set(`/${who}`, String(made.body['secret']))
+      // What was asked twice, because no answer came or on the way, has made others too.
+      const { body: listed } = await ask({ ...asked, method: 'GET' })
+      for (const { id } of listed['data'] as readonly { readonly id: string }[]) {
+        if (id === made.body['id']) continue
+        await ask({ ...asked, method: 'DELETE', path: `/v1/webhook_endpoints/${id}` })
+      }
+    },
+    calm: () => void (isCalm = true),
+    async close() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Standard Webhooks, v1. */
+function isSigned(secret: string, headers: IncomingMessage['headers'], body: string): boolean {
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
+  const mac = createHmac('sha256', key).update(signed).digest('base64')
+  return String(headers['webhook-signature']).split(' ').includes(`v1,${mac}`)
+}

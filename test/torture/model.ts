@@ -1,0 +1,121 @@
+/**
+ * What everybody must own in the end, worked out from the clients' journal and the banks' logs by
+ * arithmetic of its own: it shares no code with the product, and looks at none of its tables.
+ */
+import type { Asks } from './journal.ts'
+import { type Intents, madeOf } from './told.ts'
+
+/** In cents, by `wallet customer_1`, `merchant shop_1`, `fees` and `tax`. */
+export type Balances = ReadonlyMap<string, bigint>
+
+/** `over / under`, rounded half to even; neither is negative. */
+function rounded(over: bigint, under: bigint): bigint {
+  const [whole, rest] = [over / under, 2n * (over % under)]
+  if (rest < under) return whole
+  if (rest > under) return whole + 1n
+  return whole + (whole % 2n)
+}
+
+/** "1.4" is 14 of 1000. */
+function percent(text: string): readonly [over: bigint, under: bigint] {
+  const [whole = '0', decimals = ''] = text.split('.')
+  return [BigInt(whole + decimals), 100n * 10n ** BigInt(decimals.length)]
+}
+
+interface Terms {
+  readonly percent: string
+  readonly fixed: string
+  readonly tax_percent: string
+  readonly refund_fees: 'keep' | 'give_back' | 'pro_rata'
+}
+
+function feesOf(terms: Terms, captured: bigint) {
+  const [over, under] = percent(terms.percent)
+  const variable = rounded(captured * over, under)
+  const fee = captured === 0n ? 0n : variable + BigInt(terms.fixed)
+  const [taxOver, taxUnder] = percent(terms.tax_percent)
+  const back = { keep: 0n, give_back: fee, pro_rata: variable }[terms.refund_fees]
+  return { fee, tax: rounded(fee * taxOver, taxUnder), back }
+}
+
+/** An order that somebody has paid. */
+interface Sale {
+  readonly payer: string
+  readonly shop: string
+  readonly amount: bigint
+  captured: bigint
+  refunded: bigint
+}
+
+const STEP = /^\/v1\/payments\/(.+)\/(capture|void|refunds)$/
+
+/** @param settled by the id of a payment: what its bank moved for it, positive where it came in. */
+export function balancesOf(intents: Intents, settled: Balances): Balances {
+  const balances = new Map<string, bigint>()
+  const add = (name: string, amount: bigint) =>
+    balances.set(name, (balances.get(name) ?? 0n) + amount)
+  const [terms, orders] = [new Map<string, Terms>(), new Map<string, Asks>()]
+  const sales = new Map<string, Sale>()
+
+  function pay(id: string, { who, body = {} }: Asks): void {
+    const [amount, order] = [BigInt(String(body['amount'])), orders.get(String(body['order']))]
+    if (order !== undefined) {
+      const captured = order.body?.['capture'] === 'manual' ? 0n : amount
+      sales.set(id, { payer: who, shop: order.who, amount, captured, refunded: 0n })
+      return
+    }
+    const isFromBank = body['source'] !== undefined
+    const moved = isFromBank ? (settled.get(id) ?? 0n) : amount
+    if (!isFromBank) add(`wallet ${who}`, -moved)
+    add(`wallet ${String(body['payee']).slice(1)}`, moved)
+  }
+
+  function step([, id = '', what]: RegExpExecArray, asks: Asks): void {
+    const sale = sales.get(id)
+    if (sale === undefined) throw new Error(`${asks.path} is of nothing that was sold`)
+    const asked = asks.body?.['amount']
+    const amount = (left: bigint) => (asked === undefined ? left : BigInt(String(asked)))
+    if (what === 'capture') sale.captured += amount(sale.amount - sale.captured)
+    if (what === 'refunds') sale.refunded += amount(sale.captured - sale.refunded)
+  }
+
+  for (const { asks, made } of madeOf(intents)) {
+    const { path, who, body = {} } = asks
+    const id = String(made['id'])
+    const steps = STEP.exec(path)
+    if (path === '/v1/merchants') terms.set(String(body['subject']), body['fees'] as Terms)
+    else if (path === '/v1/orders') orders.set(id, asks)
+    else if (path === '/v1/payments') pay(id, asks)
+    else if (path === '/v1/top_ups' || path === '/v1/withdrawals')
+      add(`wallet ${who}`, settled.get(id) ?? 0n)
+    else if (steps !== null) step(steps, asks)
+  }
+  for (const sale of sales.values()) sell(add, sale, terms.get(sale.shop))
+  return balances
+}
+
+/** What was taken and given back of one sale, all told. */
+function sell(add: (name: string, amount: bigint) => void, sale: Sale, terms?: Terms): void {
+  if (terms === undefined) throw new Error(`${sale.shop} has no terms`)
+  const { payer, shop, captured, refunded } = sale
+  const { fee, tax, back } = feesOf(terms, captured)
+  const isCharged = fee > 0n
+  const feeBack = isCharged ? rounded(back * refunded, captured) : 0n
+  const taxBack = isCharged ? rounded(tax * back * refunded, captured * fee) : 0n
+  add(`wallet ${payer}`, refunded - captured)
+  add('fees', fee - feeBack)
+  add('tax', tax - taxBack)
+  add(`merchant ${shop}`, captured - refunded - fee - tax + feeBack + taxBack)
+}
+
+export interface Wrong {
+  readonly what: 'balance'
+  readonly where: string
+}
+
+/** X6. */
+export const judgeBalances = (expected: Balances, actual: Balances): Wrong[] =>
+  [...new Set([...expected.keys(), ...actual.keys()])]
+    .map((name) => ({ name, should: expected.get(name) ?? 0n, is: actual.get(name) ?? 0n }))
+    .filter(({ should, is }) => should !== is)
+    .map(({ name, should, is }) => ({ what: 'balance', where: `${name}: ${is}, not ${should}` }))
