@@ -167,7 +167,7 @@ describe('a bank that misbehaves', function () {
   for (const name of BEHAVIOUR_NAMES) {
     const [state, booked, ...instead] = EXPECTED[name]
     for (const what of Object.keys(PLAYS)) {
-      it(`executes once, and the books agree: ${what}, ${name} (abuse 67, 68, 69, 75)`, async () => {
+      it(`executes once, the books agree: ${what}, ${name} (abuse 67, 68, 69, 75)`, async () => {
         const one = await played.get(`${name} ${what}`)
         if (one === undefined) throw new Error('nothing was played')
         await until(async () => (await instructionState(one)) === state)

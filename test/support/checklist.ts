@@ -93,7 +93,7 @@ export const CHECKLIST: readonly Row[] = [
   by(
     21,
     'One reference for each payout, before the first call, for ever',
-    'abuse-banks: executes once, and the books agree',
+    'abuse-banks: executes once, the books agree',
   ),
   by(
     22,

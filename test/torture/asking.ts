@@ -51,31 +51,33 @@ const newCounts = (): Counts => ({
   answers: [],
 })
 
-export function openAsking(
-  { apiUrl, tokenOf }: Pick<Town, 'apiUrl' | 'tokenOf'>,
-  { note }: Pick<Journal, 'note'>,
-  random: () => number,
-) {
+type Asks = Pick<Town, 'apiUrl' | 'tokenOf'>
+
+/** Until there is an answer. @throws {Error} when there was none for minutes. */
+async function insist(
+  { apiUrl, tokenOf }: Asks,
+  counts: Counts,
+  asked: Asked,
+): Promise<Answered & { readonly doubt_ms: number }> {
+  const started = performance.now()
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    counts.sent += 1
+    const answer = await once(apiUrl, tokenOf, asked).catch(() => undefined)
+    if (answer !== undefined && isAnswer(answer)) {
+      return { ...answer, doubt_ms: tries === 0 ? 0 : performance.now() - started }
+    }
+    counts.inDoubt += 1
+    await sleep(PAUSE_MS)
+  }
+  throw new Error(`${asked.method} ${asked.path} was never answered`)
+}
+
+export function openAsking(way: Asks, { note }: Pick<Journal, 'note'>, random: () => number) {
   const counts = newCounts()
   const answered: Asked[] = []
 
-  /** Until there is an answer. @throws {Error} when there was none for minutes. */
-  async function insist(asked: Asked): Promise<Answered & { readonly doubt_ms: number }> {
-    const started = performance.now()
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      counts.sent += 1
-      const answer = await once(apiUrl, tokenOf, asked).catch(() => undefined)
-      if (answer !== undefined && isAnswer(answer)) {
-        return { ...answer, doubt_ms: tries === 0 ? 0 : performance.now() - started }
-      }
-      counts.inDoubt += 1
-      await sleep(PAUSE_MS)
-    }
-    throw new Error(`${asked.method} ${asked.path} was never answered`)
-  }
-
   async function noted(asked: Asked): Promise<Answered> {
-    const answer = await insist(asked)
+    const answer = await insist(way, counts, asked)
     const { status, text, isReplayed, doubt_ms } = answer
     if (doubt_ms > 0 && isReplayed && status < 300) counts.inDoubtDone += 1
     if (asked.key !== undefined) {

@@ -37,20 +37,20 @@ export interface Hooks {
   readonly close: () => Promise<void>
 }
 
+/** @returns what goes wrong with this one; undefined where nothing does. */
+function drawFault(drawn: number): keyof typeof FAULTS | undefined {
+  let chance = drawn
+  for (const [fault, share] of Object.entries(FAULTS)) {
+    if (chance < share) return fault as keyof typeof FAULTS
+    chance -= share
+  }
+  return undefined
+}
+
 export async function openHooks(random: () => number): Promise<Hooks> {
   const [secrets, arrivals] = [new Map<string, string>(), [] as Arrival[]]
   const counts: Record<string, number> = {}
   let isCalm = false
-
-  /** @returns what goes wrong with this one; undefined where nothing does. */
-  function drawFault(): keyof typeof FAULTS | undefined {
-    let chance = isCalm ? 1 : random()
-    for (const [fault, share] of Object.entries(FAULTS)) {
-      if (chance < share) return fault as keyof typeof FAULTS
-      chance -= share
-    }
-    return undefined
-  }
 
   async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = (await buffer(request)).toString()
@@ -58,7 +58,7 @@ export async function openHooks(random: () => number): Promise<Hooks> {
     const secret = secrets.get(path)
     // Nobody sells anything before it is known.
     if (secret === undefined) return void response.writeHead(204).end()
-    const [fault, { headers }] = [drawFault(), request]
+    const [fault, { headers }] = [drawFault(isCalm ? 1 : random()), request]
     const [, shop = ''] = path.split('/')
     arrivals.push({
       ...{ shop, id: String(headers['webhook-id']), body, isAccepted: fault === undefined },
@@ -84,12 +84,7 @@ export async function openHooks(random: () => number): Promise<Hooks> {
       const made = await ask({ ...asked, method: 'POST', body })
       if (made.status !== 201) throw new Error(`${who} cannot listen: ${made.text}`)
       secrets.set(`/${who}`, String(made.body['secret']))
-      // What was asked twice, because no answer came or on the way, has made others too.
-      const { body: listed } = await ask({ ...asked, method: 'GET' })
-      for (const { id } of listed['data'] as readonly { readonly id: string }[]) {
-        if (id === made.body['id']) continue
-        await ask({ ...asked, method: 'DELETE', path: `/v1/webhook_endpoints/${id}` })
-      }
+      await removeOthers(ask, asked, made.body['id'])
     },
     calm: () => void (isCalm = true),
     async close() {
@@ -100,10 +95,21 @@ export async function openHooks(random: () => number): Promise<Hooks> {
   }
 }
 
+type Endpoints = Pick<Parameters<Ask>[0], 'who' | 'scope' | 'path'>
+
+/** What was asked twice, because no answer came or on the way, has made others too. */
+async function removeOthers(ask: Ask, asked: Endpoints, kept: unknown): Promise<void> {
+  const { body: listed } = await ask({ ...asked, method: 'GET' })
+  for (const { id } of listed['data'] as readonly { readonly id: string }[]) {
+    if (id === kept) continue
+    await ask({ ...asked, method: 'DELETE', path: `${asked.path}/${id}` })
+  }
+}
+
 /** Standard Webhooks, v1. */
 function isSigned(secret: string, headers: IncomingMessage['headers'], body: string): boolean {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
+  const signed = [headers['webhook-id'], headers['webhook-timestamp'], body].join('.')
   const mac = createHmac('sha256', key).update(signed).digest('base64')
   return String(headers['webhook-signature']).split(' ').includes(`v1,${mac}`)
 }

@@ -74,7 +74,7 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
     const sale = sales.get(id)
     if (sale === undefined) throw new Error(`${asks.path} is of nothing that was sold`)
     const asked = asks.body?.['amount']
-    const amount = (left: bigint) => (asked === undefined ? left : BigInt(String(asked)))
+    const amount = (left: bigint) => (asked === undefined ? left : BigInt(asked as string))
     if (what === 'capture') sale.captured += amount(sale.amount - sale.captured)
     if (what === 'refunds') sale.refunded += amount(sale.captured - sale.refunded)
   }

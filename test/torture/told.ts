@@ -81,7 +81,8 @@ const isOfMoney = (path: string) =>
 function isAsAsked({ who, key, path, body }: Asks, effect: Effect): boolean {
   const [, of] = REFUND.exec(path) ?? []
   const isTheirs = of === undefined ? effect.who === who && effect.key === key : effect.of === of
-  return isTheirs && BigInt(String(body?.['amount'] ?? effect.amount)) === effect.amount
+  const amount = body?.['amount']
+  return isTheirs && (amount === undefined || BigInt(amount as string) === effect.amount)
 }
 
 /** There, though no customer was told of it in the end. Every request has an answer by then. */

@@ -1,5 +1,4 @@
 /** The crowd, as whoever orders it about sees it. */
-import type { Serializable } from 'node:child_process'
 import { type Helper, startHelper } from '../../bench/helper.ts'
 import type { Site } from '../../bench/site.ts'
 import type { Done, Order } from './crowd.ts'
@@ -12,9 +11,9 @@ export interface Crowd {
 export async function gather(site: Site, seed: number): Promise<Crowd> {
   const process: Helper = startHelper(new URL('./crowd.ts', import.meta.url))
   const { port, people, tokenUrl } = site
-  await process.ask({ port, people, tokenUrl, seed } as unknown as Serializable)
+  await process.ask({ port, people, tokenUrl, seed })
   return {
-    do: (order) => process.ask(order as unknown as Serializable),
+    do: (order) => process.ask(order),
     leave: () => process.dismiss(),
   }
 }

@@ -49,9 +49,8 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
   const [journal, timeline] = [openJournal(order.journalFile), openTimeline()]
   const [started, paidAt_ms]: [number, number[]] = [performance.now(), []]
   const until = started + order.seconds * 1000
-  const again: Record<string, number> = {}
-  const tally = { sent: 0, acknowledged: 0, withoutRetryAfter: 0, slowest_ms: 0 }
-  const refused: Record<string, number> = {}
+  const [again, refused] = [{} as Record<string, number>, {} as Record<string, number>]
+  const tally = { sent: 0, withoutRetryAfter: 0, slowest_ms: 0 }
 
   const next = () => {
     const payment = way.payments.next()
@@ -75,16 +74,13 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
         const now = performance.now()
         timeline.end(status === 201 ? 'paid' : 'other', now - begun)
         if (status === 201) {
-          tally.acknowledged += 1
           paidAt_ms.push(now - started)
           return
         }
-        const what = `${status} ${body.slice(0, SHOWN_MAX)}`
-        refused[what] = (refused[what] ?? 0) + 1
+        add(refused, `${status} ${body.slice(0, SHOWN_MAX)}`)
         return
       }
-      const why = typeof answer === 'object' ? `${answer.status}` : answer
-      again[why] = (again[why] ?? 0) + 1
+      add(again, typeof answer === 'object' ? `${answer.status}` : answer)
       if (typeof answer === 'object') {
         timeline.end('refused', took_ms)
         if (answer.retryAfter_s === undefined) tally.withoutRetryAfter += 1
@@ -96,8 +92,12 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
 
   await Promise.all(Array.from({ length: order.callers }, live))
   journal.close()
-  const seconds = timeline.seconds()
-  return { timeline: seconds, ...tally, refused, again, paidAt_ms }
+  const acknowledged = paidAt_ms.length
+  return { timeline: timeline.seconds(), ...tally, acknowledged, refused, again, paidAt_ms }
+}
+
+function add(counts: Record<string, number>, what: string): void {
+  counts[what] = (counts[what] ?? 0) + 1
 }
 
 async function repeat(until: number, every_ms: number, work: () => Promise<void>) {

@@ -132,7 +132,7 @@ const p99Of = (timeline: readonly Second[], name: 'p99_ms' | 'refused_p99_ms') =
 
 /** @returns the first second from which on two in a row were below. */
 export function recoveryOf(timeline: readonly Second[], below_ms: number): number | null {
-  const isCalm = (one: Second | undefined) => one?.p99_ms != null && one.p99_ms < below_ms
+  const isCalm = (one: Second | undefined) => (one?.p99_ms ?? Infinity) < below_ms
   const index = timeline.findIndex((one, at) => isCalm(one) && isCalm(timeline[at + 1]))
   return index < 0 ? null : index
 }

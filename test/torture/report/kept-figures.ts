@@ -35,7 +35,7 @@ export type KeptRun = z.infer<typeof Run>
 export function keepFigures(run: Omit<KeptRun, 'at'>, folder = FOLDER): void {
   mkdirSync(folder, { recursive: true })
   const dated = { at: new Date().toISOString(), ...run }
-  writeFileSync(join(folder, `${run['scenario']}.json`), `${JSON.stringify(dated)}\n`)
+  writeFileSync(join(folder, `${String(run.scenario)}.json`), `${JSON.stringify(dated)}\n`)
 }
 
 /** In the order of their names. */

@@ -135,7 +135,8 @@ function wordsOf(name: string): string {
 
 function cellOf(value: unknown): string {
   if (typeof value === 'number') return value.toLocaleString('en-US')
-  if (typeof value !== 'object' || value === null) return escaped(String(value ?? 'none'))
+  if (value === null || value === undefined) return 'none'
+  if (typeof value !== 'object') return escaped(JSON.stringify(value).replaceAll('"', ''))
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(cellOf).join(', ')
   const entries = Object.entries(value)
   if (entries.length === 0) return 'none'
