@@ -32,10 +32,16 @@ describe('requests at once', () => {
         })
       // Who has sent half of a request takes nobody's place.
       const slow = times(2 * AT_ONCE, () => half(port, authorization))
-      const paying = await worker.db.transaction(async (trx) => {
+      const all: Promise<Response>[] = []
+      await worker.db.transaction(async (trx) => {
+        await trx.raw('SET LOCAL idle_in_transaction_session_timeout = 0')
+        await trx.raw('SET LOCAL transaction_timeout = 0')
         await trx('accounts').where({ type: 'wallet' }).forUpdate()
-        const all = times(AT_ONCE, pay)
-        const refused = await untilRefused(`${url}/v1/accounts`, { authorization })
+        const refused = await firstRefused(() => {
+          const paid = pay()
+          all.push(paid)
+          return paid
+        })
         expect(refused.headers.get('retry-after')).to.equal('1')
         expect(refused.headers.get('content-type')).to.equal('application/problem+json')
         expect(refused.headers.get('x-content-type-options')).to.equal('nosniff')
@@ -46,10 +52,10 @@ describe('requests at once', () => {
         expect(probes.map(({ status }) => status)).to.deep.equal([200, 200, 200])
         const counted = /status="503".* (\d+)/.exec((await probes[2]?.text()) ?? '')
         expect(counted).not.to.equal(null)
-        return { all }
       })
-      const answers = await Promise.all(paying.all)
-      expect(answers.map(({ status }) => status)).to.deep.equal(times(AT_ONCE, () => 201))
+      const statuses = (await Promise.all(all)).map(({ status }) => status)
+      expect(statuses.filter((status) => status === 201)).to.have.lengthOf.at.least(AT_ONCE)
+      expect(statuses.filter((status) => ![201, 503].includes(status))).to.deep.equal([])
       const after = await fetch(`${url}/v1/accounts`, { headers: { authorization } })
       expect(after.status).to.equal(200)
       for (const socket of slow) socket.destroy()
@@ -67,15 +73,14 @@ function half(port: number, authorization: string): Socket {
   return socket
 }
 
-/** The crowd is there when it is: then, and only then, the next is refused. */
-async function untilRefused(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Response> {
-  for (;;) {
-    const response = await fetch(url, { headers })
-    if (response.status === 503) return response
-    await response.body?.cancel()
+/** One more and one more, until it is one too many. */
+async function firstRefused(ask: () => Promise<Response>): Promise<Response> {
+  const refused: Response[] = []
+  while (refused.length === 0) {
+    void ask().then((response) => {
+      if (response.status === 503) refused.push(response)
+    }, String)
     await sleep(20)
   }
+  return refused[0]!
 }
