@@ -56,10 +56,10 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
   return message
 }
 
-/** Waits until it is so; fails after ten seconds. */
+/** Waits until it is so; fails after half a minute. */
 async function until(what: string, isSo: () => boolean): Promise<void> {
   for (let waited_ms = 0; !isSo(); waited_ms += 20) {
-    if (waited_ms > 10_000) throw new Error(`waited in vain: ${what}`)
+    if (waited_ms > 30_000) throw new Error(`waited in vain: ${what}`)
     await sleep(20)
   }
 }

@@ -123,8 +123,14 @@ interface Lock {
   readonly content: string | undefined
 }
 
+/** In one go: a server that ends takes its lock away at any moment. */
 function readLock(path: string): Lock {
-  return { path, content: existsSync(path) ? readFileSync(path, 'utf8') : undefined }
+  try {
+    return { path, content: readFileSync(path, 'utf8') }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return { path, content: undefined }
+  }
 }
 
 /**
