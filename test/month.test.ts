@@ -257,5 +257,5 @@ describe(`a month of ${PAYMENTS} payments (SEED=${SEED})`, () => {
       await expectStatements(shop, MONTHS)
     }
     expectVariety(shops)
-  }).timeout(IS_LONG ? 3_600_000 : 120_000)
+  }).timeout(IS_LONG ? 3_600_000 : 300_000)
 })
