@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
+import { PATIENT } from '../../ledger/index.ts'
 
 export interface Seen {
   readonly what: 'secret_seen'
@@ -61,13 +62,16 @@ async function seenInTables(db: Knex, pattern: string): Promise<string[]> {
       WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`,
   )
   if (rows.length === 0) throw new Error('there are no tables to look at')
-  const found: string[] = []
-  for (const { schema, name } of rows) {
-    const seen = await db.raw<{ rows: unknown[] }>(
-      'SELECT 1 FROM ??.?? AS t WHERE t::text ~ ? LIMIT 1',
-      [schema, name, pattern],
-    )
-    if (seen.rows.length > 0) found.push(`table ${schema}.${name}`)
-  }
-  return found
+  return db.transaction(async (trx) => {
+    await trx.raw(PATIENT)
+    const found: string[] = []
+    for (const { schema, name } of rows) {
+      const seen = await trx.raw<{ rows: unknown[] }>(
+        'SELECT 1 FROM ??.?? AS t WHERE t::text ~ ? LIMIT 1',
+        [schema, name, pattern],
+      )
+      if (seen.rows.length > 0) found.push(`table ${schema}.${name}`)
+    }
+    return found
+  })
 }
