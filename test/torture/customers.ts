@@ -40,7 +40,7 @@ export async function arrive(ask: Ask, index: number): Promise<Customer> {
 
 /** The last two digits stay below those that ask the bank for something. */
 const amountOf = (random: () => number) =>
-  `${(1 + Math.floor(random() * 50)) * 100 + Math.floor(random() * 90)}`
+  `${(1 + Math.floor(random() * 50)) * 100 + Math.floor(random() * 80)}`
 
 interface Life {
   readonly ask: Ask
