@@ -268,9 +268,9 @@ describe('a bulk', () => {
     const slowest_ms = Math.max(...waits)
     const told = [took_ms, slowest_ms].map((ms) => `${Math.round(ms)} ms`)
     process.stdout.write(`      1,000 units ${told[0]}, ${waits.length} payments ${told[1]}\n`)
-    expect(took_ms).to.be.lessThan(30_000)
+    expect(took_ms).to.be.lessThan(10_000)
     expect(waits.length, 'paid meanwhile').to.be.greaterThan(1)
-    expect(slowest_ms).to.be.lessThan(10_000)
+    expect(slowest_ms).to.be.lessThan(3_000)
   })
 
   it('moves what people see', async () => {

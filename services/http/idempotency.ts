@@ -5,6 +5,7 @@
 import { type Claim, claimOf, LedgerError, type Outcome } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
+import { isFinal, problemOfError } from './problems.ts'
 
 const KEY = /^(?:"([A-Za-z0-9_-]{16,64})"|([A-Za-z0-9_-]{16,64}))$/
 
@@ -72,8 +73,9 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
       return await work()
     } catch (error) {
       // A twin in another process may have done it meanwhile, and left nothing to do for this one:
-      // what it is refused for is what the twin did.
-      const done = isRefusal(error) ? await stored(claim) : undefined
+      // what it is refused for is what the twin did. Who only comes too early is not looked up.
+      const problem = problemOfError(error)
+      const done = problem !== undefined && isFinal(problem) ? await stored(claim) : undefined
       if (done === undefined) throw error
       return done
     }
@@ -105,9 +107,6 @@ export function openOnce({ group }: Pick<Context, 'group'>): Once {
 
   return { run }
 }
-
-const isRefusal = (error: unknown): boolean =>
-  error instanceof ServiceError || error instanceof LedgerError
 
 const FAILED = Symbol('failed')
 

@@ -38,7 +38,10 @@ export async function arrive(ask: Ask, index: number): Promise<Customer> {
   return { sub, account }
 }
 
-/** The last two digits stay below those that ask the bank for something. */
+/**
+ * The last two digits stay below those that ask the bank for something: a return of which the only
+ * callback is lost shows on the bank's statement alone, and is for a person.
+ */
 const amountOf = (random: () => number) =>
   `${(1 + Math.floor(random() * 50)) * 100 + Math.floor(random() * 80)}`
 
