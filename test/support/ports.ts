@@ -1,8 +1,11 @@
 /** Ports for whatever must know its own before it listens. */
 import { createServer } from 'node:net'
 
-/** Below those that the system gives to callers: what is free now is free a moment later. */
-const [FIRST, LAST] = [10_000, 32_000]
+/**
+ * Below those that the system gives to callers: what is free now is free a moment later. Above
+ * 10080, which `fetch` refuses as browsers do ("bad port"), whoever listens there.
+ */
+const [FIRST, LAST] = [10_100, 32_000]
 
 /** Each process of a run has a stretch of its own, and goes through it from anywhere. */
 const STRETCH = 2_000

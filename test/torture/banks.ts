@@ -128,8 +128,9 @@ async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
   const byHand = await decideByBankLog(db, town, asking.ask)
   await drained(db)
   await asking.askAllAgain()
-  await untilHeard(db, hooks)
   await reconcileAll(asking.ask)
+  // Last: a difference that reconciliation finds is told as well.
+  await untilHeard(db, hooks)
   return byHand
 }
 
