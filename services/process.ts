@@ -56,20 +56,25 @@ export async function runProcess(
     () => clock.machineAhead_ms() / 1000,
   )
   const running = await start(context)
+  let code = 0
   const stop = once(async () => {
     log.info('draining')
     setTimeout(() => process.exit(1), drain_ms).unref()
     await running.drain()
     clock.stop()
     await closeContext(context)
-    process.exit(0)
+    process.exit(code)
   })
   process.once('SIGTERM', stop).once('SIGINT', stop)
   stopWithParent(stop)
-  process.on('unhandledRejection', (error) => {
-    log.fatal({ err: error }, 'unhandled rejection')
+  // What nobody caught may have left anything behind: whoever supervises us starts a new process.
+  const fail = (error: unknown, what: string) => {
+    log.fatal({ err: error }, what)
+    code = 1
     stop()
-  })
+  }
+  process.on('unhandledRejection', (error) => fail(error, 'unhandled rejection'))
+  process.on('uncaughtException', (error) => fail(error, 'uncaught exception'))
   log.info('ready')
   process.send?.('ready')
 }

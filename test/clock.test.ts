@@ -2,12 +2,16 @@
 import { expect } from 'chai'
 import { pino } from 'pino'
 import { openClock } from '../services/clock.ts'
-import { tokenOf } from './support/api.ts'
-import { person } from './support/people.ts'
+import { expireHolds } from '../services/payments/expiry.ts'
+import { call, tokenOf } from './support/api.ts'
+import { authorize, balances, capture } from './support/held.ts'
+import { merchant, person } from './support/people.ts'
 import { newProcess } from './support/process.ts'
 import { world } from './support/world.ts'
 
 const DAY_MS = 24 * 3600 * 1000
+/** Longer than anything is held. */
+const HOLD_MS = 40 * DAY_MS
 
 /** What a process loads first: a clock that is ahead by so much. */
 const aheadBy = (ms: number) => {
@@ -59,11 +63,28 @@ describe('the clock', () => {
     expect(clock.now().getTime()).to.be.closeTo(Date.now(), 60_000)
   })
 
+  it('of a worker that is days ahead releases no hold before its deadline (abuse 76)', async () => {
+    const { owner, worker } = await world()
+    const clock = openClock(() => Date.now() + HOLD_MS)
+    await clock.follow(owner, log)
+    clock.stop()
+    const [ada, shop] = await Promise.all([person(5_000n), merchant()])
+    const { id } = await authorize(ada, shop, '1000')
+    const before = await balances(ada)
+    await expireHolds({ ...worker, now: clock.now })
+    expect(await balances(ada)).to.deep.equal(before)
+    expect((await capture(shop, id)).status).to.equal(200)
+    // Had it gone by its machine, it would have.
+    const { id: other } = await authorize(ada, shop, '1000')
+    await expireHolds({ ...worker, now: () => new Date(Date.now() + HOLD_MS) })
+    expect((await call(ada, 'GET', `/v1/payments/${other}`)).body.state).to.equal('expired')
+  })
+
   for (const [how, ms] of [
     ['ahead', DAY_MS],
     ['behind', -DAY_MS],
   ] as const) {
-    it(`lets a process on a machine that is a day ${how} do as the others`, async () => {
+    it(`lets a process on a machine that is a day ${how} do as the others (abuse 76)`, async () => {
       const { config } = await world()
       const ada = await person(10_000n)
       const api = await newProcess(config, aheadBy(ms))

@@ -173,9 +173,7 @@ export const CASES: readonly Case[] = [
   }),
   of(75, 'Garbage from the bank', 'unknown; never taken for a yes', STATEMENT),
   of(76, 'A clock that is a day wrong', 'nothing is given up or sent again; tokens are refused', {
-    missing:
-      'a worker whose clock is ahead releases holds that much too early: their deadlines are ' +
-      'compared with its own clock and not with that of Postgres',
+    books: 'what is held stays held: processes go by the time of Postgres',
   }),
   of(77, 'Two workers have one payout', 'one debit at the bank', {
     books: 'the bank’s statement has one line, the wallet paid once',

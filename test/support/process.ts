@@ -23,7 +23,7 @@ function startProcess(config: Config, settings: Readonly<Record<string, string>>
   const collecting = ['--expose-gc', '--import', './test/support/collect.mjs']
   return spawn(process.execPath, [...collecting, 'services/run.mjs', 'services/api.ts'], {
     ...{ cwd: ROOT, env: { ...inherited(), ...told } },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
 }
 
@@ -31,14 +31,20 @@ function startProcess(config: Config, settings: Readonly<Record<string, string>>
 export async function newProcess(config: Config, settings: Readonly<Record<string, string>> = {}) {
   const port = await freePort()
   const child = startProcess(config, { PORT: `${port}`, ...settings })
-  const gone = once(child, 'exit').then(([code]) => {
-    throw new Error(`the process ended with ${code}`)
-  })
+  const logged: Buffer[] = []
+  child.stdout?.on('data', (chunk: Buffer) => logged.push(chunk))
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  const gone = ended.then((code) => Promise.reject(new Error(`the process ended with ${code}`)))
   gone.catch(() => {})
   await Promise.race([once(child, 'message'), gone])
   const url = `http://127.0.0.1:${port}`
   return {
-    url,
+    ...{ url, port },
+    /** Its exit code, once it has one and has said all that it had to say. */
+    ended,
+    /** What it has logged: an object a line, unless something else wrote there. */
+    logged: () => Buffer.concat(logged).toString().trim().split('\n'),
+    signal: (name: NodeJS.Signals) => void child.kill(name),
     /** As the process says itself, of what it cannot let go of: its garbage is collected first. */
     async rss_mb() {
       child.kill('SIGUSR2')
@@ -50,7 +56,7 @@ export async function newProcess(config: Config, settings: Readonly<Record<strin
     },
     async stop() {
       child.kill('SIGTERM')
-      await once(child, 'exit')
+      await ended
     },
   }
 }
@@ -59,6 +65,7 @@ export async function newProcess(config: Config, settings: Readonly<Record<strin
 export async function refusal(config: Config, settings: Readonly<Record<string, string>>) {
   const child = startProcess(config, settings)
   const said: Buffer[] = []
+  child.stdout?.resume()
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk))
   const started = once(child, 'message').then(() => child.kill('SIGTERM'))
   started.catch(() => {})
