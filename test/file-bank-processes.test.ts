@@ -18,7 +18,6 @@ import {
   openFileTown,
   PATIENCE_MS,
 } from './support/file-town.ts'
-import { textsAt } from './support/iso20022-schemas.ts'
 import { OPERATOR, PIN } from './support/people.ts'
 import { judgeBank, readBank, readBankLog } from './torture/agree.ts'
 
@@ -107,6 +106,8 @@ describe('a bank that takes files, and workers that are killed', function () {
   })
 
   it('has given each file to the bank once, and each instruction in one of them', async () => {
+    // Its library waits while it is loaded, and whatever imports it is loaded beside the hooks.
+    const { textsAt } = await import('./support/iso20022-schemas.ts')
     const batches = await town.db('instruction_batches').pluck('reference')
     const taken = await filesIn(`${town.journalFile}.files`, 'taken')
     const ids = taken.map(({ text }) => textsAt(text, '//d:GrpHdr/d:MsgId')[0]?.[0])
