@@ -41,7 +41,7 @@ export async function openFileTown() {
   const env = {
     ...{ ...inherited(), ...inherited(environment), LOG_LEVEL: 'warn', REDIS_URL: '' },
     BANKS: JSON.stringify([{ ...config, accounts: { EUR: accounts['EUR'] } }]),
-    ...{ FILES_EVERY_MS: '200', BATCH_AFTER_MS: '0', SWEEP_EVERY_MS: '250', WORKER_PORT: '0' },
+    ...{ FILES_EVERY_MS: '500', BATCH_AFTER_MS: '0', SWEEP_EVERY_MS: '500', WORKER_PORT: '0' },
   }
   const separator = url.includes('?') ? '&' : '?'
   const start = (name: string, script: string) =>
@@ -54,7 +54,12 @@ export async function openFileTown() {
   const [api, ...workers] = await Promise.all([
     ...[start('api', 'api.ts'), start('worker-1', 'worker.ts'), start('worker-2', 'worker.ts')],
   ])
-  const db = connect({ url, connectionsMax: 3, applicationName: 'test' })
+  // Nobody but the test may hold a lock for as long as the test wants.
+  const timeouts = { idleInTransaction_ms: PATIENCE_MS, transaction_ms: PATIENCE_MS }
+  const db = connect({
+    ...{ url, connectionsMax: 3, applicationName: 'test' },
+    timeouts: { statement_ms: PATIENCE_MS, lock_ms: PATIENCE_MS, ...timeouts },
+  })
   return {
     ...{ db, bank, folder, journalFile, workers, ask: askAt(`http://127.0.0.1:${port}`) },
     killAt: killerAt(db, workers),
