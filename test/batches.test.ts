@@ -153,6 +153,7 @@ describe('a batch, and an account whose owner its bank was asked about long ago'
 
   /** Somebody whose account was never paid, and how often its bank is asked for the name. */
   async function newcomer(answer: () => Promise<NameAnswer>) {
+    bank.checkName = async () => UNKNOWN
     const customer = await paperCustomer()
     await askedBefore(customer.account, 31)
     const asked = { times: 0 }
@@ -241,6 +242,5 @@ describe('a batch, and an account whose owner its bank was asked about long ago'
     await until(async () => !(await Promise.all(payments.map(isDue))).includes(true))
     await runBatches(context)
     expect(await paidFor(payments)).to.deep.equal(times(4, () => [27n]))
-    bank.checkName = async () => UNKNOWN
   })
 })
