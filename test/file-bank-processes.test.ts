@@ -24,7 +24,7 @@ import { judgeBank, readBank, readBankLog } from './torture/agree.ts'
 const IS_LONG = process.env['RUN_LONG'] !== undefined
 const approval = { pin: PIN }
 
-/** What the bank makes of an amount, by its last two digits: told thrice, after a file of rubbish. */
+/** What the bank makes of an amount; some are told thrice, or after a file of rubbish. */
 const OUTCOMES: Readonly<Record<string, string>> = {
   ...{ '1200': 'settled', '1291': 'rejected', '1298': 'returned', '1293': 'settled' },
   ...{ '1295': 'settled', '1296': 'settled' },

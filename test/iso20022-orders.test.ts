@@ -141,7 +141,7 @@ describe('orders of ISO 20022', () => {
     expect(own).to.deep.equal([OUR_IBAN])
   })
 
-  it('name an account that has no IBAN as its bank does, and that bank where it is known', async () => {
+  it('name an account without an IBAN by its number, and its bank where it is known', async () => {
     for (const direction of ['credit', 'debit'] as const) {
       const numbers = [
         '0012345678',

@@ -1,4 +1,4 @@
-/** The processes as they are deployed, with a bank that takes files: its own process is the test. */
+/** The processes as they are deployed, with a bank that takes files; it runs in the test. */
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
