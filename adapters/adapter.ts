@@ -246,3 +246,7 @@ export class BankError extends Error {
     this.code = code
   }
 }
+
+/** Also for one of a module that was loaded beside us, and has a class of its own. */
+export const isBankError = (error: unknown): error is BankError =>
+  error instanceof Error && error.name === 'BankError' && 'code' in error

@@ -56,6 +56,14 @@ const CONNECT_MS = 2_000
 const TIMEOUT_MS = 15_000
 const ENQUIRY_TIMEOUT_MS = 10_000
 
+/** What every adapter is given beside its configuration. */
+export function bankOptions({ connect_ms = CONNECT_MS, ...given }: BankOptions = {}): Options {
+  return {
+    ...{ timeout_ms: TIMEOUT_MS, enquiryTimeout_ms: ENQUIRY_TIMEOUT_MS, clock: () => new Date() },
+    ...{ fetch: openFetch(connect_ms), ...given },
+  }
+}
+
 /**
  * The adapters by the bank's name. Opens no connection.
  * @throws {Error} for a configuration that cannot be meant.
@@ -64,17 +72,13 @@ export function openBanks(
   configs: readonly BankConfig[],
   options: BankOptions = {},
 ): ReadonlyMap<string, BankAdapter> {
-  const { connect_ms = CONNECT_MS, ...given } = options
-  const defaults = {
-    ...{ timeout_ms: TIMEOUT_MS, enquiryTimeout_ms: ENQUIRY_TIMEOUT_MS, clock: () => new Date() },
-    ...{ fetch: openFetch(connect_ms), ...given },
-  }
+  const all = bankOptions(options)
   const banks = new Map<string, BankAdapter>()
   for (const config of configs) {
     if (banks.has(config.name)) throw new Error(`two banks are called ${config.name}`)
     const unknown = config.currencies.filter((code) => !isCurrency(code))
     if (unknown.length > 0) throw new Error(`${config.name}: no currency: ${unknown.join(' ')}`)
-    banks.set(config.name, open(config.protocol, config, defaults))
+    banks.set(config.name, open(config.protocol, config, all))
   }
   return banks
 }

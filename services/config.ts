@@ -23,7 +23,7 @@ import { SETTLEMENT_SETTINGS } from './config/settlements.ts'
 import { tokenFaults, TOKEN_SETTINGS } from './config/tokens.ts'
 import { TOTP_SETTINGS } from './config/totp.ts'
 import { VAULT_SETTINGS } from './config/vault.ts'
-import { TrialFile } from './config/trial.ts'
+import { ForeignTrialFile, TrialFile } from './config/trial.ts'
 import { WEBHOOK_SETTINGS } from './config/webhooks.ts'
 import type { VaultKeys } from './vault/vault.ts'
 
@@ -169,9 +169,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
  * The file of `florin bank certify --config`.
  * @throws {ConfigError}
  */
-export function readTrial(text: string): TrialFile {
+export const readTrial = (text: string): TrialFile => checked(TrialFile, jsonIn(text))
+
+/** The same beside an adapter that is not among ours. */
+export const readForeignTrial = (text: string): ForeignTrialFile => foreignTrialOf(jsonIn(text))
+
+/** What such an adapter's own sandbox says of itself. */
+export const foreignTrialOf = (told: unknown): ForeignTrialFile => checked(ForeignTrialFile, told)
+
+function jsonIn(text: string): unknown {
   try {
-    return checked(TrialFile, JSON.parse(text))
+    return JSON.parse(text)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new ConfigError(`configuration: ${error.message}`, { cause: error })

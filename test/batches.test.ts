@@ -1,9 +1,11 @@
 /** Instructions that are handed over together. */
 import { expect } from 'chai'
-import { BankError } from '../adapters/adapter.ts'
+import { BankError, type NameAnswer } from '../adapters/adapter.ts'
 import { connect } from '../ledger/index.ts'
+import { advanceInstruction } from '../services/banking/advance.ts'
 import { runBatches } from '../services/banking/batches.ts'
-import { expectProblem, instructionOf, times } from './support/abuse.ts'
+import { DEPENDANTS } from '../services/handlers.ts'
+import { expectProblem, instructionOf, times, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { dying } from './support/dying.ts'
 import type { PaperBank } from './support/paper-bank.ts'
@@ -15,7 +17,7 @@ import {
   paperCustomer,
   withdraw,
 } from './support/paper-customer.ts'
-import { ended } from './support/people.ts'
+import { askedBefore, ended, walletBalance } from './support/people.ts'
 import { world } from './support/world.ts'
 
 let ada: Customer
@@ -137,4 +139,108 @@ describe('a batch', () => {
       return
     }
   }).timeout(30_000)
+})
+
+describe('a batch, and an account whose owner its bank was asked about long ago', () => {
+  before(async () => {
+    ada = await paperCustomer()
+    bank = ada.bank
+  })
+  after(hearOutcomes)
+
+  const UNKNOWN: NameAnswer = { result: 'not_possible' }
+  const named = (result: NameAnswer['result']) => async () => ({ result })
+
+  /** Somebody whose account was never paid, and how often its bank is asked for the name. */
+  async function newcomer(answer: () => Promise<NameAnswer>) {
+    bank.checkName = async () => UNKNOWN
+    const customer = await paperCustomer()
+    await askedBefore(customer.account, 31)
+    const asked = { times: 0 }
+    bank.checkName = () => {
+      asked.times += 1
+      return answer()
+    }
+    return { customer, asked }
+  }
+  const silent = () => Promise.reject(new BankError('bank_unreachable'))
+  const isDue = async (payment: string) => (await instructionOf(payment)).name_due as boolean
+  const askAgain = async (payment: string) => {
+    const { owner } = await world()
+    const { id } = await instructionOf(payment)
+    await owner('instructions').where({ id }).update({ next_at: new Date() })
+  }
+
+  it('goes without it while the bank is silent, and takes it once it has answered', async () => {
+    const { customer, asked } = await newcomer(silent)
+    const waiting = await withdraw(customer, '21')
+    await until(async () => asked.times > 0)
+    const other = await withdraw(ada, '22')
+    await runBatches(await batching())
+    expect(await paidFor([waiting, other])).to.deep.equal([[], [22n]])
+    const { state, batch_id, submissions } = await instructionOf(waiting)
+    expect({ state, batch_id, submissions }).to.deep.equal({
+      ...{ state: 'created', batch_id: null, submissions: 0 },
+    })
+    bank.checkName = named('match')
+    await askAgain(waiting)
+    await until(async () => !(await isDue(waiting)))
+    await runBatches(await batching())
+    await runBatches(await batching())
+    expect(await paidFor([waiting])).to.deep.equal([[21n]])
+    await hearOutcomes()
+    expect((await ended(customer.who, `/v1/payments/${waiting}`)).state).to.equal('completed')
+    bank.checkName = () => Promise.reject(new Error('an account that was paid is known'))
+    const again = await withdraw(customer, '23')
+    await runBatches(await batching())
+    expect(await paidFor([again])).to.deep.equal([[23n]])
+  })
+
+  it('takes it where the bank cannot tell, and the rail is content with that', async () => {
+    const { customer, asked } = await newcomer(async () => UNKNOWN)
+    const payment = await withdraw(customer, '24')
+    await until(async () => !(await isDue(payment)))
+    await runBatches(await batching())
+    expect([await paidFor([payment]), asked.times]).to.deep.equal([[[24n]], 1])
+  })
+
+  it('never takes it where the account is somebody else’s, and the money is back', async () => {
+    const { customer } = await newcomer(named('no_match'))
+    const before = await walletBalance(customer.who)
+    const payment = await withdraw(customer, '25')
+    const { state, failure } = await ended(customer.who, `/v1/payments/${payment}`)
+    expect([state, failure]).to.deep.equal(['failed', 'name_mismatch'])
+    await runBatches(await batching())
+    expect(await paidFor([payment])).to.deep.equal([[]])
+    expect((await instructionOf(payment)).batch_id).to.equal(null)
+    expect(await walletBalance(customer.who)).to.equal(before)
+  })
+
+  it('never takes what was canceled before the bank answered', async () => {
+    const { customer, asked } = await newcomer(silent)
+    const payment = await withdraw(customer, '26')
+    await until(async () => asked.times > 0)
+    const canceled = await call(customer.who, 'POST', `/v1/payments/${payment}/cancel`)
+    expect(canceled.status, canceled.text).to.equal(200)
+    bank.checkName = named('match')
+    await askAgain(payment)
+    await runBatches(await batching())
+    expect(await paidFor([payment])).to.deep.equal([[]])
+  })
+
+  it('takes it once, however many workers ask for the name and make batches', async () => {
+    const { customer } = await newcomer(named('match'))
+    const payments = await Promise.all(times(4, () => withdraw(customer, '27')))
+    const context = await batching()
+    const ids = (await Promise.all(payments.map(instructionOf))).map(({ id }) => id)
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all([
+        ...ids.map((id) => advanceInstruction(context, DEPENDANTS, id)),
+        ...times(3, () => runBatches(context)),
+      ])
+    }
+    await until(async () => !(await Promise.all(payments.map(isDue))).includes(true))
+    await runBatches(context)
+    expect(await paidFor(payments)).to.deep.equal(times(4, () => [27n]))
+  })
 })

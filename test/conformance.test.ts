@@ -6,7 +6,7 @@ import { type BankAdapter, BankError, type BankEvent } from '../adapters/adapter
 import { OURS } from '../adapters/conformance/banks.ts'
 import { type BankUnderTest, certify, tableOf } from '../adapters/conformance/kit.ts'
 import { ROWS } from '../adapters/conformance/rows.ts'
-import { certifyBank } from '../services/cli/certify.ts'
+import { certified } from './support/certified.ts'
 import { ADA, SECRET, startBank, startReceiver, temporaryFolder } from './support/sandbox-bank.ts'
 
 const failedOf = async (bank: BankUnderTest, names?: readonly string[]) => {
@@ -200,13 +200,7 @@ describe('the kit and somebody’s own bank', function () {
   const run = async (file: object | string) => {
     const path = join(await temporaryFolder(), 'bank.json')
     await writeFile(path, typeof file === 'string' ? file : JSON.stringify(file))
-    const said: string[] = []
-    const quiet = { complain: () => {}, progress: () => {}, done: () => {} }
-    const code = await certifyBank.run(['--config', path], {
-      ...quiet,
-      say: (line) => void said.push(line),
-    })
-    return { code, text: said.join('\n') }
+    return certified('--config', path)
   }
 
   it('tries the bank that a file describes', async () => {

@@ -1,10 +1,14 @@
 /** What we write to a bank: valid by the schemas of ISO 20022, and the same when read back. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Instruction } from '../adapters/adapter.ts'
+import { openBanks } from '../adapters/index.ts'
 import { scaleOf } from '../ledger/money.ts'
-import { batchOf, openFileBank, order, OUR_IBAN } from './support/iso20022-bank.ts'
+import { batchOf, configIn, openFileBank, order, OUR_IBAN } from './support/iso20022-bank.ts'
 import { schemaFault, textsAt } from './support/iso20022-schemas.ts'
+import { temporaryFolder } from './support/sandbox-bank.ts'
 
 const RUNS = Number(process.env['RUNS'] ?? 100)
 
@@ -32,16 +36,46 @@ const IBANS = [
   'FR1420041010050500013M02606',
 ]
 
+/** Numbers of banks that know no IBAN: with what people write between the digits, and zeros. */
+const OTHERS = /^[A-Za-z0-9/\-?:().,'+]([A-Za-z0-9/\-?:().,'+ ]{0,32}[A-Za-z0-9/\-?:().,'+])?$/
+
+/** ISO 7064 once more, digit by digit. */
+function isIban(text: string): boolean {
+  if (!/^[A-Z]{2}\d{2}[A-Za-z0-9]{1,30}$/.test(text)) return false
+  let rest = 0
+  for (const letter of text.slice(4) + text.slice(0, 4)) {
+    for (const digit of Number.parseInt(letter, 36).toString()) rest = (rest * 10 + +digit) % 97
+  }
+  return rest === 1
+}
+
+const CUSTOMER = '(//d:CdtTrfTxInf/d:CdtrAcct | //d:DrctDbtTxInf/d:DbtrAcct)/d:Id'
+const OURS = '(//d:PmtInf/d:DbtrAcct | //d:PmtInf/d:CdtrAcct)/d:Id'
+
+/** The number that stands for an account, and whether as an IBAN, by the file and by the rules. */
+function expectAccounts(xml: string, orders: readonly Instruction[]): void {
+  const [all, ibans, others] = textsAt(
+    ...[xml, `${CUSTOMER}/*`, `${CUSTOMER}/d:IBAN`, `${CUSTOMER}/d:Othr/d:Id`],
+  )
+  const numbers = orders.map(({ account: { number } }) => {
+    const compact = number.replaceAll(' ', '')
+    return isIban(compact) ? compact : number
+  })
+  expect(all).to.deep.equal(numbers)
+  expect(ibans).to.deep.equal(numbers.filter(isIban))
+  expect(others).to.deep.equal(numbers.filter((one) => !isIban(one)))
+}
+
 const instructions = fc
   .record({
     direction: fc.constantFrom('credit' as const, 'debit' as const),
-    rail: fc.constantFrom('sct', 'inst', 'wire'),
+    rail: fc.constantFrom('sct', 'inst', 'wire', 'internal'),
     currency: fc.constantFrom('EUR', 'JPY', 'KWD'),
     orders: fc.uniqueArray(
       fc.record({
         reference,
         amount: fc.bigInt(1n, 10n ** 15n),
-        number: fc.oneof(fc.constantFrom(...IBANS), fc.stringMatching(/^[A-Za-z0-9-]{1,34}$/)),
+        number: fc.oneof(fc.constantFrom(...IBANS), fc.stringMatching(OTHERS)),
         holder: words,
         remittance: fc.option(fc.oneof(words, fc.constant('RF18 5390 0754 7034')), {
           nil: undefined,
@@ -65,6 +99,7 @@ describe('orders of ISO 20022', () => {
         ...[xml, '//d:PmtId/d:InstrId', '//d:PmtId/d:EndToEndId', '//d:InstdAmt'],
         ...['//d:NbOfTxs', '//d:CtrlSum', '//d:UETR'],
       )
+      expectAccounts(xml, orders)
       const currency = orders[0]?.money.currency ?? ''
       const references = orders.map((one) => one.reference)
       expect(ids).to.deep.equal(references)
@@ -106,6 +141,48 @@ describe('orders of ISO 20022', () => {
     expect(own).to.deep.equal([OUR_IBAN])
   })
 
+  it('name an account without an IBAN by its number, and its bank where it is known', async () => {
+    for (const direction of ['credit', 'debit'] as const) {
+      const numbers = [
+        '0012345678',
+        '1e5',
+        "12-34/56 'B'",
+        'GB83WEST12345698765432',
+        IBANS[0] ?? '',
+      ]
+      const orders = (rail: string) =>
+        numbers.map((number, index) =>
+          order(`R${index}`, { direction, rail, account: { number, holder: 'Ada' } }),
+        )
+      const inside = await sent(...orders('internal'))
+      expectAccounts(inside, orders('internal'))
+      const agents = `(//d:CdtTrfTxInf/d:CdtrAgt | //d:DrctDbtTxInf/d:DbtrAgt)`
+      // The last one is found by its IBAN.
+      expect(textsAt(inside, `${agents}//d:BICFI`)[0]).to.deep.equal(
+        Array.from({ length: 4 }, () => 'ABNANL2A'),
+      )
+      const abroad = await sent(...orders('wire'))
+      expectAccounts(abroad, orders('wire'))
+      expect(textsAt(abroad, `${agents}//d:BICFI`)[0]).to.deep.equal([])
+    }
+  })
+
+  it('are of our own account, which need not have an IBAN', async () => {
+    const folder = await temporaryFolder()
+    const config = {
+      ...configIn(folder),
+      currencies: ['EUR'],
+      accounts: { EUR: { number: '0042-7' } },
+    }
+    const adapter = openBanks([config]).get('files')
+    for (const direction of ['credit', 'debit'] as const) {
+      await adapter?.submitBatch(batchOf(direction.toUpperCase(), order('A', { direction })))
+      const xml = await readFile(join(folder, 'out', `${direction.toUpperCase()}.xml`), 'utf8')
+      expect(schemaFault(xml)).to.equal(undefined)
+      expect(textsAt(xml, `${OURS}/d:Othr/d:Id`, `${OURS}/d:IBAN`)).to.deep.equal([['0042-7'], []])
+    }
+  })
+
   it('ask for the service that the rail is', async () => {
     const levels = async (rail: string) =>
       textsAt(await sent(order('A', { rail })), '//d:SvcLvl/d:Cd', '//d:LclInstrm/d:Cd')
@@ -118,7 +195,8 @@ describe('orders of ISO 20022', () => {
     const debit = (reference: string, number: string) =>
       order(reference, { direction: 'debit', account: { number, holder: 'Ada' } })
     const [ada = '', ben = ''] = IBANS
-    const xml = await sent(debit('A', ada), debit('B', ben), debit('C', ada))
+    const spaced = ada.replaceAll(/(.{4})/g, '$1 ')
+    const xml = await sent(debit('A', ada), debit('B', ben), debit('C', spaced))
     const [mandates, days, creditor] = textsAt(
       ...[xml, '//d:MndtId', '//d:DtOfSgntr', '//d:CdtrSchmeId//d:Othr/d:Id'],
     )
@@ -145,7 +223,11 @@ describe('orders of ISO 20022', () => {
       'is not of one kind': [order('A'), order('B', { money: { amount: 1n, currency: 'JPY' } })],
       'moves nothing': [order('A', { money: { amount: 0n, currency: 'EUR' } })],
       'we have no account': [order('A', { money: { amount: 1n, currency: 'USD' } })],
-      'cannot be written': [order('A', { account: { number: 'ё', holder: 'Ada' } })],
+      'account of A cannot be written': [order('A', { account: { number: 'ё', holder: 'Ada' } })],
+      'account of B cannot be written': [order('B', { account: { number: ' 1', holder: 'Ada' } })],
+      'account of C cannot be written': [
+        order('C', { account: { number: '1'.repeat(35), holder: 'Ada' } }),
+      ],
     }
     for (const [fault, orders] of Object.entries(faults)) {
       const answer = await bank.adapter.submitBatch(batchOf('B1', ...orders)).catch(String)

@@ -8,6 +8,7 @@ import { uuidOf } from '../services/ids.ts'
 import { call, type Who } from './support/api.ts'
 import { expectProblem } from './support/abuse.ts'
 import {
+  askedBefore,
   ended,
   linkedAccount,
   merchant,
@@ -22,7 +23,6 @@ import { reconciled } from './support/reconciliation.ts'
 import { world } from './support/world.ts'
 
 const approval = { pin: PIN }
-const DAY_MS = 86_400_000
 
 const withdraw = (who: Person, bank_account: string, amount = '500') =>
   call(who, 'POST', '/v1/withdrawals', {
@@ -34,18 +34,6 @@ async function instructionOf(subject: string) {
   return owner('instructions')
     .where({ subject_id: uuidOf(subject) })
     .first()
-}
-
-/** As if the bank had been asked so many days ago, and about somebody else where one is named. */
-async function askedBefore(account: string, days: number, holder?: string): Promise<void> {
-  const { api, owner } = await world()
-  const id = uuidOf(account)
-  const checked_at = new Date(Date.now() - days * DAY_MS)
-  const place = { table: 'bank_accounts', row: id, column: 'holder_sealed' }
-  const renamed = holder === undefined ? {} : { holder_sealed: api.vault.seal(place, holder) }
-  await owner('bank_accounts')
-    .where({ id })
-    .update({ checked_at, ...renamed })
 }
 
 const shown = async (who: Who, id: string) => {

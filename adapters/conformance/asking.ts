@@ -3,11 +3,11 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type BankErrorCode,
-  BankError,
   type BankEvent,
   type BankReport,
   type Direction,
   type Instruction,
+  isBankError,
   type StatementLine,
 } from '../adapter.ts'
 import type { BankUnderTest, Provocation } from './kit.ts'
@@ -42,7 +42,7 @@ export async function tell({ adapter }: BankUnderTest, instruction: Instruction)
     return adapter.submitBatch(batch)
   }
   await adapter.submit(instruction).catch((error: unknown) => {
-    if (!(error instanceof BankError)) throw error
+    if (!isBankError(error)) throw error
   })
 }
 
@@ -108,7 +108,7 @@ export async function expectFailure(
     .then(work)
     .then(
       () => 'no failure',
-      (error: unknown) => (error instanceof BankError ? error.code : String(error)),
+      (error: unknown) => (isBankError(error) ? error.code : String(error)),
     )
   expect(failure === code, `${what}: ${failure} instead of ${code}`)
 }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { type BankAdapter, BankError, type BankEvent } from '../adapter.ts'
+import { type BankAdapter, type BankEvent, isBankError } from '../adapter.ts'
 import { exampleAdapter } from '../example/adapter.ts'
 import { startExampleBank } from '../example/bank.ts'
 import { openFetch } from '../fetch.ts'
@@ -76,7 +76,7 @@ export const eventsIn = (adapter: BankAdapter, callbacks: readonly Callback[]) =
     try {
       return [adapter.readCallback(headers, body, new Date())]
     } catch (error) {
-      if (error instanceof BankError) return []
+      if (isBankError(error)) return []
       throw error
     }
   })

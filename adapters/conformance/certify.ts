@@ -2,10 +2,10 @@
 import type { BankConfig } from '../index.ts'
 import { type Opened, OURS } from './banks.ts'
 import { certify, tableOf, type Verdict } from './kit.ts'
-import { openOwn, type Trial } from './own.ts'
+import { type OpenAdapter, openKnown, openOwn, type Trial } from './own.ts'
 import { ROWS } from './rows.ts'
 
-export { tableOf }
+export { type OpenAdapter, tableOf }
 
 export const CERTIFIABLE = Object.keys(OURS) as (keyof typeof OURS)[]
 
@@ -15,7 +15,17 @@ export async function certifyOwn(
   trial: Trial,
   onVerdict: (verdict: Verdict) => void,
 ): Promise<readonly Verdict[]> {
-  return tried(await openOwn(config, trial), onVerdict)
+  return tried(await openOwn(openKnown, config, trial), onVerdict)
+}
+
+/** The same with an adapter that is not among ours. */
+export async function certifyElse(
+  open: OpenAdapter,
+  config: object,
+  trial: Trial,
+  onVerdict: (verdict: Verdict) => void,
+): Promise<readonly Verdict[]> {
+  return tried(await openOwn(open, config, trial), onVerdict)
 }
 
 /** Starts the protocol's own sandbox bank, tries its adapter on it, and stops it. */

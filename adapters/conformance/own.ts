@@ -1,6 +1,6 @@
 /** Somebody's own bank, made ready to be tried: its test system, as they describe it. */
-import type { BankEvent } from '../adapter.ts'
-import { type BankConfig, openBanks } from '../index.ts'
+import { type BankAdapter, type BankEvent, UNSUPPORTED } from '../adapter.ts'
+import { type BankConfig, bankOptions, openBanks } from '../index.ts'
 import { eventsIn, nowhere, type Opened, startListener } from './banks.ts'
 import type { BankUnderTest } from './kit.ts'
 
@@ -14,10 +14,22 @@ export interface Trial extends Pick<
   readonly listen?: { readonly host: string; readonly port: number } | undefined
 }
 
+/** Opens the adapter of a bank as it is configured. */
+export type OpenAdapter<Config extends object = object> = (
+  config: Config,
+  options: ReturnType<typeof bankOptions>,
+) => BankAdapter
+
 /** @throws {Error} for a configuration that cannot be meant, or a port that is taken. */
-export async function openOwn(config: BankConfig, trial: Trial): Promise<Opened> {
+export async function openOwn<Config extends object>(
+  open: OpenAdapter<Config>,
+  config: Config,
+  trial: Trial,
+): Promise<Opened> {
   const { listen, patience_ms, ...told } = trial
-  const adapter = adapterOf(config)
+  const options = bankOptions()
+  const adapter = whole(open(config, options))
+  const elsewhere = 'url' in config && whole(open({ ...config, url: await nowhere() }, options))
   const listener = listen && (await startListener(listen))
   const collected: BankEvent[] = []
   const heard = async () => {
@@ -32,13 +44,25 @@ export async function openOwn(config: BankConfig, trial: Trial): Promise<Opened>
   const bank: BankUnderTest = {
     ...(patience_ms !== undefined && { patience_ms }),
     ...{ ...told, adapter, heard, callbacks: () => listener?.callbacks ?? [] },
-    nowhere: 'url' in config ? adapterOf({ ...config, url: await nowhere() }) : undefined,
+    nowhere: elsewhere || undefined,
   }
   return { bank, close: async () => listener?.stop() }
 }
 
-function adapterOf(config: BankConfig) {
-  const adapter = openBanks([config]).get(config.name)
+/** One of the protocols that are here. */
+export const openKnown: OpenAdapter<BankConfig> = (config, options) => {
+  const adapter = openBanks([config], options).get(config.name)
   if (adapter === undefined) throw new Error(`${config.name} did not open`)
+  return adapter
+}
+
+/** What somebody else wrote may lack what no compiler looked for. */
+function whole(adapter: BankAdapter): BankAdapter {
+  const given: Partial<BankAdapter> = adapter ?? {}
+  const methods = Object.keys(UNSUPPORTED) as (keyof typeof UNSUPPORTED)[]
+  const missing: string[] = methods.filter((method) => typeof given[method] !== 'function')
+  if (typeof given.name !== 'string') missing.push('name')
+  if (!(given.capabilities instanceof Set)) missing.push('capabilities, a Set')
+  if (missing.length > 0) throw new Error(`the adapter has no ${missing.join(', ')}`)
   return adapter
 }

@@ -63,8 +63,9 @@ export function iso20022Adapter(
 function checkConfig({ name, currencies, accounts, bic }: Iso20022Config): void {
   const missing = currencies.filter((code) => accounts[code] === undefined)
   if (missing.length > 0) throw new Error(`${name}: no account in ${missing.join(' ')}`)
-  for (const { iban } of Object.values(accounts))
-    if (!isChecked(iban)) throw new Error(`${name}: ${iban} is not an IBAN`)
+  for (const account of Object.values(accounts))
+    if ('iban' in account && !isChecked(account.iban))
+      throw new Error(`${name}: ${account.iban} is not an IBAN`)
   if (!/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/.test(bic))
     throw new Error(`${name}: ${bic} is not a BIC`)
 }

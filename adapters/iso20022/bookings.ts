@@ -90,7 +90,10 @@ function bookingOf(
     reason: reasonAt(details, 'RtrInf/Rsn'),
     remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
     sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
-    senderAccount: wordsOf(textAt(details, `${party}Acct/Id/IBAN`), WORDS_MAX),
+    senderAccount: wordsOf(
+      textAt(details, `${party}Acct/Id/IBAN`, `${party}Acct/Id/Othr/Id`),
+      WORDS_MAX,
+    ),
   }
 }
 

@@ -9,12 +9,15 @@ export interface Iso20022Config {
   /** The bank's own. */
   readonly bic: string
   /** Our account at the bank for each currency. */
-  readonly accounts: Readonly<Record<string, { readonly iban: string }>>
+  readonly accounts: Readonly<Record<string, OwnAccount>>
   /** `SEPA`, or `SEPA/INST` with a local instrument; by rail. Others go as the bank sees fit. */
   readonly serviceLevels?: Readonly<Record<string, string>> | undefined
   /** For direct debits: without it the bank can only pay out. */
   readonly creditor?: Creditor | undefined
 }
+
+/** Where there are no IBANs, or not for this account, the bank calls it by a number. */
+export type OwnAccount = { readonly iban: string } | { readonly number: string }
 
 export interface Creditor {
   readonly id: string

@@ -5,7 +5,7 @@
  */
 import XmlBuilder from 'fast-xml-builder'
 import type { Instruction, InstructionBatch, Recall } from '../adapter.ts'
-import type { Creditor, Iso20022Config } from './config.ts'
+import type { Creditor, Iso20022Config, OwnAccount } from './config.ts'
 import { isChecked, mandateOf, plainText, uetrOf } from './text.ts'
 import { decimalOf } from './values.ts'
 
@@ -49,12 +49,13 @@ function creditTransfers(config: Iso20022Config, batch: InstructionBatch, first:
         PmtTpInf: paymentType(config, first),
         ReqdExctnDt: { Dt: dayOf(batch.createdAt) },
         Dbtr: party(config.initiator.name),
-        DbtrAcct: { Id: { IBAN: ibanOf(config, first.money.currency) } },
+        DbtrAcct: { Id: ownAccountId(config, first.money.currency) },
         DbtrAgt: { FinInstnId: { BICFI: config.bic } },
         ChrgBr: 'SLEV',
         CdtTrfTxInf: batch.instructions.map((one) => ({
           PmtId: paymentIds(one),
           Amt: { InstdAmt: amount(one.money) },
+          CdtrAgt: agentOf(config, one),
           Cdtr: party(one.account.holder),
           CdtrAcct: { Id: accountId(one) },
           RmtInf: remittance(one.remittance),
@@ -86,7 +87,7 @@ function directDebits(
         },
         ReqdColltnDt: dayOf(new Date(batch.createdAt.getTime() + DAY_MS)),
         Cdtr: party(config.initiator.name),
-        CdtrAcct: { Id: { IBAN: ibanOf(config, first.money.currency) } },
+        CdtrAcct: { Id: ownAccountId(config, first.money.currency) },
         CdtrAgt: { FinInstnId: { BICFI: config.bic } },
         ChrgBr: 'SLEV',
         CdtrSchmeId: { Id: { PrvtId: { Othr: { Id: id, SchmeNm: { Prtry: 'SEPA' } } } } },
@@ -95,12 +96,12 @@ function directDebits(
           InstdAmt: amount(one.money),
           DrctDbtTx: {
             MndtRltdInf: {
-              MndtId: mandateOf(id, one.account.number),
+              MndtId: mandateOf(id, ibanIn(one) ?? one.account.number),
               DtOfSgntr: mandatesSignedOn,
             },
           },
           // A bank finds the debtor's by the IBAN, and wants to be told that we did not say.
-          DbtrAgt: { FinInstnId: { Othr: { Id: 'NOTPROVIDED' } } },
+          DbtrAgt: agentOf(config, one) ?? { FinInstnId: { Othr: { Id: 'NOTPROVIDED' } } },
           Dbtr: party(one.account.holder),
           DbtrAcct: { Id: accountId(one) },
           RmtInf: remittance(one.remittance),
@@ -181,11 +182,14 @@ const amount = ({ amount, currency }: Instruction['money']): Tree => ({
   '#text': decimalOf(amount, currency),
 })
 
-function ibanOf({ name, accounts }: Iso20022Config, currency: string): string {
+function ownAccountId({ name, accounts }: Iso20022Config, currency: string): Tree {
   const account = accounts[currency]
   if (account === undefined) throw new Error(`we have no account in ${currency} at ${name}`)
-  return account.iban
+  return writtenId(account)
 }
+
+const writtenId = (account: OwnAccount): Tree =>
+  'iban' in account ? { IBAN: account.iban } : { Othr: { Id: account.number } }
 
 const NAME_MAX = 70
 const REMITTANCE_MAX = 140
@@ -193,14 +197,28 @@ const nameOf = (name: string) => plainText(name, NAME_MAX) || 'NOTPROVIDED'
 const party = (name: string): Tree => ({ Nm: nameOf(name) })
 
 const IBAN = /^[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}$/
-const OTHER_ACCOUNT = /^[A-Za-z0-9/\-?:().,'+ ]{1,34}$/
+/** A reader drops the spaces around a text. */
+const OTHER_ACCOUNT = /^(?! )[A-Za-z0-9/\-?:().,'+ ]{1,34}(?<! )$/
+
+/** An IBAN may be given as people write it, in groups of four. */
+function ibanIn({ account }: Instruction): string | undefined {
+  const number = account.number.replaceAll(' ', '')
+  return IBAN.test(number) && isChecked(number) ? number : undefined
+}
 
 /** What is no IBAN is sent as it is, and the bank says what it thinks: a number is never mended. */
-function accountId({ reference, account }: Instruction): Tree {
-  const number = account.number.replaceAll(' ', '')
-  if (IBAN.test(number) && isChecked(number)) return { IBAN: number }
-  if (OTHER_ACCOUNT.test(number)) return { Othr: { Id: number } }
+function accountId(instruction: Instruction): Tree {
+  const iban = ibanIn(instruction)
+  if (iban !== undefined) return writtenId({ iban })
+  const { reference, account } = instruction
+  if (OTHER_ACCOUNT.test(account.number)) return writtenId({ number: account.number })
   throw new Error(`the account of ${reference} cannot be written`)
+}
+
+/** At which bank a number is meant that is no IBAN; `internal` reaches those at the bank itself. */
+function agentOf({ bic }: Iso20022Config, instruction: Instruction): Tree | undefined {
+  if (instruction.rail !== 'internal' || ibanIn(instruction) !== undefined) return undefined
+  return { FinInstnId: { BICFI: bic } }
 }
 
 /** A creditor reference (`RF18...`) goes as one, so that the other side's books can match it. */

@@ -34,7 +34,10 @@ const Iso20022 = z.strictObject({
   bic: z.string().regex(/^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?$/),
   accounts: z.record(
     z.string().regex(/^[A-Z]{3}$/),
-    z.strictObject({ iban: z.string().regex(/^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/) }),
+    z.union([
+      z.strictObject({ iban: z.string().regex(/^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$/) }),
+      z.strictObject({ number: z.string().regex(/^[A-Za-z0-9-]{1,34}$/) }),
+    ]),
   ),
   serviceLevels: z
     .record(z.string(), z.string().regex(/^[A-Z0-9]{1,4}(?:\/[A-Z0-9]{1,35})?$/))

@@ -28,6 +28,8 @@ export interface PaperBank extends BankAdapter {
   readonly tellOfPaid: () => readonly BankEvent[]
   /** Called before and after each thing it does for us; may throw. */
   step: (what: string) => void
+  /** What it says about whose an account is; that it cannot tell, unless a test says so. */
+  checkName: BankAdapter['checkName']
 }
 
 const digestOf = (batch: InstructionBatch) =>

@@ -95,6 +95,18 @@ export async function linkedAccount(who: Who, bank = 'north'): Promise<string> {
   return linked.body.id
 }
 
+/** As if the bank had been asked so many days ago, and about somebody else where one is named. */
+export async function askedBefore(account: string, days: number, holder?: string): Promise<void> {
+  const { api, owner } = await world()
+  const id = uuidOf(account)
+  const checked_at = new Date(Date.now() - days * 86_400_000)
+  const place = { table: 'bank_accounts', row: id, column: 'holder_sealed' }
+  const renamed = holder === undefined ? {} : { holder_sealed: api.vault.seal(place, holder) }
+  await owner('bank_accounts')
+    .where({ id })
+    .update({ checked_at, ...renamed })
+}
+
 export const payment = (payee: Person, amount: string, more: object = {}) => ({
   ...{ payee: payee.alias, amount, currency: 'EUR', approval: { pin: PIN } },
   ...more,

@@ -1,6 +1,6 @@
 /** What the bank books and tells of its own accord: money that comes in, and the end of a day. */
 import type { Day } from './desk.ts'
-import { bookedBy, head, ibanOf, now, send, write, type Bank } from './work.ts'
+import { bookedBy, head, accountOf, now, send, write, type Bank } from './work.ts'
 import * as writing from './writing.ts'
 
 export interface PayIn {
@@ -23,7 +23,7 @@ export async function payIn(
   const line = bank.books.statement.at(-1)
   if (line === undefined) throw new Error(`${reference} was not booked`)
   const of = head(bank)
-  const text = writing.notification(of, ibanOf(bank, currency), [bookedBy(bank, line)])
+  const text = writing.notification(of, accountOf(bank, currency), [bookedBy(bank, line)])
   await send(bank, 'camt054', of, text)
 }
 
@@ -42,7 +42,7 @@ export async function sendDay(bank: Bank, { sequence, from, to }: Day): Promise<
   const lines = bank.books.statement.slice(from, to)
   const of = { id: `S${sequence}`, at: lines.at(-1)?.booked_at ?? now(bank) }
   const accounts = [...new Set(lines.map(({ currency }) => currency))].map((currency) => ({
-    ...{ account: ibanOf(bank, currency), currency },
+    ...{ account: accountOf(bank, currency), currency },
     opening: before
       .filter((one) => one.currency === currency)
       .reduce((sum, { amount }) => sum + amount, 0n),

@@ -4,7 +4,7 @@ import { behaviourOf } from '../../sandbox/behaviours.ts'
 import { verdictOn } from '../../sandbox/verdicts.ts'
 import { BadFile } from '../xml.ts'
 import { readPartnerFile, type PartnerFile, type Recall } from './reading.ts'
-import { bookedBy, head, ibanOf, isReturnLine, now, send, write, type Bank } from './work.ts'
+import { bookedBy, head, accountOf, isReturnLine, now, send, write, type Bank } from './work.ts'
 import * as writing from './writing.ts'
 
 const DELAY_MS = 150
@@ -133,5 +133,5 @@ function bookingText(
     amount: booked.amount < 0n ? booked.amount - error : booked.amount + error,
   }
   if (isReturn) return writing.paymentReturn(of, told)
-  return writing.notification(of, ibanOf(bank, currency), [told])
+  return writing.notification(of, accountOf(bank, currency), [told])
 }

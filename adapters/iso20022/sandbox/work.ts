@@ -1,6 +1,7 @@
 /** What every part of the file bank works with: its books, its journal, its desk. */
 import { record, type Books, type Entry, type Line } from '../../sandbox/bank.ts'
 import type { Journal } from '../../sandbox/journal.ts'
+import type { OwnAccount } from '../config.ts'
 import type { Desk } from './desk.ts'
 import type { PartnerFile } from './reading.ts'
 import type { Booked, Head } from './writing.ts'
@@ -12,7 +13,7 @@ export interface FileBankOptions {
   readonly journalFile: string
   readonly customers: readonly Customer[]
   /** The partner's account for each currency. */
-  readonly accounts: Readonly<Record<string, { readonly iban: string }>>
+  readonly accounts: Readonly<Record<string, OwnAccount>>
   /** Between an order's acceptance and its execution. */
   readonly delay_ms?: number
   readonly poll_ms?: number
@@ -68,8 +69,8 @@ export async function send(bank: Bank, kind: string, { id }: Head, text: string,
 export const isReturnLine = ({ amount }: Line, direction: 'debit' | 'credit') =>
   (direction === 'debit') === amount < 0n
 
-export const ibanOf = ({ options }: Bank, currency: string) =>
-  options.accounts[currency]?.iban ?? ''
+export const accountOf = ({ options }: Bank, currency: string): OwnAccount =>
+  options.accounts[currency] ?? { number: 'NOTPROVIDED' }
 
 export function bookedBy(
   bank: Bank,

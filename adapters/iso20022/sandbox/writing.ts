@@ -1,6 +1,7 @@
 /** The messages of the file bank, as trees: the order of the keys is the order of the elements. */
 import XmlBuilder from 'fast-xml-builder'
 import { scaleOf } from '../../../ledger/money.ts'
+import type { OwnAccount } from '../config.ts'
 
 /** A booking on the partner's account; the amount is positive when the partner gains. */
 export interface Booked {
@@ -14,6 +15,9 @@ export interface Booked {
   readonly returned: { readonly reason: string } | undefined
   readonly remittance?: string | undefined
 }
+
+const idOf = (account: OwnAccount) =>
+  'iban' in account ? { IBAN: account.iban } : { Othr: { Id: account.number } }
 
 export interface Head {
   readonly id: string
@@ -96,14 +100,14 @@ const entry = (booked: Booked) => ({
   },
 })
 
-export function notification(of: Head, account: string, bookings: readonly Booked[]): string {
+export function notification(of: Head, account: OwnAccount, bookings: readonly Booked[]): string {
   return document('camt.054.001.08', {
     BkToCstmrDbtCdtNtfctn: {
       GrpHdr: head(of),
       Ntfctn: {
         Id: of.id,
         CreDtTm: of.at,
-        Acct: { Id: { IBAN: account } },
+        Acct: { Id: idOf(account) },
         Ntry: bookings.map(entry),
       },
     },
@@ -111,7 +115,7 @@ export function notification(of: Head, account: string, bookings: readonly Booke
 }
 
 export interface Statement {
-  readonly account: string
+  readonly account: OwnAccount
   readonly currency: string
   readonly opening: bigint
   readonly bookings: readonly Booked[]
@@ -131,7 +135,7 @@ export function statement(of: Head, sequence: number, accounts: readonly Stateme
         Id: `${of.id}${currency}`,
         ElctrncSeqNb: sequence,
         CreDtTm: of.at,
-        Acct: { Id: { IBAN: account }, Ccy: currency },
+        Acct: { Id: idOf(account), Ccy: currency },
         Bal: [
           balance('OPBD', opening, currency),
           balance(
