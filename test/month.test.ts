@@ -48,11 +48,11 @@ import { uuidOf } from '../services/ids.ts'
 
 const SEED = Number(process.env['SEED'] ?? 815)
 const IS_LONG = process.env['RUN_LONG'] === '1'
-const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 200))
+const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 120))
 const SHOPS = 4
 const DAYS = 27
 /** After the last payment: every calendar has had its payout by then, whatever is off. */
-const DAYS_AFTER = 10
+const DAYS_AFTER = 8
 const AT_ONCE = 128
 /** Each is a transaction of its own, which waits for one of few connections. */
 const TAKES_AT_ONCE = 16
@@ -116,7 +116,7 @@ async function payAll(wishes: readonly Wish[]): Promise<void> {
 
 /** Something that a shop does about one of its sales; what goes back is all, or a part. */
 interface Deed {
-  readonly kind: 'refund' | 'dispute' | 'decide' | 'undo'
+  readonly kind: 'refund' | 'dispute' | 'decide' | 'again' | 'undo'
   readonly shop: MonthShop
   readonly sold: Sold | undefined
   readonly share: number
@@ -126,7 +126,7 @@ interface Deed {
 const shareOf = () => (random() < 0.4 ? 100 : 1 + upTo(99))
 
 function deedsOf(shops: readonly MonthShop[]): Deed[] {
-  const kinds = ['refund', 'refund', 'dispute', 'decide', 'undo'] as const
+  const kinds = ['refund', 'refund', 'dispute', 'decide', 'again', 'undo'] as const
   return times(DEEDS, () => {
     const [shop, kind] = [shops[upTo(shops.length)]!, kinds[upTo(kinds.length)]!]
     const { sold } = shop
@@ -139,9 +139,8 @@ function deedsOf(shops: readonly MonthShop[]): Deed[] {
 /** One after the other: each is answered by what the others left. */
 async function deal({ kind, shop, sold, share, isWon }: Deed): Promise<void> {
   const when = books.now
-  if (kind === 'decide') {
-    return isWon && share < 50 ? winLate(shop, when) : decideOldest(shop, isWon, when)
-  }
+  if (kind === 'decide') return decideOldest(shop, isWon, when)
+  if (kind === 'again') return winLate(shop, when)
   if (sold === undefined) return
   const amount = (leftOf(sold) * BigInt(share)) / 100n
   if (kind === 'undo') await undo(shop, sold, when)
