@@ -6,7 +6,7 @@ import { callbackify } from 'node:util'
 import knex, { type Knex } from 'knex'
 import pg from 'pg'
 import { LedgerError } from './errors.ts'
-import { endWhenSilent } from './silence.ts'
+import { endWhenSilent, streamOf } from './silence.ts'
 
 export interface DatabaseOptions {
   readonly url: string
@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly timeouts?: Timeouts | undefined
   /** `required` refuses connections to what may forget, or may not be, what was confirmed. */
   readonly durability?: 'required' | 'any' | undefined
+  /** `open`, where others may listen: what leaves the machine is TLS to a server that is known. */
+  readonly network?: 'open' | 'private' | undefined
 }
 
 /** Nothing of ours may hold a lock for longer than people wait: milliseconds. */
@@ -100,8 +102,11 @@ export function connectionOptions(options: DatabaseOptions): pg.PoolConfig {
  */
 export async function acceptConnection(
   connection: pg.ClientBase,
-  { timeouts = TIMEOUTS, durability = 'any' }: DatabaseOptions,
+  { timeouts = TIMEOUTS, durability = 'any', network = 'private' }: DatabaseOptions,
 ): Promise<void> {
+  if (network === 'open' && canBeHeard(streamOf(connection))) {
+    throw new LedgerError('ledger_unavailable', { cause: new Error(CAN_BE_HEARD) })
+  }
   endWhenSilent(connection, timeouts.statement_ms)
   const { rows } = await connection.query<Facts>(FACTS, [`${timeouts.transaction_ms}`])
   const [facts] = rows
@@ -110,6 +115,22 @@ export async function acceptConnection(
   const cause = new Error(`the database may not keep what it confirms: ${faults.join(', ')}`)
   throw new LedgerError('ledger_unavailable', { cause })
 }
+
+const CAN_BE_HEARD =
+  'the connection to the database is neither TLS to a server that is known nor on this machine'
+
+/** What of a socket tells whether anybody else could listen, or could be what answers. */
+export interface Line {
+  /** Of TLS: that the other end is who it should be. */
+  readonly authorized?: boolean
+  /** None where it is a socket in the file system. */
+  readonly remoteAddress?: string | undefined
+}
+
+export const canBeHeard = ({ authorized = false, remoteAddress }: Line): boolean =>
+  !authorized && remoteAddress !== undefined && !LOOPBACK.test(remoteAddress)
+
+const LOOPBACK = /^(?:(?:::ffff:)?127\.|::1$)/
 
 interface Facts {
   readonly fsync: string

@@ -21,7 +21,7 @@ const ENDED = /^(?:commit|rollback)\s*;?$/i
 
 /** @param statement_ms what Postgres gives any statement. */
 export function endWhenSilent(connection: pg.ClientBase, statement_ms: number): void {
-  const { stream } = (connection as unknown as { connection: { stream: Socket } }).connection
+  const stream = streamOf(connection)
   let [isAsked, isPatient, silent_ms] = [false, false, 0]
   const { query } = connection as { query: (...given: unknown[]) => unknown }
   const watched = (...given: unknown[]): unknown => {
@@ -40,6 +40,10 @@ export function endWhenSilent(connection: pg.ClientBase, statement_ms: number): 
   stream.on('data', heard).once('close', () => clearInterval(looking))
   connection.on('drain', () => void (isAsked = false))
 }
+
+/** The socket of a connection, which `pg` keeps to itself. */
+export const streamOf = (connection: pg.ClientBase): Socket =>
+  (connection as unknown as { connection: { stream: Socket } }).connection.stream
 
 /** As the system says it of a connection, when it gives up. */
 const silence = () => Object.assign(new Error('Postgres is silent'), { code: 'ETIMEDOUT' })

@@ -205,6 +205,9 @@ function productionFaults(config: Config): string[] {
   const faults = [
     config.SANDBOX !== undefined && 'SANDBOX: refused in production',
     config.DATABASE_DURABILITY === 'any' && 'DATABASE_DURABILITY: any is refused in production',
+    config.DATA_NETWORK === 'open' &&
+      isHeardOnTheWay(config.REDIS_URL) &&
+      'REDIS_URL: must be rediss:// in production, on this machine, or on a private DATA_NETWORK',
     config.WEBHOOK_TARGETS === 'any' && 'WEBHOOK_TARGETS: any is refused in production',
     config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
       'BANKS: a sandbox bank is refused in production',
@@ -218,3 +221,8 @@ function productionFaults(config: Config): string[] {
   ]
   return faults.filter((fault) => fault !== false)
 }
+
+const isHeardOnTheWay = (redisUrl = 'rediss://') =>
+  redisUrl.startsWith('redis:') && !ON_THIS_MACHINE.test(new URL(redisUrl).hostname)
+
+const ON_THIS_MACHINE = /^(?:localhost|127\.[\d.]+|\[::1\])$/

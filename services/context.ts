@@ -187,6 +187,7 @@ function openBankState(
 const databaseOf = (config: Config) => ({
   url: config.DATABASE_URL,
   durability: config.DATABASE_DURABILITY,
+  network: config.NODE_ENV === 'production' ? config.DATA_NETWORK : 'private',
   timeouts: {
     statement_ms: config.DATABASE_STATEMENT_TIMEOUT_MS,
     lock_ms: config.DATABASE_LOCK_TIMEOUT_MS,

@@ -36,6 +36,15 @@ import { world } from './support/world.ts'
 
 const approval = { pin: PIN }
 const DAY_MS = 86_400_000
+const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000)
+
+/** The banks, of which one does some things otherwise. */
+async function southWith(changes: Partial<BankAdapter>) {
+  const { worker } = await world()
+  const south = worker.banks.get('south')
+  if (south === undefined) throw new Error('there is no such bank')
+  return new Map([...worker.banks, ['south', { ...south, ...changes }]])
+}
 /** Where no PIN is asked for: comparing a hundred would be all that is tested. */
 const SMALL = '900'
 const small = (to: Parameters<typeof payment>[0], amount = SMALL) =>
@@ -175,10 +184,24 @@ describe('an instruction', () => {
   it('over which five workers died is for a person, and others go on (abuse 50)', async () => {
     const [one, other] = [await openTopUp(), await person(5_000n)]
     const { worker, owner } = await world()
-    const dead = { attempts: 5, leased_until: null, next_at: new Date(0) }
-    await owner('instructions').where({ id: one.id }).update(dead)
-    await advanceInstruction(worker, DEPENDANTS, one.id)
-    await until(async () => (await instructionOf(one.payment)).state === 'manual')
+    // Nobody of today takes it up, nor writes what they have learned of it.
+    const postponed = { next_at: inHours(1), leased_until: null, lease: owner.raw('lease + 1') }
+    await owner('instructions').where({ id: one.id }).update(postponed)
+    // Whoever asks the bank is gone at that moment, and nothing of theirs is done any more.
+    const asked: string[] = []
+    const fatal = (reference: string) => {
+      asked.push(reference)
+      return new Promise<never>(() => {})
+    }
+    const banks = await southWith({ enquire: fatal, submit: ({ reference }) => fatal(reference) })
+    for (const nth of [1, 2, 3, 4, 5]) {
+      const now = () => inHours(1 + nth)
+      void advanceInstruction({ ...worker, banks, now }, DEPENDANTS, one.id)
+      await until(async () => asked.length === nth)
+    }
+    await advanceInstruction({ ...worker, banks, now: () => inHours(7) }, DEPENDANTS, one.id)
+    expect(asked).to.deep.equal(times(5, () => one.reference))
+    expect((await instructionOf(one.payment)).state).to.equal('manual')
     expect(await owner('transfers').where({ pending_id: one.hold })).to.deep.equal([])
     const body = {
       bank_account: await linkedAccount(other),
@@ -186,8 +209,8 @@ describe('an instruction', () => {
       currency: 'EUR',
       approval,
     }
-    const asked = await call(other, 'POST', '/v1/withdrawals', { body })
-    expect((await ended(other, `/v1/payments/${asked.body.id}`)).state).to.equal('completed')
+    const { body: out } = await call(other, 'POST', '/v1/withdrawals', { body })
+    expect((await ended(other, `/v1/payments/${out.id}`)).state).to.equal('completed')
     expect(await alertsOf(one)).to.deep.equal(['quarantined'])
     expect((await deliver(report(one))).status).to.equal(200)
     expect((await ended(one.who, `/v1/payments/${one.payment}`)).state).to.equal('completed')
@@ -199,13 +222,11 @@ describe('an instruction', () => {
       const one = await openTopUp()
       const now = () => new Date(Date.now() + wrong_ms)
       const asked: string[] = []
-      const { south } = Object.fromEntries(worker.banks) as { south?: BankAdapter }
-      if (south === undefined) throw new Error('there is no such bank')
       const enquire: BankAdapter['enquire'] = async (reference) => {
         asked.push(reference)
         return { state: 'not_found' }
       }
-      const banks = new Map([...worker.banks, ['south', { ...south, enquire }]])
+      const banks = await southWith({ enquire })
       await advanceInstruction({ ...worker, banks, now }, DEPENDANTS, one.id)
       const { submissions, state } = await instructionOf(one.payment)
       expect(submissions).to.equal(1)

@@ -63,6 +63,24 @@ describe('the clock', () => {
     expect(clock.now().getTime()).to.be.closeTo(Date.now(), 60_000)
   })
 
+  it('is warned of once it is a second off, and again when that changes by one', async () => {
+    const { owner } = await world()
+    let [wrong_ms, text] = [0, '']
+    const loud = pino({ level: 'warn' }, { write: (line: string) => void (text += line) })
+    const clock = openClock(() => Date.now() + wrong_ms)
+    const warned = async (ms: number) => {
+      wrong_ms = ms
+      text = ''
+      await clock.follow(owner, loud)
+      clock.stop()
+      return text === '' ? undefined : Math.round(JSON.parse(text).ahead_ms / 1000)
+    }
+    expect(await warned(0)).to.equal(undefined)
+    expect(await warned(30_000)).to.equal(30)
+    expect(await warned(30_000)).to.equal(undefined)
+    expect(await warned(-30_000)).to.equal(-30)
+  })
+
   it('of a worker that is days ahead releases no hold before its deadline (abuse 76)', async () => {
     const { owner, worker } = await world()
     const clock = openClock(() => Date.now() + HOLD_MS)

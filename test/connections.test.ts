@@ -1,9 +1,17 @@
-/** What every connection of ours is told, and which databases it refuses. */
+/** What every connection of ours is told, and which databases and ways to them it refuses. */
+import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import pg from 'pg'
-import { connectionOptions, faultsOf, PATIENT } from '../ledger/database.ts'
+import {
+  acceptConnection,
+  canBeHeard,
+  connectionOptions,
+  faultsOf,
+  PATIENT,
+} from '../ledger/database.ts'
 import { audit, connect } from '../ledger/index.ts'
+import { streamOf } from '../ledger/silence.ts'
 import { walletOf } from '../services/books/chart.ts'
 import { readConfig } from '../services/config.ts'
 import { expectProblem, send, unchanged } from './support/abuse.ts'
@@ -35,10 +43,20 @@ const QUICK = {
   transaction_ms: 400,
 } as const
 
+const SMALL = { connectionsMax: 1, applicationName: 'test' }
+
 const KEY = Buffer.alloc(32, 1).toString('base64')
 const ISSUERS = JSON.stringify([
   { issuer: 'https://id', audience: 'florin', jwks_url: 'https://id/keys' },
 ])
+
+/** What may be started where money is real, but for what is said. */
+const production = (more: object) =>
+  readConfig({
+    ...{ NODE_ENV: 'production', DATABASE_URL: 'postgres://db/florin', BANKS: '[]' },
+    ...{ TOKEN_ISSUERS: ISSUERS, PIN_PEPPER: KEY, BLIND_INDEX_KEY: KEY },
+    ...{ DATA_KEYS: JSON.stringify([{ kid: 'a', key: KEY }]), ...more },
+  })
 
 const stateOf = (error: { code?: string }) => error.code
 
@@ -89,7 +107,7 @@ describe('a connection of ours', () => {
       const long = db.transaction(async (trx) => {
         for (let step = 0; step < 10; step++) await trx.raw('SELECT pg_sleep(0.1)')
       })
-      expect(await long.catch((error: Error) => error.message)).to.match(/timeout|terminated/)
+      expect(await long.catch((error: Error) => error.message)).to.match(/timeout|terminated|ECONNRESET/)
     })
   })
 
@@ -198,15 +216,66 @@ describe('a database that may lose what it confirmed', () => {
   })
 
   it('cannot be allowed where money is real', () => {
-    const env = { NODE_ENV: 'production', DATABASE_DURABILITY: 'any' }
-    const good = {
-      ...{ DATABASE_URL: 'postgres://db/florin', BANKS: '[]', TOKEN_ISSUERS: ISSUERS },
-      ...{
-        PIN_PEPPER: KEY,
-        BLIND_INDEX_KEY: KEY,
-        DATA_KEYS: JSON.stringify([{ kid: 'a', key: KEY }]),
-      },
+    const faulty = () => production({ DATABASE_DURABILITY: 'any' })
+    expect(faulty).to.throw('DATABASE_DURABILITY: any is refused')
+  })
+})
+
+describe('a connection on which others could listen', () => {
+  it('is one that leaves the machine and is not TLS to a server that is known', () => {
+    const far = { remoteAddress: '10.1.2.3' }
+    expect(canBeHeard(far)).to.equal(true)
+    // TLS to anybody who answers.
+    expect(canBeHeard({ ...far, authorized: false })).to.equal(true)
+    expect(canBeHeard({ ...far, authorized: true })).to.equal(false)
+    expect(canBeHeard({ remoteAddress: '::ffff:10.1.2.3' })).to.equal(true)
+    for (const remoteAddress of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', undefined]) {
+      expect(canBeHeard({ remoteAddress }), remoteAddress).to.equal(false)
     }
-    expect(() => readConfig({ ...good, ...env })).to.throw('DATABASE_DURABILITY: any is refused')
+  })
+
+  it('is refused on an open network, before anything is asked on it', async () => {
+    const { url } = await world()
+    for (const [network, isRefused] of [
+      ['open', true],
+      ['private', false],
+    ] as const) {
+      const client = new pg.Client(connectionOptions({ url, ...SMALL }))
+      await client.connect()
+      Object.defineProperty(streamOf(client), 'remoteAddress', { value: '10.1.2.3' })
+      const refused = await acceptConnection(client, { url, ...SMALL, network }).then(
+        () => false,
+        ({ cause }: { cause: Error }) => cause.message.includes('neither TLS'),
+      )
+      expect(refused, network).to.equal(isRefused)
+      await client.end()
+    }
+  })
+
+  it('is demanded of Redis too, where money is real', () => {
+    const fault = /REDIS_URL: must be rediss/
+    const said = (more: object) => {
+      try {
+        production(more)
+      } catch (error) {
+        return (error as Error).message
+      }
+      return ''
+    }
+    expect(said({ REDIS_URL: 'redis://redis:6379' })).to.match(fault)
+    const good = [{ REDIS_URL: 'rediss://redis:6379' }, { REDIS_URL: 'redis://:x@127.0.0.1:1' }, {}]
+    const ours = { REDIS_URL: 'redis://redis:6379', DATA_NETWORK: 'private' }
+    for (const more of [...good, ours]) expect(said(more)).not.to.match(fault)
+  })
+
+  it('is none in docker-compose.yml: the network is inside, and passwords are asked for', async () => {
+    const compose = await readFile(new URL('../docker-compose.yml', import.meta.url), 'utf8')
+    expect(compose).to.match(/DATA_NETWORK: \$\{DATA_NETWORK:-private\}/)
+    expect(compose).to.match(/^ {2}data: \{ internal: true \}$/m)
+    expect(compose).to.contain('POSTGRES_HOST_AUTH_METHOD: scram-sha-256')
+    expect(compose).to.contain('--maxmemory-policy noeviction')
+    expect(compose).to.contain('--appendonly yes')
+    expect(compose).to.match(/--user default on ">\$\{REDIS_PASSWORD:\?/)
+    expect(compose).to.contain('"~*" "&*" +@all -@dangerous +info')
   })
 })

@@ -90,6 +90,7 @@ const NUMBERS: Readonly<
     DATABASE_CONNECTIONS_MAX: [10, '21'],
   },
   'a database that may forget': { DATABASE_DURABILITY: ['required', 'off'] },
+  'a way that others may listen on': { DATA_NETWORK: ['open', 'any'] },
   'a second person': {
     ...{ PROPOSAL_HOURS: [24, '169'], PROPOSALS_PENDING_MAX: [1_000, '100001'] },
     MERCHANT_REVIEW: ['required', 'none'],

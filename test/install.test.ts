@@ -24,7 +24,7 @@ function newProject(installed: object, npmStatus = 0): string {
   const locked = { '': { name: 'florin' }, ...KOA, ...CHAI, ...OTHER_PLATFORM }
   write('package-lock.json', JSON.stringify({ packages: locked }))
   write('node_modules/.package-lock.json', JSON.stringify({ packages: installed }))
-  write('npm-cli.js', `console.log(process.argv.slice(2, 4).join(' ')); process.exit(${npmStatus})`)
+  write('npm-cli.js', `console.log(process.argv.slice(2, 5).join(' ')); process.exit(${npmStatus})`)
   return root
 }
 
@@ -46,7 +46,7 @@ function runHook(root: string, event: string, flags: readonly string[] = []) {
 const QUIET = { status: 0, lines: [] }
 const INSTALLED = {
   status: 0,
-  lines: ['installing dependencies (once) ...', 'ci --include=dev'],
+  lines: ['installing dependencies (once) ...', 'ci --include=dev --ignore-scripts'],
 }
 const isStamped = (root: string) => existsSync(join(root, 'node_modules/.install-stamp'))
 

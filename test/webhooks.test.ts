@@ -118,6 +118,9 @@ describe('a webhook', () => {
     const endpoint = await newEndpoint(shop, receiver.url)
     const rotated = await call(shop, 'POST', `/v1/webhook_endpoints/${endpoint.id}/rotate`)
     expect(rotated.body.secret).not.to.equal(endpoint.secret)
+    for (const { secret } of [endpoint, rotated.body]) {
+      expect(Buffer.from(secret.replace('whsec_', ''), 'base64')).to.have.length(32)
+    }
     await happens(shop)
     await receiver.until((got) => got.length === 1)
     const { owner } = await world()

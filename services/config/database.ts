@@ -22,4 +22,11 @@ export const DATABASE_SETTINGS = {
     .enum(['required', 'any'])
     .default('required')
     .describe('With required no replica, and no server that may lose what it confirmed, is used'),
+  DATA_NETWORK: z
+    .enum(['open', 'private'])
+    .default('open')
+    .describe(
+      'What lies between a process and Postgres and Redis: in production only TLS goes over an open ' +
+        'one; private says that nobody else is on it',
+    ),
 }

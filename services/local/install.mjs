@@ -69,7 +69,8 @@ function install() {
   // Other package managers set the variable too, and know no `npm ci`.
   const runner = process.env.npm_execpath ?? ''
   const npm = basename(runner).startsWith('npm') ? [process.execPath, runner] : ['npm']
-  const flags = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
+  // Nothing that we install has to run to be installed, and so nothing does.
+  const flags = ['--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   const [command, ...args] = [...npm, 'ci', ...flags]
   const { error, status, signal } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (error) refuse(`the dependencies could not be installed: ${error.message}`)

@@ -17,7 +17,12 @@ export interface KeptRedis {
 }
 
 /** As `docker-compose.yml` has it. */
-const SETTINGS = ['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction']
+const SETTINGS = [
+  ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
+  ...['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-@dangerous', '+info'],
+  // But for the one who empties it.
+  ...['--user', 'operator', 'on', 'nopass', '+flushall'],
+]
 
 /** @throws {Error} where Redis is not installed. */
 export async function keepRedis(folder: string): Promise<KeptRedis> {
@@ -54,7 +59,7 @@ export async function keepRedis(folder: string): Promise<KeptRedis> {
       if (disk === 'lost') rmSync(dir, { recursive: true, force: true })
       await start()
     },
-    wipe: async () => void (await tell(port, 'FLUSHALL')),
+    wipe: async () => void (await tell(port, 'AUTH operator x\r\nFLUSHALL')),
     async stop() {
       isStopping = true
       await end('SIGTERM')

@@ -7,7 +7,7 @@
  * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at 70 % of the
  * maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
  * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
- * minute; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
+ * minute, `--release` eight hours; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
  * with 1 unless every demand is met; then it says what was asked last, and how to run it again.
  *
  * `--report` makes one page of what each scenario found last (`--out FILE.html`).
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     requests: { type: 'string' },
     minutes: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    release: { type: 'boolean', default: false },
     redis: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     report: { type: 'boolean', default: false },
@@ -44,7 +45,10 @@ const POSTGRES: string = JSON.parse(
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
-const chaos_s = values.quick ? 25 : Number(values.minutes ?? 5) * 60
+/** Before a release a night of it. */
+const RELEASE_MINUTES = 8 * 60
+const minutes = values.minutes ?? (values.release ? RELEASE_MINUTES : 5)
+const chaos_s = values.quick ? 25 : Number(minutes) * 60
 if (!Number.isSafeInteger(seed) || !(chaos_s > 0)) {
   throw new Error('--seed and --minutes are numbers')
 }
