@@ -52,7 +52,7 @@ const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 120))
 const SHOPS = 4
 const DAYS = 27
 /** After the last payment: every calendar has had its payout by then, whatever is off. */
-const DAYS_AFTER = 8
+const DAYS_AFTER = 10
 const AT_ONCE = 128
 /** Each is a transaction of its own, which waits for one of few connections. */
 const TAKES_AT_ONCE = 16
@@ -140,7 +140,7 @@ function deedsOf(shops: readonly MonthShop[]): Deed[] {
 async function deal({ kind, shop, sold, share, isWon }: Deed): Promise<void> {
   const when = books.now
   if (kind === 'decide') return decideOldest(shop, isWon, when)
-  if (kind === 'again') return winLate(shop, when)
+  if (kind === 'again') return isWon ? winLate(shop, when) : undefined
   if (sold === undefined) return
   const amount = (leftOf(sold) * BigInt(share)) / 100n
   if (kind === 'undo') await undo(shop, sold, when)
@@ -149,10 +149,14 @@ async function deal({ kind, shop, sold, share, isWon }: Deed): Promise<void> {
   else if (!isContested(shop, sold)) await contest(shop, sold, amount, when)
 }
 
-/** What is held is nobody else's, so all shops take of theirs at a time. */
-async function takeAll(shops: readonly MonthShop[]): Promise<void> {
-  const takes = shops.flatMap((shop) => shop.held.map(() => ({ shop, share: shareOf() })))
-  await inWaves(takes, TAKES_AT_ONCE, ({ shop, share }) => takeHeld(shop, share, books.now))
+/**
+ * What is held is nobody else's, so all shops take of theirs at a time; with the last payment they
+ * take all that is left.
+ */
+async function takeAll(day: number, shops: readonly MonthShop[]): Promise<void> {
+  const share = () => (day < DAYS - 1 ? shareOf() : 100)
+  const takes = shops.flatMap((shop) => shop.held.map(() => ({ shop, share: share() })))
+  await inWaves(takes, TAKES_AT_ONCE, (one) => takeHeld(one.shop, one.share, books.now))
   inOrder(shops)
 }
 
@@ -172,9 +176,9 @@ const endOf = (day: number): bigint | undefined => (day % 9 === 4 ? 98n : [91n, 
 /** What shops do about their sales, every other day before anybody pays: then little is there. */
 const isEarly = (day: number) => day % 2 === 1
 
-async function dealAll(shops: readonly MonthShop[]) {
+async function dealAll(day: number, shops: readonly MonthShop[]) {
   for (const deed of deedsOf(shops)) await deal(deed)
-  await takeAll(shops)
+  await takeAll(day, shops)
 }
 
 /**
@@ -220,10 +224,10 @@ async function liveThrough(day: number, shops: readonly MonthShop[], payers: rea
   await moveOn(hour(day, 6), day, shops)
   await releaseReserves(await at(hour(day, 6), 'worker'))
   for (const { model } of shops) modelRelease(model, hour(day, 6))
-  if (isEarly(day)) await dealAll(shops)
+  if (isEarly(day)) await dealAll(day, shops)
   if (day < DAYS) await trade(day, shops, payers)
   else await settle(hour(day, 12.5), shops)
-  if (!isEarly(day)) await dealAll(shops)
+  if (!isEarly(day)) await dealAll(day, shops)
   await moveOn(hour(day, 20), day, shops)
   for (const shop of shops) await keepBack(shop, hour(day, 20))
   await moveOn(hour(day, 21), day, shops)
