@@ -82,6 +82,7 @@ export {
   accountsOfOwners,
   creditedBy,
   endsBefore,
+  monthsCredited,
   type CodeSum,
   type RangeSums,
   type SumAgainst,

@@ -187,10 +187,30 @@ export async function creditedBy(db: Knex, units: readonly UnitId[]): Promise<Pl
     `SELECT t.credit_account_id AS account, min(t.credit_entry) AS entry
        FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
        JOIN transfers t ON t.id BETWEEN unit.first AND unit.last GROUP BY 1`,
-    {
-      first: [...units],
-      last: units.map((unit) => transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)),
-    },
+    idsOf(units),
   )
   return rows
 }
+
+/** The months, "2026-11" by clocks there, in which the units brought the account anything. */
+export async function monthsCredited(
+  db: Knex,
+  account: AccountId,
+  units: readonly UnitId[],
+  timeZone: string,
+): Promise<string[]> {
+  const { rows } = await db.raw<{ rows: { month: string }[] }>(
+    `SELECT DISTINCT to_char(t.recorded_at AT TIME ZONE :timeZone, 'YYYY-MM') AS month
+       FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
+       JOIN transfers t ON t.id BETWEEN unit.first AND unit.last
+      WHERE t.credit_account_id = :account AND t.kind IN ('single', 'post')`,
+    { account, timeZone, ...idsOf(units) },
+  )
+  return rows.map(({ month }) => month)
+}
+
+/** Between which ids the transfers of each unit are. */
+const idsOf = (units: readonly UnitId[]) => ({
+  first: [...units],
+  last: units.map((unit) => transferIdAt(unit, TRANSFERS_PER_UNIT_MAX - 1)),
+})

@@ -43,10 +43,15 @@ async function takenFrom({ id }: Merchant): Promise<bigint> {
 
 /** As a worker would in the middle of next month, whatever was issued before. */
 async function issueLater() {
-  const { worker, owner } = await world()
+  const { owner } = await world()
   await owner('fee_invoice_months').delete()
+  return issueAt(NEXT)
+}
+
+async function issueAt(now: Date) {
+  const { worker } = await world()
   const config = { ...worker.config, INVOICE_ISSUER: ISSUER }
-  return issueInvoices({ ...worker, config, now: () => NEXT })
+  return issueInvoices({ ...worker, config, now: () => now })
 }
 
 const THIS_MONTH = NOW.toISOString().slice(0, 7)
@@ -127,6 +132,8 @@ describe('a fee invoice', () => {
       expect((await call(shop, 'GET', `/v1/fee_invoices/${one.id}`)).body).to.deep.equal(one)
     }
     expect(BigInt(invoice.total) + BigInt(note.total)).to.equal(await takenFrom(shop))
+    const { id, number } = invoice
+    expect([invoice.corrects, note.corrects]).to.deep.equal([[], [{ id, number }]])
     const rival = await merchant()
     expectProblem(await call(rival, 'GET', `/v1/fee_invoices/${invoice.id}`), 404, 'not_found')
   })
@@ -191,12 +198,43 @@ describe('a fee invoice', () => {
     expect(numbers).to.deep.equal(numbers.map((_, index) => index + 1))
     const [row] = await owner('fee_invoices').limit(1)
     const gap = { ...row, id: newId(), month: '2020-01-01', number: numbers.length + 2 }
-    const insert = owner('fee_invoices').insert({ ...gap, lines: JSON.stringify(gap.lines) })
+    const insert = owner('fee_invoices').insert({
+      ...gap,
+      lines: JSON.stringify(gap.lines),
+      corrects: '[]',
+    })
     const constraint = await insert.catch((error: { constraint: string }) => error.constraint)
     expect(constraint).to.equal('fee_invoice_continues')
     const change = owner('fee_invoices').where({ id: row.id }).update({ total: 0 })
     expect(await change.catch((error: { constraint: string }) => error.constraint)).to.equal(
       'append_only',
     )
+  })
+
+  // The last one: from here on the books are a month ahead.
+  it('names what it corrects, of whichever months', async () => {
+    const ada = await person(100_000n)
+    const shop = await merchant({ tax_percent: '20', refund_fees: 'give_back' })
+    const buy = async () => (await payOrder(ada, await order(shop, '5000'), '5000')).body
+    const paid = [await buy(), await buy()]
+    await issueLater()
+    const { owner } = await world()
+    await owner.raw(
+      `ALTER TABLE transfers ALTER recorded_at SET DEFAULT '${NEXT.toISOString()}'::timestamptz`,
+    )
+    paid.push(await buy(), await buy())
+    const later = new Date(Date.UTC(NEXT.getUTCFullYear(), NEXT.getUTCMonth() + 1, 15))
+    await refund(shop, paid[1].id, { amount: '700' })
+    await refund(shop, paid[2].id, { amount: '5000' })
+    await issueAt(later)
+    const [note, second, first] = (await call(shop, 'GET', '/v1/fee_invoices')).body.data
+    expect([first.kind, second.kind, note.kind]).to.deep.equal([
+      'invoice',
+      'invoice',
+      'credit_note',
+    ])
+    const named = [first, second].map(({ id, number }) => ({ id, number }))
+    expect(note.corrects).to.deep.equal(named)
+    expect([first.corrects, second.corrects]).to.deep.equal([[], []])
   })
 })

@@ -12,6 +12,7 @@ import { quiet, times } from './support/abuse.ts'
 import {
   at,
   books,
+  inWaves,
   joinShops,
   type MonthShop,
   openShop,
@@ -42,16 +43,21 @@ import { expectBatches, expectFees, expectStatements } from './support/month-end
 import { linkedAccount, person } from './support/people.ts'
 import { randomOf } from './support/random.ts'
 import { DAY_MS } from './support/reserves.ts'
+import { world } from './support/world.ts'
 import { uuidOf } from '../services/ids.ts'
 
 const SEED = Number(process.env['SEED'] ?? 815)
 const IS_LONG = process.env['RUN_LONG'] === '1'
-const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 200))
+const PAYMENTS = Number(process.env['PAYMENTS'] ?? (IS_LONG ? 100_000 : 120))
 const SHOPS = 4
 const DAYS = 27
 /** After the last payment: every calendar has had its payout by then, whatever is off. */
 const DAYS_AFTER = 10
 const AT_ONCE = 128
+/** Each is a transaction of its own, which waits for one of few connections. */
+const TAKES_AT_ONCE = 16
+/** What shops do about their sales in a day, beside taking what is held. */
+const DEEDS = Math.max(2, Math.ceil(PAYMENTS / DAYS / 16))
 const HOUR_MS = 3_600_000
 
 /**
@@ -73,9 +79,9 @@ const hour = (day: number, hours: number) =>
 
 /** Of a hundred payments; the rest is paid at once from a wallet. */
 const WAYS: readonly (readonly [Way, number])[] = [
-  ['bank', 0.06],
-  ['held', 0.18],
-  ['shared', 0.35],
+  ['bank', 0.04],
+  ['held', 0.1],
+  ['shared', 0.27],
 ]
 
 function wayOf(): Way {
@@ -103,52 +109,61 @@ function wishesOf(
 
 /** As many at a time as there may be; then the banks have their say. */
 async function payAll(wishes: readonly Wish[]): Promise<void> {
-  let next = 0
   const open: (() => void)[] = []
-  const one = async () => {
-    for (let wish = wishes[next++]; wish !== undefined; wish = wishes[next++]) {
-      open.push(...(await buy(wish)))
-    }
-  }
-  await Promise.all(times(Math.min(AT_ONCE, wishes.length), one))
+  await inWaves(wishes, AT_ONCE, async (wish) => void open.push(...(await buy(wish))))
   await bankPays(open)
 }
 
 /** Something that a shop does about one of its sales; what goes back is all, or a part. */
 interface Deed {
-  readonly kind: 'refund' | 'dispute' | 'decide' | 'take' | 'undo'
+  readonly kind: 'refund' | 'dispute' | 'decide' | 'again' | 'undo'
+  readonly shop: MonthShop
   readonly sold: Sold | undefined
   readonly share: number
   readonly isWon: boolean
 }
 
-function deedsOf({ sold, held }: MonthShop): Deed[] {
-  const count = Math.ceil(PAYMENTS / SHOPS / DAYS / 3)
-  const kinds = ['refund', 'refund', 'dispute', 'decide', 'undo'] as const
-  const chosen = times(count, () => kinds[upTo(kinds.length)]!)
-  return [...chosen, ...held.map(() => 'take' as const)].map((kind) => ({
-    kind,
+const shareOf = () => (random() < 0.4 ? 100 : 1 + upTo(99))
+
+function deedsOf(shops: readonly MonthShop[]): Deed[] {
+  const kinds = ['refund', 'refund', 'dispute', 'decide', 'again', 'undo'] as const
+  return times(DEEDS, () => {
+    const [shop, kind] = [shops[upTo(shops.length)]!, kinds[upTo(kinds.length)]!]
+    const { sold } = shop
     // Mostly of late; what is undone, just now.
-    sold: sold[sold.length - 1 - Math.floor(random() ** 2 * (kind === 'undo' ? 3 : sold.length))],
-    ...{ share: random() < 0.4 ? 100 : 1 + upTo(99), isWon: random() < 0.5 },
-  }))
+    const nth = 1 + Math.floor(random() ** 2 * (kind === 'undo' ? 3 : sold.length))
+    return { ...{ kind, shop, sold: sold.at(-nth) }, share: shareOf(), isWon: random() < 0.5 }
+  })
 }
 
-/** One after the other: what is shared is other shops' matter too. */
-async function deal(shop: MonthShop, deeds: readonly Deed[]): Promise<void> {
+/** One after the other: each is answered by what the others left. */
+async function deal({ kind, shop, sold, share, isWon }: Deed): Promise<void> {
   const when = books.now
-  for (const { kind, sold, share, isWon } of deeds) {
-    if (kind === 'decide') {
-      await (isWon && share < 50 ? winLate(shop, when) : decideOldest(shop, isWon, when))
-      continue
-    }
-    if (kind === 'take') await takeHeld(shop, share, when)
-    if (kind === 'take' || sold === undefined) continue
-    const amount = (leftOf(sold) * BigInt(share)) / 100n
-    if (kind === 'undo') await undo(shop, sold, when)
-    else if (amount === 0n) continue
-    else if (kind === 'refund') await giveBack(shop, sold, amount, when)
-    else if (!isContested(shop, sold)) await contest(shop, sold, amount, when)
+  if (kind === 'decide') return decideOldest(shop, isWon, when)
+  if (kind === 'again') return isWon ? winLate(shop, when) : undefined
+  if (sold === undefined) return
+  const amount = (leftOf(sold) * BigInt(share)) / 100n
+  if (kind === 'undo') await undo(shop, sold, when)
+  else if (amount === 0n) return
+  else if (kind === 'refund') await giveBack(shop, sold, amount, when)
+  else if (!isContested(shop, sold)) await contest(shop, sold, amount, when)
+}
+
+/**
+ * What is held is nobody else's, so all shops take of theirs at a time; with the last payment they
+ * take all that is left.
+ */
+async function takeAll(day: number, shops: readonly MonthShop[]): Promise<void> {
+  const share = () => (day < DAYS - 1 ? shareOf() : 100)
+  const takes = shops.flatMap((shop) => shop.held.map(() => ({ shop, share: share() })))
+  await inWaves(takes, TAKES_AT_ONCE, (one) => takeHeld(one.shop, one.share, books.now))
+  inOrder(shops)
+}
+
+/** Whoever was answered first, so that a SEED repeats what is done about them. */
+function inOrder(shops: readonly MonthShop[]): void {
+  for (const list of shops.flatMap(({ sold, held }) => [sold, held])) {
+    list.sort((one, other) => one.when.getTime() - other.when.getTime())
   }
 }
 
@@ -161,26 +176,30 @@ const endOf = (day: number): bigint | undefined => (day % 9 === 4 ? 98n : [91n, 
 /** What shops do about their sales, every other day before anybody pays: then little is there. */
 const isEarly = (day: number) => day % 2 === 1
 
-async function dealAll(shops: readonly MonthShop[]) {
-  const deeds = shops.map(deedsOf)
-  for (const [index, shop] of shops.entries()) await deal(shop, deeds[index] ?? [])
+async function dealAll(day: number, shops: readonly MonthShop[]) {
+  for (const deed of deedsOf(shops)) await deal(deed)
+  await takeAll(day, shops)
 }
 
-/** When what was paid is written down: between these are cut-offs, and not always the same ones. */
+/**
+ * When what was paid is written down: between these are cut-offs, and not always the same ones.
+ * People pay in every other of them, and in the ones between on the next day.
+ */
 const PARTS = [9.5, 11.75, 13.25, 15.5, 17.5]
 
 async function trade(day: number, shops: readonly MonthShop[], payers: readonly Buyer[]) {
   const count = Math.ceil((PAYMENTS * (day + 1)) / DAYS) - Math.ceil((PAYMENTS * day) / DAYS)
+  const open = PARTS.filter((_, index) => (index + day) % 2 === 0)
   for (const [index, ends] of PARTS.entries()) {
     const begins = new Date(books.now.getTime() + 1)
-    const upToNow = (part: number) => Math.floor((count * part) / PARTS.length)
-    const part = upToNow(index + 1) - upToNow(index)
     await moveOn(hour(day, ends), day, shops)
+    const before = (part: number) => Math.floor((count * part) / open.length)
+    const nth = open.indexOf(ends)
+    const part = nth < 0 ? 0 : before(nth + 1) - before(nth)
     await payAll(wishesOf(part, [begins, hour(day, ends)], shops, payers))
     if (index === 1) await settle(hour(day, 12.5), shops)
   }
-  // Whoever was answered first, so that a SEED repeats what is done about them.
-  for (const { sold } of shops) sold.sort((one, other) => one.when.getTime() - other.when.getTime())
+  inOrder(shops)
 }
 
 /** Whoever's cut-off comes before: now is the last moment for what will be paid out. */
@@ -205,10 +224,10 @@ async function liveThrough(day: number, shops: readonly MonthShop[], payers: rea
   await moveOn(hour(day, 6), day, shops)
   await releaseReserves(await at(hour(day, 6), 'worker'))
   for (const { model } of shops) modelRelease(model, hour(day, 6))
-  if (isEarly(day)) await dealAll(shops)
+  if (isEarly(day)) await dealAll(day, shops)
   if (day < DAYS) await trade(day, shops, payers)
   else await settle(hour(day, 12.5), shops)
-  if (!isEarly(day)) await dealAll(shops)
+  if (!isEarly(day)) await dealAll(day, shops)
   await moveOn(hour(day, 20), day, shops)
   for (const shop of shops) await keepBack(shop, hour(day, 20))
   await moveOn(hour(day, 21), day, shops)
@@ -221,9 +240,11 @@ async function buyer(): Promise<Buyer> {
 }
 
 /** What a month must have had, so that it proves anything. */
-function expectVariety(shops: readonly MonthShop[]): void {
+async function expectVariety(shops: readonly MonthShop[]): Promise<void> {
   const sold = shops.flatMap((shop) => shop.sold)
   const some = (is: (one: Sold) => boolean) => sold.filter(is).length
+  const batches = shops.flatMap(({ model }) => model.batches)
+  const ended = (wanted: string) => batches.filter(({ state }) => state === wanted).length
   const seen = {
     ...{ bank: some(({ way }) => way === 'bank'), held: some(({ way }) => way === 'held') },
     several: some(({ sale, way }) => way === 'held' && sale.places.length > 1),
@@ -233,12 +254,27 @@ function expectVariety(shops: readonly MonthShop[]): void {
     ),
     reversed: some(({ sale }) => sale.isReversed),
     unsold: shops.flatMap((shop) => shop.unsold).length,
+    ...(await countedOf()),
     // Some are sent back at once, and some a second later.
-    failed: shops
-      .flatMap(({ model }) => model.batches)
-      .filter(({ state }) => state === 'failed' || state === 'returned').length,
+    ...{ batches: batches.length, failed: ended('failed') + ended('returned') },
   }
   expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).to.be.greaterThan(0)
+}
+
+/** Of what has no other place in the model than what it moved. */
+async function countedOf() {
+  const { owner } = await world()
+  const count = async (table: string, where: object = {}) =>
+    owner(table)
+      .where(where)
+      .pluck('id')
+      .then(({ length }) => length)
+  return {
+    refunds: await count('refunds'),
+    won: await count('disputes', { state: 'won' }),
+    lost: await count('disputes', { state: 'lost' }),
+    chargebacksReversed: await count('disputes', { state: 'reversed' }),
+  }
 }
 
 describe(`a month of ${PAYMENTS} payments (SEED=${SEED})`, () => {
@@ -256,6 +292,6 @@ describe(`a month of ${PAYMENTS} payments (SEED=${SEED})`, () => {
       await expectBatches(shop)
       await expectStatements(shop, MONTHS)
     }
-    expectVariety(shops)
+    await expectVariety(shops)
   }).timeout(IS_LONG ? 3_600_000 : 300_000)
 })

@@ -17,9 +17,17 @@ import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId, uuidOf } from '../ids.ts'
 import { monthSpan, timeZoneOf } from '../statements/statement.ts'
-import { type InvoiceLine, type Kind, kindOf, openTally, taxesOf, type What } from './lines.ts'
+import {
+  type InvoiceLine,
+  isGivenBack,
+  type Kind,
+  kindOf,
+  openTally,
+  taxesOf,
+  type What,
+} from './lines.ts'
 import { type Party, recipientOf } from './parties.ts'
-import { ratedSums } from './rates.ts'
+import { monthsOf, ratedSums } from './rates.ts'
 
 export interface Invoice {
   readonly id: Uuid
@@ -38,7 +46,15 @@ export interface Invoice {
   readonly net: bigint
   readonly tax: bigint
   readonly total: bigint
+  /** Of a credit note: by which was charged what it gives back, where that was invoiced. */
+  readonly corrects: readonly Corrected[]
   readonly issuedAt: Date
+}
+
+interface Corrected {
+  readonly id: Uuid
+  /** "2026-000012" */
+  readonly number: string
 }
 
 /** The last clocks on earth show another month so long after UTC does. */
@@ -89,7 +105,7 @@ async function issueMonth(context: Context, month: string): Promise<number> {
   }
 }
 
-type Draft = Omit<Invoice, 'year' | 'number'>
+type Draft = Omit<Invoice, 'year' | 'number' | 'corrects'>
 
 /** @returns how many were issued: none where nobody paid anything, or they were there already. */
 async function issue(context: Context, account: AccountBalances, month: string): Promise<number> {
@@ -97,7 +113,7 @@ async function issue(context: Context, account: AccountBalances, month: string):
   const { owner, currency } = account
   if (!owner.startsWith('mer_')) return 0
   const merchant = uuidOf(owner)
-  const lines = await linesOfMonth(context, account, merchant, month)
+  const { lines, charged } = await feesOfMonth(context, account, merchant, month)
   if (lines.length === 0) return 0
   const issuer = config.INVOICE_ISSUER ?? null
   const same = { merchant, issuer, recipient: await recipientOf(db, merchant), currency, month }
@@ -109,27 +125,38 @@ async function issue(context: Context, account: AccountBalances, month: string):
     const sums = { lines: own, net, tax, total: net + tax }
     return [{ id: newId(), kind, ...same, ...sums, issuedAt: now() }]
   })
-  return db.transaction((trx) => record(trx, drafts))
+  return db.transaction((trx) => record(trx, drafts, charged))
 }
 
-async function linesOfMonth(
+/** What they come to, and the months in which those were charged that were given back. */
+async function feesOfMonth(
   context: Context,
   { id, currency }: AccountBalances,
   merchant: Uuid,
   month: string,
-): Promise<InvoiceLine[]> {
+) {
   const { db } = context
-  const { from, to } = monthSpan(month, await timeZoneOf(db, merchant))
+  const timeZone = await timeZoneOf(db, merchant)
+  const { from, to } = monthSpan(month, timeZone)
   const [opens, closes] = await endsBefore(db, id, [from, to])
   const range = { beyond: opens?.entry ?? 0n, last: closes?.entry ?? 0n }
   const ours = await feeAccounts(context, currency)
   const tally = openTally(ours)
-  for await (const sums of ratedSums(db, id, [ours.fees, ours.tax], range)) tally.add(sums)
-  return tally.lines()
+  const charged = new Set<string>()
+  for await (const sums of ratedSums(db, id, [ours.fees, ours.tax], range)) {
+    tally.add(sums)
+    const back = new Set(sums.filter(isGivenBack).map(({ reference }) => reference))
+    for (const one of await monthsOf(db, id, [...back], timeZone)) charged.add(one)
+  }
+  return { lines: tally.lines(), charged: [...charged] }
 }
 
 /** Numbers are counted under the lock of their year, and go back with all else if that fails. */
-async function record(trx: Knex.Transaction, drafts: readonly Draft[]): Promise<number> {
+async function record(
+  trx: Knex.Transaction,
+  drafts: readonly Draft[],
+  charged: readonly string[],
+): Promise<number> {
   const [first] = drafts
   if (first === undefined) return 0
   const { merchant, currency, month, issuedAt } = first
@@ -141,7 +168,8 @@ async function record(trx: Knex.Transaction, drafts: readonly Draft[]): Promise<
   if ((await trx('fee_invoices').where(key).first('id')) !== undefined) return 0
   await counter.update({ last: last + drafts.length })
   for (const [index, draft] of drafts.entries()) {
-    const invoice = { ...draft, year, number: last + 1 + index }
+    const corrects = draft.kind === 'credit_note' ? await invoicesOf(trx, draft, charged) : []
+    const invoice = { ...draft, year, number: last + 1 + index, corrects }
     await trx('fee_invoices').insert({ ...key, ...rowOf(invoice) })
     const data = invoiceOut(invoice)
     await recordEvent(trx, {
@@ -151,10 +179,28 @@ async function record(trx: Knex.Transaction, drafts: readonly Draft[]): Promise<
   return drafts.length
 }
 
+/** That of its own month was written just before. */
+async function invoicesOf(
+  trx: Knex.Transaction,
+  { merchant, currency }: Draft,
+  months: readonly string[],
+): Promise<Corrected[]> {
+  const rows: Pick<Row, 'id' | 'year' | 'number'>[] = await trx('fee_invoices')
+    .where({ merchant_id: merchant, currency, kind: 'invoice' })
+    .whereIn(
+      'month',
+      months.map((month) => `${month}-01`),
+    )
+    .orderBy(['year', 'number'])
+    .select('id', 'year', 'number')
+  return rows.map((row) => ({ id: row.id, number: numberText(row) }))
+}
+
 const rowOf = (invoice: Invoice) => ({
   ...{ id: invoice.id, kind: invoice.kind, year: invoice.year, number: invoice.number },
   ...{ issuer: JSON.stringify(invoice.issuer), recipient: JSON.stringify(invoice.recipient) },
   lines: JSON.stringify(invoice.lines.map(lineOut)),
+  corrects: JSON.stringify(invoice.corrects),
   ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
   ...{ total: invoice.total.toString(), issued_at: invoice.issuedAt },
 })
@@ -184,6 +230,7 @@ interface Row {
   readonly net: bigint
   readonly tax: bigint
   readonly total: bigint
+  readonly corrects: readonly Corrected[]
   readonly issued_at: Date
 }
 
@@ -192,7 +239,7 @@ const UNKNOWN = ''
 const fromRow = (row: Row): Invoice => ({
   ...{ id: row.id, merchant: row.merchant_id, currency: row.currency, month: row.month },
   ...{ year: row.year, number: row.number, net: row.net, tax: row.tax, total: row.total },
-  ...{ kind: row.kind, issuer: row.issuer, recipient: row.recipient },
+  ...{ kind: row.kind, issuer: row.issuer, recipient: row.recipient, corrects: row.corrects },
   lines: row.lines.map(({ what, count, net, tax, tax_percent: taxPercent = UNKNOWN }) => ({
     ...{ what, taxPercent, count, net: BigInt(net), tax: BigInt(tax) },
   })),
@@ -241,5 +288,6 @@ export const invoiceOut = (invoice: Invoice) => ({
     ...{ tax_percent: taxPercent, net: net.toString(), tax: tax.toString() },
   })),
   ...{ net: invoice.net.toString(), tax: invoice.tax.toString() },
+  corrects: invoice.corrects.map(({ id, number }) => ({ id: publicId('inv', id), number })),
   ...{ total: invoice.total.toString(), issued_at: invoice.issuedAt.toISOString() },
 })

@@ -23,11 +23,17 @@ const WHAT_OF: Readonly<Record<string, What>> = {
   ...{ dispute_fee: 'disputes', reversal: 'reversals' },
 }
 
+const whatOf = (code: string): What => WHAT_OF[code] ?? 'other'
+
 export type Kind = 'invoice' | 'credit_note'
 
 /** What was given back is credited, and takes nothing off what is invoiced. */
 export const kindOf = ({ what }: Pick<InvoiceLine, 'what'>): Kind =>
   what === 'refunds' || what === 'reversals' ? 'credit_note' : 'invoice'
+
+/** Whether it is credited, by a credit note. */
+export const isGivenBack = ({ code }: { readonly code: string }): boolean =>
+  kindOf({ what: whatOf(code) }) === 'credit_note'
 
 /** Sums of a part of the month, with the rate at which each was taxed. */
 export type RatedSum = SumAgainst & { readonly taxPercent: string }
@@ -41,7 +47,7 @@ export function openTally(accounts: Readonly<Record<'fees' | 'tax', AccountId>>)
   return {
     add(sums: readonly RatedSum[]): void {
       for (const { code, side, other, amount, count, taxPercent } of sums) {
-        const what = WHAT_OF[code] ?? 'other'
+        const what = whatOf(code)
         const key = `${what} ${taxPercent}`
         const before = tally.get(key) ?? { what, taxPercent, count: 0, net: 0n, tax: 0n }
         const paid = side === 'debit' ? amount : -amount

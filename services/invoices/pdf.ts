@@ -44,6 +44,7 @@ const partyLines = (label: string, { name, address, tax_id }: Party) => [
 /** @param merchant by the name that people know. */
 export async function invoicePdf(invoice: Invoice, merchant: string): Promise<Buffer> {
   const { kind, currency, month, net, tax, total, issuedAt, lines, issuer, recipient } = invoice
+  const corrected = invoice.corrects.map((one) => one.number).join(', ')
   const text = (amount: bigint) => amountText(amount, currency)
   const money = (amount: bigint) => `${currency} ${text(amount)}`
   const [name, said] = KINDS[kind]
@@ -52,6 +53,7 @@ export async function invoicePdf(invoice: Invoice, merchant: string): Promise<Bu
   writeHead(sheet, merchant, title, [
     `Fees for payments in ${month}; issued on ${clockOf('UTC').day(issuedAt)}`,
     `All amounts in ${currency}. ${said}`,
+    ...(corrected === '' ? [] : [`Corrects ${corrected}`]),
   ])
   const parties = [
     ...(issuer === null ? [] : [partyLines('From', issuer)]),

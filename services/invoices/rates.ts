@@ -1,6 +1,15 @@
-/** At which rate each fee of a month was taxed: as the schedule says by which it was charged. */
+/**
+ * How each fee of a month was charged: at the rate that its schedule says, and what is given back,
+ * in which month.
+ */
 import type { Knex } from 'knex'
-import { type AccountId, sumsAgainst, type Uuid } from '../../ledger/index.ts'
+import {
+  type AccountId,
+  monthsCredited,
+  sumsAgainst,
+  type UnitId,
+  type Uuid,
+} from '../../ledger/index.ts'
 import type { RatedSum } from './lines.ts'
 
 interface Range {
@@ -35,4 +44,27 @@ async function ratesOf(db: Knex, references: readonly Uuid[]) {
     [[...references]],
   )
   return new Map(rows.map(({ id, percent }) => [id, percent]))
+}
+
+/**
+ * The months, "2026-11", in which the payments brought the merchant money: then they were charged.
+ * @param references payments, or refunds of some.
+ */
+export async function monthsOf(
+  db: Knex,
+  account: AccountId,
+  references: readonly Uuid[],
+  timeZone: string,
+): Promise<string[]> {
+  if (references.length === 0) return []
+  const { rows } = await db.raw<{ rows: { unit: UnitId }[] }>(
+    `SELECT DISTINCT coalesce(c.transfer_id, p.transfer_id) AS unit
+       FROM unnest(?::uuid[]) AS asked (id)
+       LEFT JOIN refunds r ON r.id = asked.id
+       JOIN payments p ON p.id = coalesce(r.payment_id, asked.id)
+       LEFT JOIN payment_captures c ON c.payment_id = p.id`,
+    [[...references]],
+  )
+  const units = rows.map(({ unit }) => unit)
+  return monthsCredited(db, account, units, timeZone)
 }

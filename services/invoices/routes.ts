@@ -46,6 +46,9 @@ const InvoiceOut = z
     net: SignedAmount,
     tax: SignedAmount,
     total: SignedAmount,
+    corrects: z
+      .array(z.strictObject({ id: idOut('inv'), number: z.string() }))
+      .describe('Of a credit note: the invoices by which was charged what it gives back'),
     issued_at: Timestamp,
   })
   .meta({ id: 'FeeInvoice' })

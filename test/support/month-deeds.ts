@@ -1,6 +1,6 @@
 /** What happens to the shops of the month: in the product and in the model of each, one by one. */
 import { expect } from 'chai'
-import { claimOf, type Outcome } from '../../ledger/index.ts'
+import { claimOf, isUnavailable, type Outcome } from '../../ledger/index.ts'
 import { decideDispute } from '../../services/disputes/decide.ts'
 import { openDispute } from '../../services/disputes/open.ts'
 import { findDispute } from '../../services/disputes/rows.ts'
@@ -30,15 +30,20 @@ import type { Person } from './people.ts'
 import { DAY_MS } from './reserves.ts'
 import { world } from './world.ts'
 
-/** What was asked for, answered once; a refusal by its code. */
+/** However busy the machine is. */
+const ATTEMPTS_MAX = 20
+
+/** What was asked for, answered once, and again by its key while the database is too busy. */
 async function asked(work: (claim: ReturnType<typeof claimOf>, key: string) => Promise<Outcome>) {
   const key = newKey()
-  try {
-    const { answer } = await work(claimOf(key, 'month', key, key), key)
-    return JSON.parse(answer)
-  } catch (error) {
-    if (error instanceof ServiceError) return { refused: error.code }
-    throw error
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { answer } = await work(claimOf(key, 'month', key, key), key)
+      return JSON.parse(answer)
+    } catch (error) {
+      if (error instanceof ServiceError) return { refused: error.code }
+      if (!isUnavailable(error) || attempt === ATTEMPTS_MAX) throw error
+    }
   }
 }
 
@@ -214,6 +219,7 @@ async function decide(id: string, event: keyof typeof ENDED, when: Date): Promis
 }
 
 export async function keepBack(shop: MonthShop, when: Date) {
+  if (shop.model.unseen.size === 0) return
   const context = await at(when, 'worker')
   const kept = await reserveDue(context, uuidOf(shop.merchant.id), 'EUR')
   expect(kept, 'kept').to.equal(modelKeep(shop.model))

@@ -4,6 +4,7 @@ import type { Context } from '../../services/context.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { type ModelShop, openModelShop } from '../model/month.ts'
 import type { MonthHold, MonthSale } from '../model/month-sales.ts'
+import { times } from './abuse.ts'
 import { call, newSubject } from './api.ts'
 import { disputeTerms } from './disputes.ts'
 import { type Plan, planOf } from './month-plan.ts'
@@ -86,6 +87,19 @@ export async function at(now: Date, role: 'api' | 'worker' = 'api'): Promise<Con
   const context = (await world())[role]
   const limits = { NO_PIN_LIMIT: 1_000_000_000, NO_PIN_DAY_LIMIT: 1_000_000_000_000 }
   return { ...context, config: { ...context.config, ...limits }, now: () => now }
+}
+
+/** Many at a time, so that those of a moment share what a group costs. */
+export async function inWaves<T>(
+  all: readonly T[],
+  atOnce: number,
+  work: (one: T) => Promise<void>,
+): Promise<void> {
+  const left = all.values()
+  const worker = async () => {
+    for (const one of left) await work(one)
+  }
+  await Promise.all(times(Math.min(atOnce, all.length), worker))
 }
 
 async function done(path: string, body: object) {
