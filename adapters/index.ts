@@ -3,8 +3,8 @@ import { isCurrency } from '../ledger/money.ts'
 import type { BankAdapter } from './adapter.ts'
 import { exampleAdapter, type ExampleConfig } from './example/adapter.ts'
 import { iso20022Adapter } from './iso20022/adapter.ts'
-import { type Fetch, openFetch } from './fetch.ts'
 import type { Iso20022Config } from './iso20022/config.ts'
+import { type BankOptions, bankOptions, type Options } from './options.ts'
 import { sandboxAdapter, type SandboxConfig } from './sandbox/adapter.ts'
 
 export { readCamt053, type StatementItem } from './iso20022/camt053.ts'
@@ -23,18 +23,6 @@ export type BankConfig =
       readonly currencies: readonly string[]
     })
 
-export interface BankOptions {
-  /** Until a connection is made. */
-  connect_ms?: number
-  /** For one call, from the first byte out to the last byte in. */
-  timeout_ms?: number
-  /** For a call that only asks, where that is less. */
-  enquiryTimeout_ms?: number
-  clock?: () => Date
-}
-
-type Options = Required<Omit<BankOptions, 'connect_ms'>> & { readonly fetch: Fetch }
-
 const PROTOCOLS: {
   readonly [P in BankConfig['protocol']]: (
     config: Extract<BankConfig, { readonly protocol: P }>,
@@ -51,18 +39,6 @@ const open = <P extends BankConfig['protocol']>(
   config: Extract<BankConfig, { readonly protocol: P }>,
   options: Options,
 ) => PROTOCOLS[protocol](config, options)
-
-const CONNECT_MS = 2_000
-const TIMEOUT_MS = 15_000
-const ENQUIRY_TIMEOUT_MS = 10_000
-
-/** What every adapter is given beside its configuration. */
-export function bankOptions({ connect_ms = CONNECT_MS, ...given }: BankOptions = {}): Options {
-  return {
-    ...{ timeout_ms: TIMEOUT_MS, enquiryTimeout_ms: ENQUIRY_TIMEOUT_MS, clock: () => new Date() },
-    ...{ fetch: openFetch(connect_ms), ...given },
-  }
-}
 
 /**
  * The adapters by the bank's name. Opens no connection.

@@ -40,6 +40,12 @@ export async function run(script) {
   return import(pathToFileURL(made).href)
 }
 
+/** A module of TypeScript that is not ours, with what it imports. */
+export async function importTypeScript(href) {
+  const { tsImport } = await import('tsx/esm/api')
+  return tsImport(href, import.meta.url)
+}
+
 function isFresh(script, made) {
   if (!existsSync(made)) return false
   const { mtimeMs } = statSync(made)

@@ -107,7 +107,8 @@ describe('a connection of ours', () => {
       const long = db.transaction(async (trx) => {
         for (let step = 0; step < 10; step++) await trx.raw('SELECT pg_sleep(0.1)')
       })
-      expect(await long.catch((error: Error) => error.message)).to.match(/timeout|terminated|ECONNRESET/)
+      const said = await long.catch((error: Error) => error.message)
+      expect(said).to.match(/timeout|terminated|ECONNRESET/)
     })
   })
 
@@ -268,7 +269,7 @@ describe('a connection on which others could listen', () => {
     for (const more of [...good, ours]) expect(said(more)).not.to.match(fault)
   })
 
-  it('is none in docker-compose.yml: the network is inside, and passwords are asked for', async () => {
+  it('is none in docker-compose.yml: its network is inside, with passwords', async () => {
     const compose = await readFile(new URL('../docker-compose.yml', import.meta.url), 'utf8')
     expect(compose).to.match(/DATA_NETWORK: \$\{DATA_NETWORK:-private\}/)
     expect(compose).to.match(/^ {2}data: \{ internal: true \}$/m)

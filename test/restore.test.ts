@@ -69,16 +69,40 @@ describe('a database whose disk is lost', () => {
     })
   }
 
+  async function restore(label: string): Promise<void> {
+    copy('backup', 'data')
+    rmSync(at('data/postmaster.pid'))
+    rmSync(at('data/pg_wal'), { recursive: true })
+    copy('end-of-the-log', 'data/pg_wal')
+    writeFileSync(at('data/backup_label'), label)
+    writeFileSync(at('data/recovery.signal'), '')
+    server = await start({ restore_command: `cp ${at('archive')}/%f "%p"` })
+    const db = connect({ url: url(), ...SMALL })
+    await until(async () => {
+      const { rows } = await db.raw('SELECT pg_is_in_recovery() AS still')
+      return rows[0].still === false
+    })
+    await db.destroy()
+    await migrateAll(url())
+  }
+
+  /** The disk with the data is gone, and the one with the end of the log is not. */
+  async function loseData(): Promise<void> {
+    sendSignal(server!.pid, 'SIGKILL')
+    await server!.exited
+    renameSync(at('data/pg_wal'), at('end-of-the-log'))
+    rmSync(at('data'), { recursive: true })
+  }
+
   it('is back with all that was confirmed, and proves it', async () => {
-    let [confirmed, isOver] = [0, false]
-    const paying = (async () => {
-      while (!isOver) {
-        await books!.pay(AT_ONCE, [pair[0]!, pair[1]!])
-        confirmed += AT_ONCE
-      }
-    })()
-    // Whoever pays hears of it when the server is gone.
-    paying.catch(() => {})
+    let confirmed = 0
+    // Until the server is gone.
+    const pay = async (): Promise<void> => {
+      await books!.pay(AT_ONCE, [pair[0]!, pair[1]!])
+      confirmed += AT_ONCE
+      return pay()
+    }
+    const paying = pay().catch(() => {})
     await until(async () => confirmed >= AT_ONCE)
     const label = await backUp(books!.owner)
     const confirmedThen = confirmed
@@ -88,30 +112,14 @@ describe('a database whose disk is lost', () => {
     const { state: head } = await verifySeals(books!.owner)
     await until(async () => confirmed > confirmedThen + 3 * AT_ONCE)
 
-    sendSignal(server!.pid, 'SIGKILL')
-    await server!.exited
-    isOver = true
-    await paying.catch(() => {})
+    await loseData()
+    await paying
     await books!.close()
     books = undefined
-    renameSync(at('data/pg_wal'), at('end-of-the-log'))
-    rmSync(at('data'), { recursive: true })
-
     const lost_ms = performance.now()
-    copy('backup', 'data')
-    rmSync(at('data/postmaster.pid'))
-    rmSync(at('data/pg_wal'), { recursive: true })
-    copy('end-of-the-log', 'data/pg_wal')
-    writeFileSync(at('data/backup_label'), label)
-    writeFileSync(at('data/recovery.signal'), '')
-    server = await start({ restore_command: `cp ${at('archive')}/%f "%p"` })
+    await restore(label)
     const db = connect({ url: url(), connectionsMax: 3, applicationName: 'test' })
     try {
-      await until(async () => {
-        const { rows } = await db.raw('SELECT pg_is_in_recovery() AS still')
-        return rows[0].still === false
-      })
-      await migrateAll(url())
       expect((await audit(db)).violations).to.deep.equal([])
       const { violations, state } = await verifySeals(db)
       expect(violations).to.deep.equal([])

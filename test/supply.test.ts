@@ -74,10 +74,11 @@ describe('a secret', () => {
 
   it('would be found', () => {
     const random = (bytes: number) => crypto.getRandomValues(Buffer.alloc(bytes))
-    const jwt = [...'abc'].map(() => `eyJ${random(24).toString('base64url')}`).join('.')
+    const part = () => `eyJ${random(24).toString('base64url')}`
+    const [pem, jwt] = ['PRIVATE KEY', `${part()}.${part()}.${part()}`]
     for (const text of [
-      `const key = '-----BEGIN ${'PRIVATE'} KEY-----'`,
-      `id: ${'AKIA'}ABCDEFGHIJKLMNOP`,
+      `const key = '-----BEGIN ${pem}-----'`,
+      `id: AKIA${'A'.repeat(16)}`,
       `token: ${jwt}`,
       `{ "d": "${random(32).toString('base64url')}" }`,
       `secret: whsec_${random(32).toString('base64')}`,

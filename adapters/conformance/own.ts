@@ -1,6 +1,7 @@
 /** Somebody's own bank, made ready to be tried: its test system, as they describe it. */
 import { type BankAdapter, type BankEvent, UNSUPPORTED } from '../adapter.ts'
-import { type BankConfig, bankOptions, openBanks } from '../index.ts'
+import { type BankConfig, openBanks } from '../index.ts'
+import { bankOptions, type Options } from '../options.ts'
 import { eventsIn, nowhere, type Opened, startListener } from './banks.ts'
 import type { BankUnderTest } from './kit.ts'
 
@@ -17,7 +18,7 @@ export interface Trial extends Pick<
 /** Opens the adapter of a bank as it is configured. */
 export type OpenAdapter<Config extends object = object> = (
   config: Config,
-  options: ReturnType<typeof bankOptions>,
+  options: Options,
 ) => BankAdapter
 
 /** @throws {Error} for a configuration that cannot be meant, or a port that is taken. */

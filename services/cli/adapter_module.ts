@@ -37,12 +37,12 @@ export async function readAdapterModule(path: string): Promise<AdapterModule> {
   return { openAdapter: openAdapter as OpenAdapter, openSandbox }
 }
 
-/** Node alone may not know TypeScript; whoever writes an adapter has our tools. */
+/** Node alone may not know TypeScript; whoever writes an adapter has a clone, and its tools. */
 async function load(path: string): Promise<Readonly<Record<string, unknown>>> {
   const { href } = pathToFileURL(resolve(path))
   if (!TYPESCRIPT.test(path)) return import(href)
-  const { tsImport } = await import('tsx/esm/api')
-  return tsImport(href, import.meta.url)
+  const { importTypeScript } = await import(new URL('../run.mjs', import.meta.url).href)
+  return importTypeScript(href)
 }
 
 const isFunction = (value: unknown): value is (...given: unknown[]) => unknown =>

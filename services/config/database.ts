@@ -26,7 +26,7 @@ export const DATABASE_SETTINGS = {
     .enum(['open', 'private'])
     .default('open')
     .describe(
-      'What lies between a process and Postgres and Redis: in production only TLS goes over an open ' +
-        'one; private says that nobody else is on it',
+      'What lies between a process and Postgres and Redis: in production only TLS goes over an ' +
+        'open one; private says that nobody else is on it',
     ),
 }

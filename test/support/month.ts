@@ -123,7 +123,10 @@ export async function openShop(index: number, first: Date, end: Date): Promise<M
   const order = (more: object = {}) => openOrder(shop, more)
   const orders = {
     ...{ open: await order(), shared: '' },
-    held: await order({ capture: 'manual', partial_captures: 'several' }),
+    held: await order({
+      // Shops take their time, and take all there is at the end of the month.
+      ...{ capture: 'manual', partial_captures: 'several', capture_within_s: 30 * 86_400 },
+    }),
   }
   const model = openModelShop(rules, end, books)
   return {

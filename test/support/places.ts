@@ -26,7 +26,7 @@ export const PLACES: readonly Place[] = [
     ...{ like: 'at(new Date())', instead: 'context.now()' },
     homes: {
       'services/context.ts': 'the clock that everybody is handed',
-      'adapters/index.ts': 'what an adapter is handed where nobody cares',
+      'adapters/options.ts': 'what an adapter is handed where nobody cares',
       'adapters/sandbox/server.ts': 'a bank has a clock of its own',
       'adapters/iso20022/sandbox/bank.ts': 'this one too',
       'adapters/example/bank.ts': 'and this one',

@@ -13,7 +13,8 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BankAdapter, BankReport, Instruction, StatementLine } from '../../adapters/adapter.ts'
-import { openBanks, type BankOptions } from '../../adapters/index.ts'
+import { openBanks } from '../../adapters/index.ts'
+import type { BankOptions } from '../../adapters/options.ts'
 import { startSandboxBank, type SandboxBankOptions } from '../../adapters/sandbox/server.ts'
 
 export const SECRET = `whsec_${Buffer.from('a secret of twenty-nine bytes').toString('base64')}`

@@ -56,7 +56,6 @@ export async function openHooks(random: () => number): Promise<Hooks> {
     const body = (await buffer(request)).toString()
     const path = request.url ?? ''
     const secret = secrets.get(path)
-    // Nobody sells anything before it is known.
     if (secret === undefined) return void response.writeHead(204).end()
     const [fault, { headers }] = [drawFault(isCalm ? 1 : random()), request]
     const [, shop = ''] = path.split('/')
@@ -81,15 +80,14 @@ export async function openHooks(random: () => number): Promise<Hooks> {
     async listen(ask, { sub: who }) {
       const asked = { who, scope: 'merchant', path: '/v1/webhook_endpoints' } as const
       const url = `http://127.0.0.1:${port}/${who}`
-      // What is asked twice, on the way or because no answer came, makes others, now or minutes
-      // later, with secrets that nobody learns: they go on telling a path that nobody listens to.
+      // A request that comes twice, maybe minutes later, makes another, whose secret nobody
+      // learns: it goes on telling a path that nobody listens to.
       const body = { url: `${url}/draft`, types: ['*'] }
-      const made = await ask({ ...asked, method: 'POST', body })
-      if (made.status !== 201) throw new Error(`${who} cannot listen: ${made.text}`)
-      secrets.set(`/${who}`, String(made.body['secret']))
-      const path = `${asked.path}/${made.body['id']}`
-      const moved = await ask({ ...asked, method: 'PUT', path, body: { url } })
-      if (moved.status !== 200) throw new Error(`${who} cannot listen: ${moved.text}`)
+      const { body: made } = await ask({ ...asked, method: 'POST', body })
+      secrets.set(`/${who}`, String(made['secret']))
+      const moved = { ...asked, path: `${asked.path}/${String(made['id'])}`, body: { url } }
+      const { status, text } = await ask({ ...moved, method: 'PUT' })
+      if (status !== 200) throw new Error(`${who} cannot listen: ${text}`)
     },
     calm: () => void (isCalm = true),
     async close() {

@@ -7,8 +7,9 @@
  * wrong), `input` (`--requests N` that nobody should send), `soak` (`--minutes N` at 70 % of the
  * maximum), `overload`, `stop` (a database that is away) or `failover` (to a replica). `--seed N`
  * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
- * minute, `--release` eight hours; `--json` adds one object on the last line; `--out FILE` writes it with a timeline. Ends
- * with 1 unless every demand is met; then it says what was asked last, and how to run it again.
+ * minute, `--release` eight hours; `--json` adds one object on the last line; `--out FILE` writes
+ * it with a timeline. Ends with 1 unless every demand is met; then it says what was asked last, and
+ * how to run it again.
  *
  * `--report` makes one page of what each scenario found last (`--out FILE.html`).
  */
