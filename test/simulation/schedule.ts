@@ -29,7 +29,7 @@ export interface Schedule {
   readonly story: readonly string[]
   /** What tasks failed with. */
   readonly failures: readonly string[]
-  /** What was planned and never came; nothing of it may disturb who comes after. */
+  /** How many tasks died. */
   readonly deaths: () => number
 }
 
