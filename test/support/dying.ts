@@ -4,8 +4,11 @@ import type { PaperBank } from './paper-bank.ts'
 
 class Died extends Error {}
 
-/** Nothing of a dead process is done any more; Postgres rolls back what it left open. */
-const ROLLBACK = /^rollback/i
+/**
+ * Nothing of a dead process is done any more; Postgres rolls back what it left open. Who has begun
+ * a transaction has done nothing yet; dying there would leave it open on a connection that lives.
+ */
+const NO_STEP = /^(?:begin|rollback)/i
 
 type Callback = (error: unknown, result?: unknown) => void
 type Query = (asked: string | { readonly text: string }, ...rest: unknown[]) => unknown
@@ -35,15 +38,7 @@ export async function dying(
     dead ||= steps === at
     if (dead) throw new Died()
   }
-  const pool = context.db.client as Pool
-  const acquire = pool.acquireConnection.bind(pool)
-  const known = new WeakSet<Connection>()
-  pool.acquireConnection = async () => {
-    const connection = await acquire()
-    if (!known.has(connection)) connection.query = mortal(connection, step)
-    known.add(connection)
-    return connection
-  }
+  stepThrough(context, step)
   bank.step = step
   try {
     await work()
@@ -55,11 +50,24 @@ export async function dying(
   return { died: dead }
 }
 
+/** From now on `step` is called after each statement, and may throw what its caller then gets. */
+export function stepThrough(context: Context, step: () => void): void {
+  const pool = context.db.client as Pool
+  const acquire = pool.acquireConnection.bind(pool)
+  const known = new WeakSet<Connection>()
+  pool.acquireConnection = async () => {
+    const connection = await acquire()
+    if (!known.has(connection)) connection.query = mortal(connection, step)
+    known.add(connection)
+    return connection
+  }
+}
+
 function mortal(connection: Connection, step: () => void): Query {
   const query: Query = connection.query.bind(connection)
   return (asked, ...rest) => {
     const [text, last] = [typeof asked === 'string' ? asked : asked.text, rest.at(-1)]
-    if (ROLLBACK.test(text) || typeof last !== 'function') return query(asked, ...rest)
+    if (NO_STEP.test(text) || typeof last !== 'function') return query(asked, ...rest)
     const [done, values] = [last as Callback, rest.slice(0, -1)]
     return query(asked, ...values, (error: unknown, result: unknown) => {
       try {

@@ -1,0 +1,214 @@
+/**
+ * The real steps, callbacks, sweep and adapter in virtual time, from one seed: first with faults,
+ * then without, when everything has to become final.
+ */
+import { BankError, type BankAdapter } from '../../adapters/adapter.ts'
+import { signedHeaders } from '../../adapters/signature.ts'
+import { claimOf, newId, type Uuid } from '../../ledger/index.ts'
+import { linkBankAccount } from '../../services/banking/bank_accounts.ts'
+import { receiveCallback } from '../../services/banking/callbacks.ts'
+import { sweep } from '../../services/banking/sweep.ts'
+import { personOwner } from '../../services/books/chart.ts'
+import type { Context } from '../../services/context.ts'
+import { DEPENDANTS } from '../../services/handlers.ts'
+import { advanceInstruction } from '../../services/banking/advance.ts'
+import { applyCallback } from '../../services/banking/callbacks.ts'
+import { uuidOf } from '../../services/ids.ts'
+import { moveOwnMoney } from '../../services/payments/own_money.ts'
+import { personOf } from '../../services/people/parties.ts'
+import type { Bell } from '../../services/queue.ts'
+import { randomOf } from '../support/random.ts'
+import { BANK_SECRET } from '../support/world.ts'
+import { type Letter, openSimulatedBank, type SimulatedBank } from './bank.ts'
+import { openSwarm, type Swarm } from './faults.ts'
+import { adapterTo, BANK, CURRENCY, fund, type House } from './house.ts'
+import { balanceAtBank, judge } from './judge.ts'
+import { openSchedule, type Schedule } from './schedule.ts'
+
+const [HOUR_S, HOUR_MS] = [3_600, 3_600_000]
+const INSTRUCTIONS = 16
+/** With faults. */
+const CHAOS_H = 8
+/** Within these everything is final or a person's, and returns have come. */
+const CALM_H = 27
+const RETURNS_H = 72
+
+export interface Mistake {
+  /** Instead of the adapter. */
+  readonly bank?: (bank: BankAdapter) => BankAdapter
+  readonly isDeaf?: boolean
+  /** Before a callback is applied. */
+  readonly beforeApply?: (context: Context, callback: Uuid) => Promise<void>
+}
+
+export interface Simulated {
+  readonly violations: readonly string[]
+  readonly story: readonly string[]
+  readonly faults: readonly string[]
+  readonly states: Readonly<Record<string, number>>
+  readonly instructions: number
+  readonly deaths: number
+  readonly steps: number
+}
+
+interface Scene {
+  readonly context: Context
+  readonly api: Context
+  readonly schedule: Schedule
+  readonly swarm: Swarm
+  readonly random: () => number
+  readonly mistake: Mistake
+}
+
+export async function simulate(
+  house: House,
+  seed: number,
+  mistake: Mistake = {},
+): Promise<Simulated> {
+  const random = randomOf(seed)
+  const swarm = openSwarm(random)
+  const begins = house.begins
+  const diesAt = () => (swarm.hits('death') ? 1 + Math.floor(random() * 20) : Infinity)
+  const schedule = openSchedule({ start: begins, diesAt })
+  const scene = sceneOf(house, { schedule, swarm, random, mistake })
+  const bank = openSimulatedBank({ schedule, swarm, random, send: senderOf(scene) })
+  const adapter = adapterTo(bank, schedule)
+  const banks = new Map([[BANK, mistake.bank?.(adapter) ?? adapter]])
+  Object.assign(scene.context, { banks })
+  Object.assign(scene.api, { banks })
+  house.step = schedule.step
+  const before = await balanceAtBank(scene.context)
+  const drawn = Math.random
+  // The jitter of retries belongs to the seed.
+  Math.random = random
+  try {
+    const references = await perform(scene, bank)
+    const judged = await judge(scene.context, bank, references, before)
+    const { story, failures } = schedule
+    const violations = [...failures, ...judged.violations]
+    const { states } = judged
+    return {
+      ...{ violations, story, states, faults: swarm.kinds, instructions: references.length },
+      ...{ deaths: schedule.deaths(), steps: story.length },
+    }
+  } finally {
+    Math.random = drawn
+    house.step = () => {}
+    house.begins = new Date(schedule.now().getTime() + HOUR_MS)
+  }
+}
+
+function sceneOf(house: House, told: Omit<Scene, 'context' | 'api'>): Scene {
+  const { schedule, swarm, random } = told
+  const ring = async (bell: Bell, ids: readonly Uuid[]) => {
+    schedule.step()
+    for (const id of ids) {
+      if (swarm.hits('ringLost')) continue
+      for (let copy = swarm.hits('ringTwice') ? 2 : 1; copy > 0; copy -= 1) {
+        const in_s = random() * (swarm.hits('ringLate') ? HOUR_S : 0.1)
+        schedule.start(in_s, bell, () => handle(scene, bell, id))
+      }
+    }
+    schedule.step()
+  }
+  const queue = { ring, ringAgain: ring, work: () => {}, close: async () => {} }
+  const mayCall = () => !swarm.hits('leftAlone')
+  const call = <T>(_: string, work: () => Promise<T>) => work()
+  const breakers = { health: () => 'closed' as const, mayCall, mayRepeat: mayCall, call }
+  const ports = { queue, breakers, now: schedule.now }
+  const scene: Scene = {
+    ...told,
+    context: { ...house.worker, ...ports },
+    api: { ...house.api, ...ports },
+  }
+  return scene
+}
+
+async function handle({ context, mistake }: Scene, bell: Bell, id: Uuid): Promise<void> {
+  if (bell === 'instruction') return advanceInstruction(context, DEPENDANTS, id)
+  await mistake.beforeApply?.(context, id)
+  await applyCallback(context, DEPENDANTS, id)
+}
+
+/** Brings a letter until it is taken: a bank tries again when nobody says 200. */
+function senderOf(scene: Scene) {
+  const { context, schedule, swarm } = scene
+  return function send(in_s: number, letter: Letter): void {
+    schedule.start(in_s, `letter ${letter.event_id}`, async () => {
+      const body = Buffer.from(JSON.stringify(letter))
+      const deliver = (secret: string, bytes = body) => {
+        const headers = signedHeaders(secret, letter.event_id, schedule.now(), body)
+        return receiveCallback(context, BANK, headers, bytes)
+      }
+      if (swarm.hits('forged')) await refused(deliver(FORGED, body))
+      if (swarm.hits('forged')) await refused(deliver(BANK_SECRET, Buffer.from(`${body} `)))
+      let isTaken = false
+      try {
+        await deliver(BANK_SECRET)
+        isTaken = true
+      } finally {
+        if (!isTaken) send(60, letter)
+      }
+    })
+  }
+}
+
+const FORGED = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
+
+async function refused(delivered: Promise<void>): Promise<void> {
+  const error: unknown = await delivered.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof BankError && error.code === 'bad_signature') return
+  throw error ?? new Error('a forged letter was taken')
+}
+
+async function perform(scene: Scene, bank: SimulatedBank): Promise<string[]> {
+  const { schedule, swarm, mistake, random } = scene
+  const begins_ms = schedule.now().getTime()
+  const until = (hours: number) => schedule.run(new Date(begins_ms + hours * HOUR_MS))
+  const references: string[] = []
+  for (let index = 0; index < INSTRUCTIONS; index += 1) {
+    const at_s = (index / INSTRUCTIONS) * 2 * HOUR_S
+    await schedule.run(new Date(begins_ms + at_s * 1000))
+    references.push(await instruct(scene, index % 3 === 0 ? 'withdrawal' : 'top_up'))
+  }
+  const patrol = (every_s: number) => {
+    if (mistake.isDeaf !== true) schedule.start(0, 'sweep', () => sweep(scene.context))
+    const hours = (schedule.now().getTime() - begins_ms) / HOUR_MS
+    const next_s = hours < CHAOS_H + CALM_H ? every_s : 2 * HOUR_S
+    schedule.plan(next_s * (0.5 + random()), () => patrol(every_s))
+  }
+  patrol(300)
+  await until(CHAOS_H)
+  swarm.end()
+  schedule.note('-- from here on nothing goes wrong --')
+  await until(CHAOS_H + CALM_H)
+  // Who has heard of nothing until now learns it from the statement.
+  bank.tellAll()
+  await until(CHAOS_H + RETURNS_H)
+  return references
+}
+
+/** Somebody new tops up, or takes money out. */
+async function instruct(scene: Scene, kind: 'top_up' | 'withdrawal'): Promise<string> {
+  const { api, context, random } = scene
+  const key = newId()
+  const token = { issuer: 'https://id.example', subject: `s-${key}`, alias: undefined }
+  const person = await personOf(api, { ...token, name: undefined } as Parameters<
+    typeof personOf
+  >[1])
+  const details = { bank: BANK, number: `T-${key.slice(-8).toUpperCase()}`, holder: 'Somebody' }
+  const linked = await linkBankAccount(api, personOwner(person.id), details, undefined)
+  const bankAccount = uuidOf((JSON.parse(linked.answer) as { id: string }).id)
+  const amount = BigInt(100 + Math.floor(random() * 900))
+  if (kind === 'withdrawal') await fund(context, person.id, amount)
+  const asking = { claim: claimOf(person.id, kind, key, key), key, standing: undefined }
+  const money = { amount, currency: CURRENCY }
+  const asked = { money, bankAccount, approval: undefined }
+  const { answer } = await moveOwnMoney(api, kind, person, asked, asking)
+  const subject_id = uuidOf((JSON.parse(answer) as { id: string }).id)
+  const row = await context.db('instructions').where({ subject_id }).first('reference')
+  return row.reference
+}
