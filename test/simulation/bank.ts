@@ -153,6 +153,7 @@ export function openSimulatedBank({ schedule, swarm, random, send }: BankOptions
       const given = await answer(path, asked)
       if (given === undefined) await schedule.sleep(15)
       schedule.step()
+      await schedule.mayStop()
       if (given === undefined) throw new DOMException('the bank is silent', 'TimeoutError')
       schedule.note(`is answered ${given.status}`)
       return given

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto'
 import { pino } from 'pino'
 import type { BankAdapter } from '../../adapters/adapter.ts'
 import { sandboxAdapter } from '../../adapters/sandbox/adapter.ts'
-import { createTransfers, newId, newUnitId } from '../../ledger/index.ts'
+import { connect, createTransfers, newId, newUnitId } from '../../ledger/index.ts'
 import { bankAccountsOf, walletOf } from '../../services/books/chart.ts'
 import { readConfig } from '../../services/config.ts'
 import { closeContext, type Context, openContext } from '../../services/context.ts'
@@ -24,8 +24,8 @@ const DAY_MS = 86_400_000
 export interface House {
   readonly api: Context
   readonly worker: Context
-  /** Called after each statement of the worker. */
-  step: () => void
+  /** Who uses the worker's database. */
+  schedule: Schedule | undefined
   /** When the next simulation begins: later than all that was written by earlier ones. */
   begins: Date
   readonly close: () => Promise<void>
@@ -58,17 +58,58 @@ export async function openHouse(): Promise<House> {
   const now = () => begins
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api'), now })
   const metrics = openMetrics('worker')
-  const worker = openContext({ config, role: 'florin_worker', log, metrics, now })
+  const opened = openContext({ config, role: 'florin_worker', log, metrics, now })
+  // One connection: of two statements that are asked at once, the same one always comes first.
+  const asked = { url, role: 'florin_worker', connectionsMax: 1, applicationName: 'simulation' }
+  const worker = { ...opened, db: connect(asked) }
   const house: House = {
-    ...{ api, worker, step: () => {}, begins },
+    ...{ api, worker, schedule: undefined, begins },
     async close() {
-      await closeContext(worker)
+      await worker.db.destroy()
+      await closeContext(opened)
       await closeContext(api)
       await dropDatabase(server, name)
     },
   }
-  stepThrough(worker, () => house.step())
+  drive(house)
   return house
+}
+
+/** Time stands still while the database works; before that, and after a commit, it may pass. */
+function drive(house: House): void {
+  const { db } = house.worker
+  stepThrough(house.worker, {
+    isDead: () => house.schedule?.isDead() ?? false,
+    step: () => house.schedule?.step(),
+  })
+  const { client } = db as unknown as { client: Pool }
+  const [acquire, release] = [client.acquireConnection, client.releaseConnection]
+  client.acquireConnection = async function acquireConnection() {
+    const { schedule } = house
+    await schedule?.mayStop()
+    schedule?.hold()
+    return acquire.call(client).catch((error: unknown) => {
+      schedule?.release()
+      throw error
+    })
+  }
+  client.releaseConnection = (connection) => {
+    house.schedule?.release()
+    return release.call(client, connection)
+  }
+  const transaction = db.transaction.bind(db) as (...asked: unknown[]) => Promise<unknown>
+  Object.defineProperty(db, 'transaction', {
+    async value(...asked: unknown[]) {
+      const done = await transaction(...asked)
+      await house.schedule?.mayStop()
+      return done
+    },
+  })
+}
+
+interface Pool {
+  acquireConnection: () => Promise<unknown>
+  releaseConnection: (connection: unknown) => Promise<void>
 }
 
 /** The adapter that is shipped, over a wire that is simulated. */

@@ -69,20 +69,23 @@ export async function simulate(
   const swarm = openSwarm(random)
   const begins = house.begins
   const diesAt = () => (swarm.hits('death') ? 1 + Math.floor(random() * 20) : Infinity)
-  const schedule = openSchedule({ start: begins, diesAt })
+  const stopsFor = () => (swarm.hits('stop') ? (random() < 0.5 ? 60 : 8 * HOUR_S) * random() : 0)
+  const schedule = openSchedule({ start: begins, diesAt, stopsFor })
   const scene = sceneOf(house, { schedule, swarm, random, mistake })
   const bank = openSimulatedBank({ schedule, swarm, random, send: senderOf(scene) })
   const adapter = adapterTo(bank, schedule)
   const banks = new Map([[BANK, mistake.bank?.(adapter) ?? adapter]])
   Object.assign(scene.context, { banks })
   Object.assign(scene.api, { banks })
-  house.step = schedule.step
   const before = await balanceAtBank(scene.context)
-  const drawn = Math.random
-  // The jitter of retries belongs to the seed.
+  house.schedule = schedule
+  const [drawn, elapsed] = [Math.random, performance.now]
+  // The jitter of retries belongs to the seed, and leases end by the virtual clock.
   Math.random = random
+  performance.now = schedule.elapsed_ms
   try {
     const references = await perform(scene, bank)
+    house.schedule = undefined
     const judged = await judge(scene.context, bank, references, before)
     const { story, failures } = schedule
     const violations = [...failures, ...judged.violations]
@@ -93,7 +96,8 @@ export async function simulate(
     }
   } finally {
     Math.random = drawn
-    house.step = () => {}
+    performance.now = elapsed
+    house.schedule = undefined
     house.begins = new Date(schedule.now().getTime() + HOUR_MS)
   }
 }

@@ -2,13 +2,20 @@
 import type { Context } from '../../services/context.ts'
 import type { PaperBank } from './paper-bank.ts'
 
-class Died extends Error {}
+export class Died extends Error {}
 
-/**
- * Nothing of a dead process is done any more; Postgres rolls back what it left open. Who has begun
- * a transaction has done nothing yet; dying there would leave it open on a connection that lives.
- */
-const NO_STEP = /^(?:begin|rollback)/i
+/** Of whoever asks the database; `simulation/` knows several, `dying` one. */
+export interface Mortality {
+  /** Whether whoever asks now is dead. */
+  readonly isDead: () => boolean
+  /** After a statement whose result may never be learned. @throws {Died} */
+  readonly step: () => void
+}
+
+/** Who has begun a transaction has done nothing yet. */
+const NO_STEP = /^begin/i
+const ROLLBACK = /^rollback/i
+const COMMIT = /^commit/i
 
 type Callback = (error: unknown, result?: unknown) => void
 type Query = (asked: string | { readonly text: string }, ...rest: unknown[]) => unknown
@@ -23,8 +30,7 @@ interface Pool {
 
 /**
  * It dies after its `at`th step: a statement whose result it never learns, or something before or
- * after what the bank does. So at 1, 2, 3 ... it dies at each `await` once. The database of
- * `context` is good for nothing else afterwards.
+ * after what the bank does. So at 1, 2, 3 ... it dies at each `await` once.
  */
 export async function dying(
   context: Context,
@@ -38,7 +44,7 @@ export async function dying(
     dead ||= steps === at
     if (dead) throw new Died()
   }
-  stepThrough(context, step)
+  stepThrough(context, { isDead: () => dead, step })
   bank.step = step
   try {
     await work()
@@ -50,32 +56,40 @@ export async function dying(
   return { died: dead }
 }
 
-/** From now on `step` is called after each statement, and may throw what its caller then gets. */
-export function stepThrough(context: Context, step: () => void): void {
+/** From now on whoever uses this database may die of it. */
+export function stepThrough(context: Pick<Context, 'db'>, mortality: Mortality): void {
   const pool = context.db.client as Pool
   const acquire = pool.acquireConnection.bind(pool)
   const known = new WeakSet<Connection>()
   pool.acquireConnection = async () => {
+    if (mortality.isDead()) throw new Died()
     const connection = await acquire()
-    if (!known.has(connection)) connection.query = mortal(connection, step)
+    if (!known.has(connection)) connection.query = mortal(connection, mortality)
     known.add(connection)
     return connection
   }
 }
 
-function mortal(connection: Connection, step: () => void): Query {
+/** Nothing of a dead process is done any more; Postgres rolls back what it left open. */
+function mortal(connection: Connection, { isDead, step }: Mortality): Query {
   const query: Query = connection.query.bind(connection)
   return (asked, ...rest) => {
     const [text, last] = [typeof asked === 'string' ? asked : asked.text, rest.at(-1)]
-    if (NO_STEP.test(text) || typeof last !== 'function') return query(asked, ...rest)
+    if (ROLLBACK.test(text) || typeof last !== 'function') return query(asked, ...rest)
     const [done, values] = [last as Callback, rest.slice(0, -1)]
+    if (isDead()) {
+      if (COMMIT.test(text)) return query('ROLLBACK', () => done(new Died()))
+      return process.nextTick(done, new Died())
+    }
+    if (NO_STEP.test(text)) return query(asked, ...rest)
     return query(asked, ...values, (error: unknown, result: unknown) => {
       try {
         step()
-        done(error, result)
       } catch (death) {
         done(death)
+        return
       }
+      done(error, result)
     })
   }
 }
