@@ -150,10 +150,9 @@ export function openSimulatedBank({ schedule, swarm, random, send }: BankOptions
       const asked = method === 'POST' ? (JSON.parse(String(body)) as Asked) : undefined
       schedule.note(`${method} ${asked?.reference ?? path}`)
       await schedule.sleep(random() * 2)
-      const given = await answer(path, asked)
+      const given = await answer(path, asked).finally(schedule.mayStop)
       if (given === undefined) await schedule.sleep(15)
       schedule.step()
-      await schedule.mayStop()
       if (given === undefined) throw new DOMException('the bank is silent', 'TimeoutError')
       schedule.note(`is answered ${given.status}`)
       return given

@@ -32,7 +32,7 @@ const FAULTS = {
   /** The process dies at some step of a task. */
   death: 0.12,
   /** The machine stops it between two steps: for seconds, or for hours. */
-  stop: 0.01,
+  stop: 0.05,
   /** Breakers leave the bank alone. */
   leftAlone: 0.1,
 } as const

@@ -57,6 +57,7 @@ export function openSchedule({ start, diesAt, stopsFor }: ScheduleOptions): Sche
   const failures: string[] = []
   const start_ms = start.getTime()
   let [now_ms, held, deaths] = [start_ms, 0, 0]
+  let freed = () => {}
   const isDead = (task = tasks.getStore()) => task !== undefined && task.steps >= task.diesAt
   const plan = (in_s: number, happen: () => void) =>
     timeline.add(now_ms + Math.round(in_s * 1000), happen)
@@ -81,7 +82,9 @@ export function openSchedule({ start, diesAt, stopsFor }: ScheduleOptions): Sche
   async function quiet(): Promise<void> {
     for (let turns = 0; turns < QUIET_TURNS; turns += 1) {
       await turn()
-      if (held > 0) turns = -1
+      if (held === 0) continue
+      await new Promise<void>((resolve) => (freed = resolve))
+      turns = -1
     }
   }
 
@@ -112,7 +115,10 @@ export function openSchedule({ start, diesAt, stopsFor }: ScheduleOptions): Sche
       await sleep(seconds)
     },
     hold: () => void (held += 1),
-    release: () => void (held -= 1),
+    release() {
+      held -= 1
+      if (held === 0) freed()
+    },
     async run(until) {
       let isOver = false
       timeline.add(until.getTime(), () => (isOver = true))

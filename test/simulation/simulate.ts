@@ -16,6 +16,7 @@ import { applyCallback } from '../../services/banking/callbacks.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { moveOwnMoney } from '../../services/payments/own_money.ts'
 import { personOf } from '../../services/people/parties.ts'
+import { openMemory } from '../../services/memory.ts'
 import type { Bell } from '../../services/queue.ts'
 import { randomOf } from '../support/random.ts'
 import { BANK_SECRET } from '../support/world.ts'
@@ -33,12 +34,20 @@ const CHAOS_H = 8
 const CALM_H = 27
 const RETURNS_H = 72
 
+/** So often is what is due looked for, in seconds, until so many hours have passed. */
+const PATROLS = [
+  [CHAOS_H, 600],
+  [CHAOS_H + CALM_H, 1_800],
+  [Infinity, 4 * HOUR_S],
+] as const
+
+/** What somebody might have got wrong. */
 export interface Mistake {
   /** Instead of the adapter. */
   readonly bank?: (bank: BankAdapter) => BankAdapter
   readonly isDeaf?: boolean
-  /** Before a callback is applied. */
-  readonly beforeApply?: (context: Context, callback: Uuid) => Promise<void>
+  /** Whoever was stopped does not notice. */
+  readonly isTimeless?: boolean
 }
 
 export interface Simulated {
@@ -82,14 +91,15 @@ export async function simulate(
   const [drawn, elapsed] = [Math.random, performance.now]
   // The jitter of retries belongs to the seed, and leases end by the virtual clock.
   Math.random = random
-  performance.now = schedule.elapsed_ms
+  performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
   try {
     const references = await perform(scene, bank)
     house.schedule = undefined
     const judged = await judge(scene.context, bank, references, before)
-    const { story, failures } = schedule
+    const { failures } = schedule
     const violations = [...failures, ...judged.violations]
     const { states } = judged
+    const story = named(schedule.story)
     return {
       ...{ violations, story, states, faults: swarm.kinds, instructions: references.length },
       ...{ deaths: schedule.deaths(), steps: story.length },
@@ -100,6 +110,17 @@ export async function simulate(
     house.schedule = undefined
     house.begins = new Date(schedule.now().getTime() + HOUR_MS)
   }
+}
+
+/** Ids are other ones each time; by the order in which they come in, the same seed tells the same. */
+function named(story: readonly string[]): string[] {
+  const names = new Map<string, string>()
+  const nameOf = (id: string) => {
+    const name = names.get(id) ?? `#${names.size + 1}`
+    names.set(id, name)
+    return name
+  }
+  return story.map((line) => line.replaceAll(/[0-9A-Z]{26}/g, nameOf))
 }
 
 function sceneOf(house: House, told: Omit<Scene, 'context' | 'api'>): Scene {
@@ -119,18 +140,18 @@ function sceneOf(house: House, told: Omit<Scene, 'context' | 'api'>): Scene {
   const mayCall = () => !swarm.hits('leftAlone')
   const call = <T>(_: string, work: () => Promise<T>) => work()
   const breakers = { health: () => 'closed' as const, mayCall, mayRepeat: mayCall, call }
-  const ports = { queue, breakers, now: schedule.now }
+  const { now } = schedule
+  const ports = () => ({ queue, breakers, now, memory: openMemory(1_000, now) })
   const scene: Scene = {
     ...told,
-    context: { ...house.worker, ...ports },
-    api: { ...house.api, ...ports },
+    context: { ...house.worker, ...ports() },
+    api: { ...house.api, ...ports() },
   }
   return scene
 }
 
-async function handle({ context, mistake }: Scene, bell: Bell, id: Uuid): Promise<void> {
+async function handle({ context }: Scene, bell: Bell, id: Uuid): Promise<void> {
   if (bell === 'instruction') return advanceInstruction(context, DEPENDANTS, id)
-  await mistake.beforeApply?.(context, id)
   await applyCallback(context, DEPENDANTS, id)
 }
 
@@ -178,13 +199,13 @@ async function perform(scene: Scene, bank: SimulatedBank): Promise<string[]> {
     await schedule.run(new Date(begins_ms + at_s * 1000))
     references.push(await instruct(scene, index % 3 === 0 ? 'withdrawal' : 'top_up'))
   }
-  const patrol = (every_s: number) => {
+  const patrol = () => {
     if (mistake.isDeaf !== true) schedule.start(0, 'sweep', () => sweep(scene.context))
     const hours = (schedule.now().getTime() - begins_ms) / HOUR_MS
-    const next_s = hours < CHAOS_H + CALM_H ? every_s : 2 * HOUR_S
-    schedule.plan(next_s * (0.5 + random()), () => patrol(every_s))
+    const [, every_s] = PATROLS.find(([until_h]) => hours < until_h) ?? [0, HOUR_S]
+    schedule.plan(every_s * (0.5 + random()), patrol)
   }
-  patrol(300)
+  patrol()
   await until(CHAOS_H)
   swarm.end()
   schedule.note('-- from here on nothing goes wrong --')
