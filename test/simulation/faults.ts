@@ -29,6 +29,8 @@ const FAULTS = {
   ringLost: 0.3,
   ringTwice: 0.2,
   ringLate: 0.2,
+  /** The chat app: not reached, failing, slow, or heard with nothing coming back. */
+  ...{ hookLost: 0.2, hookFails: 0.2, hookSlow: 0.2, hookUnanswered: 0.2 },
   /** The process dies at some step of a task. */
   death: 0.12,
   /** The machine stops it between two steps: for seconds, or for hours. */

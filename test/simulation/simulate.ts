@@ -21,13 +21,14 @@ import type { Bell } from '../../services/queue.ts'
 import { randomOf } from '../support/random.ts'
 import { BANK_SECRET } from '../support/world.ts'
 import { type Letter, openSimulatedBank, type SimulatedBank } from './bank.ts'
+import { type ChatApp, openChatApp } from './hooks.ts'
 import { openSwarm, type Swarm } from './faults.ts'
 import { adapterTo, BANK, CURRENCY, fund, type House } from './house.ts'
 import { balanceAtBank, judge } from './judge.ts'
 import { openSchedule, type Schedule } from './schedule.ts'
 
 const [HOUR_S, HOUR_MS] = [3_600, 3_600_000]
-const INSTRUCTIONS = 16
+const INSTRUCTIONS = 12
 /** With faults. */
 const CHAOS_H = 8
 /** Within these everything is final or a person's, and returns have come. */
@@ -93,11 +94,13 @@ export async function simulate(
   Math.random = random
   performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
   try {
-    const references = await perform(scene, bank)
+    const chat = await openChatApp(scene.api, scene)
+    const references = await perform(scene, bank, chat)
     house.schedule = undefined
     const judged = await judge(scene.context, bank, references, before)
     const { failures } = schedule
-    const violations = [...failures, ...judged.violations]
+    const violations = [...failures, ...judged.violations, ...(await chat.missed())]
+    await chat.leave()
     const { states } = judged
     const story = named(schedule.story)
     return {
@@ -189,7 +192,7 @@ async function refused(delivered: Promise<void>): Promise<void> {
   throw error ?? new Error('a forged letter was taken')
 }
 
-async function perform(scene: Scene, bank: SimulatedBank): Promise<string[]> {
+async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promise<string[]> {
   const { schedule, swarm, mistake, random } = scene
   const begins_ms = schedule.now().getTime()
   const until = (hours: number) => schedule.run(new Date(begins_ms + hours * HOUR_MS))
@@ -201,6 +204,7 @@ async function perform(scene: Scene, bank: SimulatedBank): Promise<string[]> {
   }
   const patrol = () => {
     if (mistake.isDeaf !== true) schedule.start(0, 'sweep', () => sweep(scene.context))
+    if (random() < 0.5) schedule.start(random(), 'relay', () => chat.relay(scene.context))
     const hours = (schedule.now().getTime() - begins_ms) / HOUR_MS
     const [, every_s] = PATROLS.find(([until_h]) => hours < until_h) ?? [0, HOUR_S]
     schedule.plan(every_s * (0.5 + random()), patrol)
