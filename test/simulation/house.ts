@@ -118,15 +118,3 @@ export const adapterTo = (bank: SimulatedBank, { now }: Schedule): BankAdapter =
     { name: BANK, url: 'http://bank.invalid', secret: BANK_SECRET },
     { timeout_ms: 15_000, enquiryTimeout_ms: 10_000, fetch: bank.fetch, clock: now },
   )
-
-/** Money in a wallet that no bank brought. */
-export async function fund(context: Context, person: string, amount: bigint): Promise<void> {
-  const wallet = await walletOf(context, person, CURRENCY)
-  const { suspense } = await bankAccountsOf(context, BANK, CURRENCY)
-  const money = { amount, currency: CURRENCY }
-  const why = { code: 'test', reference: newId() }
-  const transfer = { kind: 'single' as const, debit: suspense, credit: wallet, money, ...why }
-  await context.db.transaction((trx) =>
-    createTransfers(trx, { id: newUnitId(), at: context.now(), transfers: [transfer] }),
-  )
-}

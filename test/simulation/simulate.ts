@@ -4,26 +4,20 @@
  */
 import { BankError, type BankAdapter } from '../../adapters/adapter.ts'
 import { signedHeaders } from '../../adapters/signature.ts'
-import { claimOf, newId, type Uuid } from '../../ledger/index.ts'
-import { linkBankAccount } from '../../services/banking/bank_accounts.ts'
+import type { Uuid } from '../../ledger/index.ts'
 import { receiveCallback } from '../../services/banking/callbacks.ts'
 import { sweep } from '../../services/banking/sweep.ts'
-import { personOwner } from '../../services/books/chart.ts'
 import type { Context } from '../../services/context.ts'
-import { DEPENDANTS } from '../../services/handlers.ts'
-import { advanceInstruction } from '../../services/banking/advance.ts'
-import { applyCallback } from '../../services/banking/callbacks.ts'
-import { uuidOf } from '../../services/ids.ts'
-import { moveOwnMoney } from '../../services/payments/own_money.ts'
-import { personOf } from '../../services/people/parties.ts'
+import { openHandlers } from '../../services/handlers.ts'
 import { openMemory } from '../../services/memory.ts'
 import type { Bell } from '../../services/queue.ts'
 import { randomOf } from '../support/random.ts'
 import { BANK_SECRET } from '../support/world.ts'
 import { type Letter, openSimulatedBank, type SimulatedBank } from './bank.ts'
+import { openCustomers } from './customers.ts'
 import { type ChatApp, openChatApp } from './hooks.ts'
 import { openSwarm, type Swarm } from './faults.ts'
-import { adapterTo, BANK, CURRENCY, fund, type House } from './house.ts'
+import { adapterTo, BANK, type House } from './house.ts'
 import { balanceAtBank, judge } from './judge.ts'
 import { openSchedule, type Schedule } from './schedule.ts'
 
@@ -154,8 +148,7 @@ function sceneOf(house: House, told: Omit<Scene, 'context' | 'api'>): Scene {
 }
 
 async function handle({ context }: Scene, bell: Bell, id: Uuid): Promise<void> {
-  if (bell === 'instruction') return advanceInstruction(context, DEPENDANTS, id)
-  await applyCallback(context, DEPENDANTS, id)
+  await openHandlers(context)[bell](id)
 }
 
 /** Brings a letter until it is taken: a bank tries again when nobody says 200. */
@@ -197,10 +190,11 @@ async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promis
   const begins_ms = schedule.now().getTime()
   const until = (hours: number) => schedule.run(new Date(begins_ms + hours * HOUR_MS))
   const references: string[] = []
+  const customers = await openCustomers(scene.api, random)
   for (let index = 0; index < INSTRUCTIONS; index += 1) {
     const at_s = (index / INSTRUCTIONS) * 2 * HOUR_S
     await schedule.run(new Date(begins_ms + at_s * 1000))
-    references.push(await instruct(scene, index % 3 === 0 ? 'withdrawal' : 'top_up'))
+    references.push(await customers.ask())
   }
   const patrol = () => {
     if (mistake.isDeaf !== true) schedule.start(0, 'sweep', () => sweep(scene.context))
@@ -218,26 +212,4 @@ async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promis
   bank.tellAll()
   await until(CHAOS_H + RETURNS_H)
   return references
-}
-
-/** Somebody new tops up, or takes money out. */
-async function instruct(scene: Scene, kind: 'top_up' | 'withdrawal'): Promise<string> {
-  const { api, context, random } = scene
-  const key = newId()
-  const token = { issuer: 'https://id.example', subject: `s-${key}`, alias: undefined }
-  const person = await personOf(api, { ...token, name: undefined } as Parameters<
-    typeof personOf
-  >[1])
-  const details = { bank: BANK, number: `T-${key.slice(-8).toUpperCase()}`, holder: 'Somebody' }
-  const linked = await linkBankAccount(api, personOwner(person.id), details, undefined)
-  const bankAccount = uuidOf((JSON.parse(linked.answer) as { id: string }).id)
-  const amount = BigInt(100 + Math.floor(random() * 900))
-  if (kind === 'withdrawal') await fund(context, person.id, amount)
-  const asking = { claim: claimOf(person.id, kind, key, key), key, standing: undefined }
-  const money = { amount, currency: CURRENCY }
-  const asked = { money, bankAccount, approval: undefined }
-  const { answer } = await moveOwnMoney(api, kind, person, asked, asking)
-  const subject_id = uuidOf((JSON.parse(answer) as { id: string }).id)
-  const row = await context.db('instructions').where({ subject_id }).first('reference')
-  return row.reference
 }
