@@ -4,7 +4,7 @@
  * with one seed everything happens in one order, whatever the machine is doing.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { openTimeline } from '../model/timeline.ts'
+import { openTimeline, type Timeline } from '../model/timeline.ts'
 import { Died, type Mortality } from '../support/dying.ts'
 
 interface Task {
@@ -50,85 +50,109 @@ export interface ScheduleOptions {
 const QUIET_TURNS = 2
 const turn = () => new Promise<void>((resolve) => void setImmediate(resolve))
 
+interface State {
+  readonly timeline: Timeline
+  readonly tasks: AsyncLocalStorage<Task>
+  readonly start_ms: number
+  readonly story: string[]
+  readonly failures: string[]
+  now_ms: number
+  deaths: number
+  /** How many connections to the database are in use. */
+  held: number
+  freed: () => void
+}
+
+const isDead = (task: Task | undefined) => task !== undefined && task.steps >= task.diesAt
+
+function note({ now_ms, start_ms, tasks, story }: State, what: string): void {
+  const at = new Date(now_ms - start_ms).toISOString().slice(8, 19)
+  story.push(`${at} ${tasks.getStore()?.name ?? ''} ${what}`)
+}
+
+function plan({ timeline, now_ms }: State, in_s: number, happen: () => void): void {
+  timeline.add(now_ms + Math.round(in_s * 1000), happen)
+}
+
+const sleep = (state: State, seconds: number) =>
+  new Promise<void>((resolve) => plan(state, seconds, resolve))
+
+async function live(state: State, task: Task, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (isDead(task)) return
+    const failed = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    note(state, `fails: ${failed}`)
+    state.failures.push(`${task.name}: ${failed}`)
+  }
+}
+
+function step(state: State): void {
+  const task = state.tasks.getStore()
+  if (task === undefined) return
+  task.steps += 1
+  if (!isDead(task)) return
+  if (task.steps === task.diesAt) {
+    state.deaths += 1
+    note(state, `dies at step ${task.steps}`)
+  }
+  throw new Died()
+}
+
+async function quiet(state: State): Promise<void> {
+  for (let turns = 0; turns < QUIET_TURNS; turns += 1) {
+    await turn()
+    if (state.held === 0) continue
+    await new Promise<void>((resolve) => (state.freed = resolve))
+    turns = -1
+  }
+}
+
+async function run(state: State, until: Date): Promise<void> {
+  const end = { isReached: false }
+  state.timeline.add(until.getTime(), () => (end.isReached = true))
+  while (!end.isReached) {
+    const next = state.timeline.take()
+    if (next === undefined) return
+    state.now_ms = Math.max(state.now_ms, next.at)
+    next.happen(next.at)
+    await quiet(state)
+  }
+}
+
 export function openSchedule({ start, diesAt, stopsFor }: ScheduleOptions): Schedule {
-  const timeline = openTimeline()
-  const tasks = new AsyncLocalStorage<Task>()
-  const story: string[] = []
-  const failures: string[] = []
   const start_ms = start.getTime()
-  let [now_ms, held, deaths] = [start_ms, 0, 0]
-  let freed = () => {}
-  const isDead = (task = tasks.getStore()) => task !== undefined && task.steps >= task.diesAt
-  const plan = (in_s: number, happen: () => void) =>
-    timeline.add(now_ms + Math.round(in_s * 1000), happen)
-  const sleep = (seconds: number) => new Promise<void>((resolve) => plan(seconds, resolve))
-
-  function note(what: string): void {
-    const at = new Date(now_ms - start_ms).toISOString().slice(8, 19)
-    story.push(`${at} ${tasks.getStore()?.name ?? ''} ${what}`)
+  const state: State = {
+    ...{ timeline: openTimeline(), tasks: new AsyncLocalStorage<Task>(), start_ms },
+    ...{ story: [], failures: [], now_ms: start_ms, deaths: 0, held: 0, freed: () => {} },
   }
-
-  async function live(task: Task, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      if (isDead(task)) return
-      const failed = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      note(`fails: ${failed}`)
-      failures.push(`${task.name}: ${failed}`)
-    }
-  }
-
-  async function quiet(): Promise<void> {
-    for (let turns = 0; turns < QUIET_TURNS; turns += 1) {
-      await turn()
-      if (held === 0) continue
-      await new Promise<void>((resolve) => (freed = resolve))
-      turns = -1
-    }
-  }
-
+  const { tasks, story, failures } = state
   return {
-    ...{ plan, note, sleep, story, failures, isDead: () => isDead() },
-    now: () => new Date(now_ms),
-    elapsed_ms: () => now_ms - start_ms,
-    deaths: () => deaths,
+    ...{ story, failures, deaths: () => state.deaths },
+    now: () => new Date(state.now_ms),
+    elapsed_ms: () => state.now_ms - start_ms,
+    plan: (in_s, happen) => plan(state, in_s, happen),
+    note: (what) => note(state, what),
+    sleep: (seconds) => sleep(state, seconds),
+    isDead: () => isDead(tasks.getStore()),
+    step: () => step(state),
     start(in_s, name, work) {
       const task = { name, diesAt: diesAt(), steps: 0 }
-      plan(in_s, () => void tasks.run(task, () => live(task, work)))
-    },
-    step() {
-      const task = tasks.getStore()
-      if (task === undefined) return
-      task.steps += 1
-      if (!isDead(task)) return
-      if (task.steps === task.diesAt) {
-        deaths += 1
-        note(`dies at step ${task.steps}`)
-      }
-      throw new Died()
+      plan(state, in_s, () => void tasks.run(task, () => live(state, task, work)))
     },
     async mayStop() {
-      const seconds = tasks.getStore() === undefined || isDead() ? 0 : stopsFor()
+      const task = tasks.getStore()
+      const seconds = task === undefined || isDead(task) ? 0 : stopsFor()
       if (seconds === 0) return
-      note(`is stopped for ${Math.round(seconds)} s`)
-      await sleep(seconds)
+      note(state, `is stopped for ${Math.round(seconds)} s`)
+      await sleep(state, seconds)
     },
-    hold: () => void (held += 1),
+    hold: () => void (state.held += 1),
     release() {
-      held -= 1
-      if (held === 0) freed()
+      state.held -= 1
+      if (state.held === 0) state.freed()
     },
-    async run(until) {
-      let isOver = false
-      timeline.add(until.getTime(), () => (isOver = true))
-      while (!isOver) {
-        const next = timeline.take()
-        if (next === undefined) return
-        now_ms = Math.max(now_ms, next.at)
-        next.happen(next.at)
-        await quiet()
-      }
-    },
+    run: (until) => run(state, until),
   }
 }

@@ -83,7 +83,8 @@ export async function simulate(
   Object.assign(scene.api, { banks })
   const before = await balanceAtBank(scene.context)
   house.schedule = schedule
-  const [drawn, elapsed] = [Math.random, performance.now]
+  const { random: drawn } = Math
+  const elapsed = performance.now.bind(performance)
   // The jitter of retries belongs to the seed, and leases end by the virtual clock.
   Math.random = random
   performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
@@ -109,7 +110,7 @@ export async function simulate(
   }
 }
 
-/** Ids are other ones each time; by the order in which they come in, the same seed tells the same. */
+/** Ids are other ones each time; named by their order, the same seed tells the same. */
 function named(story: readonly string[]): string[] {
   const names = new Map<string, string>()
   const nameOf = (id: string) => {
@@ -162,7 +163,8 @@ function senderOf(scene: Scene) {
         return receiveCallback(context, BANK, headers, bytes)
       }
       if (swarm.hits('forged')) await refused(deliver(FORGED, body))
-      if (swarm.hits('forged')) await refused(deliver(BANK_SECRET, Buffer.from(`${body} `)))
+      if (swarm.hits('forged'))
+        await refused(deliver(BANK_SECRET, Buffer.concat([body, Buffer.from(' ')])))
       let isTaken = false
       try {
         await deliver(BANK_SECRET)
@@ -177,12 +179,13 @@ function senderOf(scene: Scene) {
 const FORGED = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 
 async function refused(delivered: Promise<void>): Promise<void> {
-  const error: unknown = await delivered.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof BankError && error.code === 'bad_signature') return
-  throw error ?? new Error('a forged letter was taken')
+  try {
+    await delivered
+  } catch (error) {
+    if (error instanceof BankError && error.code === 'bad_signature') return
+    throw error
+  }
+  throw new Error('a forged letter was taken')
 }
 
 async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promise<string[]> {
