@@ -16,24 +16,25 @@ describe('days at a bank, simulated', function () {
   before(async () => (house = await openHouse()))
   after(() => house.close())
 
+  let told: readonly string[] = []
   it(`end with the bank's log, the instructions and the books agreed, ${SEEDS} times`, async () => {
     for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
       const { violations, story, ...figures } = await simulate(house, seed)
       process.stdout.write(`      seed ${seed}: ${JSON.stringify(figures)}\n`)
       expect(violations, `seed ${seed}:\n${story.slice(-40).join('\n')}`).to.deep.equal([])
+      if (seed === FIRST) told = story
     }
   })
 
-  it('are the same days for the same seed', async function () {
-    if (!IS_LONG) return this.skip()
-    const [once, again] = [await simulate(house, FIRST), await simulate(house, FIRST)]
-    expect(again.story).to.deep.equal(once.story)
-    expect(again.story.length).to.be.greaterThan(20)
+  it('are the same days for the same seed', async () => {
+    const { story } = await simulate(house, FIRST)
+    expect(story).to.deep.equal(told)
+    expect(story.length).to.be.greaterThan(20)
   })
 
-  for (const [what, mistake] of Object.entries(MISTAKES)) {
-    it(`do not where ${what}: so this test can fail`, async function () {
-      if (!IS_LONG) return this.skip()
+  // One of them shows that a mistake is found at all; the others take as long as it does.
+  for (const [what, mistake] of Object.entries(MISTAKES).slice(0, IS_LONG ? undefined : 1)) {
+    it(`do not where ${what}: so this test can fail`, async () => {
       for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
         const { violations } = await simulate(house, seed, mistake)
         if (violations.length === 0) continue

@@ -5,6 +5,7 @@
 import type { Context } from '../../services/context.ts'
 import { createEndpoint, removeEndpoint } from '../../services/webhooks/endpoints.ts'
 import { openDispatcher } from '../../services/webhooks/dispatch.ts'
+import { fanOut } from '../../services/webhooks/fan_out.ts'
 import type { Poster } from '../../services/webhooks/post.ts'
 import type { Swarm } from './faults.ts'
 import type { Schedule } from './schedule.ts'
@@ -23,10 +24,20 @@ interface Wire {
   readonly random: () => number
 }
 
+interface Scene {
+  readonly api: Context
+  readonly context: Context
+}
+
 const TIMEOUT_S = 10
 const URL = 'https://chat.example/hooks'
 
-export async function openChatApp(api: Context, { schedule, swarm, random }: Wire) {
+export async function openChatApp(
+  { api, context: worker }: Scene,
+  { schedule, swarm, random }: Wire,
+): Promise<ChatApp> {
+  // What earlier days left untold is told to nobody.
+  while (!(await fanOut(worker)).isAll);
   const asked = { merchant: null, url: URL, types: ['*'], description: undefined, by: 'test' }
   const { row } = await createEndpoint(api, asked)
   const heard = new Set<string>()

@@ -27,8 +27,8 @@ function renaming(bank: BankAdapter): BankAdapter {
 }
 
 export const MISTAKES: Readonly<Record<string, Mistake>> = {
+  'a request is sent again under a new reference': { bank: renaming },
   'a bank that is silent has refused': { bank: refusing },
   'nobody sweeps': { isDeaf: true },
-  'a request is sent again under a new reference': { bank: renaming },
   'nobody looks whether a lease is over': { isTimeless: true },
 }

@@ -82,6 +82,7 @@ export async function simulate(
   Object.assign(scene.context, { banks })
   Object.assign(scene.api, { banks })
   const before = await balanceAtBank(scene.context)
+  const chat = await openChatApp(scene, scene)
   house.schedule = schedule
   const { random: drawn } = Math
   const elapsed = performance.now.bind(performance)
@@ -89,7 +90,6 @@ export async function simulate(
   Math.random = random
   performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
   try {
-    const chat = await openChatApp(scene.api, scene)
     const references = await perform(scene, bank, chat)
     house.schedule = undefined
     const judged = await judge(scene.context, bank, references, before)
