@@ -1,7 +1,6 @@
 /**
  * Virtual time, and tasks that stop and die. Time stands still until everything that is under way
- * has ended or waits for a later moment, and all of it shares one connection to the database; so
- * with one seed everything happens in one order, whatever the machine is doing.
+ * has ended or waits for a later moment, and all of it shares one connection to the database.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { openTimeline, type Timeline } from '../model/timeline.ts'
