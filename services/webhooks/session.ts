@@ -2,7 +2,6 @@
  * One worker delivers to one endpoint for a while. Nobody else does meanwhile, so that an endpoint
  * never gets more than four messages at a time, and a slow one holds up nobody but itself.
  */
-import { randomInt } from 'node:crypto'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
@@ -190,10 +189,8 @@ function outcomeOf(
     return { ...told, ...done, status, excerpt }
   }
   const fault = 'fault' in answer ? answer.fault : 'refused'
-  const delay_ms = delayAfter_ms(failures + 1, randomInt(CHANCES) / CHANCES)
+  const delay_ms = delayAfter_ms(failures + 1, Math.random())
   const state = delay_ms === undefined ? 'failed' : 'waiting'
   const next_at = new Date(at.getTime() + latency_ms + (delay_ms ?? 0))
   return { ...told, state, failures: failures + 1, next_at, fault, status, excerpt }
 }
-
-const CHANCES = 1_000_000

@@ -1,6 +1,8 @@
 /** Things that happen at their times, on a virtual clock: a binary heap and a loop. */
 export interface Timeline {
   readonly add: (at: number, happen: (now: number) => void) => void
+  /** What comes next, which is then no longer planned. */
+  readonly take: () => Pick<Planned, 'at' | 'happen'> | undefined
   /** Until nothing is left to happen. */
   readonly run: () => void
 }
@@ -22,6 +24,7 @@ export function openTimeline(): Timeline {
       heap.push({ at, turn: (turns += 1), happen })
       rise(heap)
     },
+    take: () => take(heap),
     run() {
       for (let one = take(heap); one !== undefined; one = take(heap)) one.happen(one.at)
     },

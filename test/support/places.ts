@@ -37,7 +37,10 @@ export const PLACES: readonly Place[] = [
   {
     ...{ what: 'chance', thing: /\bMath\.random\b/, among: PRODUCT, like: 'Math.random()' },
     instead: 'newId(), or node:crypto',
-    homes: { 'services/banking/advance.ts': 'spreads out what would ask the bank all at once' },
+    homes: {
+      'services/banking/advance.ts': 'spreads out what would ask the bank all at once',
+      'services/webhooks/session.ts': 'spreads out what would meet a receiver that comes back',
+    },
   },
   {
     ...{ what: 'the status of a problem', among: PRODUCT },

@@ -1,0 +1,39 @@
+/** Virtual days at a bank, over the real code: nothing is lost, and everything becomes final. */
+import { expect } from 'chai'
+import { type House, openHouse } from './simulation/house.ts'
+import { MISTAKES } from './simulation/mistakes.ts'
+import { simulate } from './simulation/simulate.ts'
+
+const IS_LONG = Number(process.env['RUNS'] ?? 0) > 1_000
+const SEEDS = IS_LONG ? 200 : 3
+/** Few need more than one. */
+const SEEDS_MAX = 50
+const FIRST = Number(process.env['SEED'] ?? 1)
+
+describe('days at a bank, simulated', function () {
+  this.timeout(600_000)
+  let house: House
+  before(async () => (house = await openHouse()))
+  after(() => house.close())
+
+  it(`end with the bank's log, the instructions and the books agreed, ${SEEDS} times`, async () => {
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+      const { violations, story, ...figures } = await simulate(house, seed)
+      process.stdout.write(`      seed ${seed}: ${JSON.stringify(figures)}\n`)
+      expect(violations, `seed ${seed}:\n${story.slice(-40).join('\n')}`).to.deep.equal([])
+    }
+  })
+
+  // One of them shows that a mistake is found at all; the others take as long as it does.
+  for (const [what, mistake] of Object.entries(MISTAKES).slice(0, IS_LONG ? undefined : 1)) {
+    it(`do not where ${what}: so this test can fail`, async () => {
+      for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+        const { violations } = await simulate(house, seed, mistake)
+        if (violations.length === 0) continue
+        process.stdout.write(`      seed ${seed}: ${violations[0]?.split('\n')[0]}\n`)
+        return
+      }
+      expect.fail('no seed has found it')
+    })
+  }
+})

@@ -1,0 +1,73 @@
+/** Two people who pay each other from their bank accounts, top up, and take money out. */
+import { claimOf, createTransfers, newId, newUnitId } from '../../ledger/index.ts'
+import { linkBankAccount } from '../../services/banking/bank_accounts.ts'
+import { bankAccountsOf, personOwner, walletOf } from '../../services/books/chart.ts'
+import type { Context } from '../../services/context.ts'
+import { publicId, uuidOf } from '../../services/ids.ts'
+import { moveOwnMoney } from '../../services/payments/own_money.ts'
+import { pay } from '../../services/payments/pay.ts'
+import { type Person, personOf } from '../../services/people/parties.ts'
+import { BANK, CURRENCY } from './house.ts'
+
+export interface Customers {
+  /** One of them asks for something that a bank must do. @returns the bank's reference of it. */
+  readonly ask: () => Promise<string>
+}
+
+const KINDS = ['withdrawal', 'top_up', 'payment'] as const
+
+export async function openCustomers(api: Context, random: () => number): Promise<Customers> {
+  let [one, other] = [await newCustomer(api), await newCustomer(api)]
+  let asked = 0
+  return {
+    async ask() {
+      ;[one, other] = [other, one]
+      const kind = KINDS[(asked += 1) % KINDS.length] ?? 'payment'
+      const { person, bankAccount: source } = one
+      const key = newId()
+      const asking = { claim: claimOf(person.id, kind, key, key), key, standing: undefined }
+      const money = { amount: BigInt(100 + Math.floor(random() * 900)), currency: CURRENCY }
+      if (kind === 'withdrawal') await fund(api, person, money.amount)
+      const payee = publicId('per', other.person.id)
+      const nothing = { approval: undefined, note: undefined, order: undefined }
+      const { answer } =
+        kind === 'payment'
+          ? await pay(api, person, { payee, money, source, ...nothing }, asking)
+          : await moveOwnMoney(
+              api,
+              kind,
+              person,
+              { money, bankAccount: source, ...nothing },
+              asking,
+            )
+      const subject_id = idIn(answer)
+      const row = await api.db('instructions').where({ subject_id }).first('reference')
+      return row.reference
+    },
+  }
+}
+
+const idIn = (answer: string) => uuidOf((JSON.parse(answer) as { id: string }).id)
+
+async function newCustomer(api: Context) {
+  const token = { issuer: 'https://id.example', subject: newId(), alias: undefined }
+  const person = await personOf(api, { ...token, name: undefined } as Parameters<
+    typeof personOf
+  >[1])
+  const number = `T-${token.subject.slice(-8).toUpperCase()}`
+  const details = { bank: BANK, number, holder: 'Somebody' }
+  const linked = await linkBankAccount(api, personOwner(person.id), details, undefined)
+  return { person, bankAccount: idIn(linked.answer) }
+}
+
+/** Money in a wallet that no bank brought. */
+async function fund(api: Context, { id }: Person, amount: bigint): Promise<void> {
+  const wallet = await walletOf(api, id, CURRENCY)
+  const { suspense } = await bankAccountsOf(api, BANK, CURRENCY)
+  const money = { amount, currency: CURRENCY }
+  const why = { code: 'test', reference: newId() }
+  const transfer = { kind: 'single' as const, debit: suspense, credit: wallet, money, ...why }
+  await api.db.transaction((trx) =>
+    createTransfers(trx, { id: newUnitId(), at: api.now(), transfers: [transfer] }),
+  )
+}

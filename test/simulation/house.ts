@@ -1,0 +1,119 @@
+/**
+ * Where simulations live: a database of their own, and contexts whose time, banks, breakers and
+ * doorbell are the simulation's. Everything else is the product's.
+ */
+import { randomInt } from 'node:crypto'
+import { pino } from 'pino'
+import type { BankAdapter } from '../../adapters/adapter.ts'
+import { sandboxAdapter } from '../../adapters/sandbox/adapter.ts'
+import { connect } from '../../ledger/index.ts'
+import { readConfig } from '../../services/config.ts'
+import { closeContext, type Context, openContext } from '../../services/context.ts'
+import { openMetrics } from '../../services/metrics.ts'
+import { stepThrough } from '../support/dying.ts'
+import { createDatabase, dropDatabase, MIGRATED, testServer } from '../support/postgres.ts'
+import { BANK_SECRET, KEYS } from '../support/world.ts'
+import type { SimulatedBank } from './bank.ts'
+import type { Schedule } from './schedule.ts'
+
+export const BANK = 'north'
+export const CURRENCY = 'EUR'
+const DAY_MS = 86_400_000
+
+export interface House {
+  readonly api: Context
+  readonly worker: Context
+  /** Who uses the worker's database. */
+  schedule: Schedule | undefined
+  /** When the next simulation begins: later than all that was written by earlier ones. */
+  begins: Date
+  readonly close: () => Promise<void>
+}
+
+const ENVIRONMENT = {
+  ...{ NODE_ENV: 'test', LOG_LEVEL: 'silent', DATABASE_DURABILITY: 'any', ...KEYS },
+  ...{ PIN_PEPPER: Buffer.alloc(32, 1).toString('base64'), NO_PIN_LIMIT: '1000000' },
+  ...{ NO_PIN_DAY_LIMIT: '1000000', DATABASE_CONNECTIONS_MAX: '4' },
+  TOKEN_ISSUERS: JSON.stringify([
+    { issuer: 'https://id.example', audience: 'florin', jwks_url: 'http://127.0.0.1:1/jwks' },
+  ]),
+  ...{ ENQUIRY_FIRST_S: '90', ENQUIRY_SPACING_S: '1800', ENQUIRIES_MAX: '3' },
+  ...{ BANK_CUT_OFF_S: '14400', MANUAL_AFTER_S: '86400' },
+  BANKS: JSON.stringify([
+    {
+      ...{ name: BANK, protocol: 'sandbox', url: 'http://bank.invalid', secret: BANK_SECRET },
+      currencies: [CURRENCY],
+    },
+  ]),
+}
+
+export async function openHouse(): Promise<House> {
+  const server = testServer()
+  const name = `florin_simulation_${randomInt(1e12)}`
+  const url = await createDatabase(server, name, MIGRATED)
+  const config = readConfig({ ...ENVIRONMENT, DATABASE_URL: url })
+  const log = pino({ level: config.LOG_LEVEL })
+  const begins = new Date(Date.now() - 400 * DAY_MS)
+  const now = () => begins
+  const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api'), now })
+  const metrics = openMetrics('worker')
+  const opened = openContext({ config, role: 'florin_worker', log, metrics, now })
+  // One connection: of two statements that are asked at once, the same one always comes first.
+  const asked = { url, role: 'florin_worker', connectionsMax: 1, applicationName: 'simulation' }
+  const worker = { ...opened, db: connect(asked) }
+  const house: House = {
+    ...{ api, worker, schedule: undefined, begins },
+    async close() {
+      await worker.db.destroy()
+      await closeContext(opened)
+      await closeContext(api)
+      await dropDatabase(server, name)
+    },
+  }
+  drive(house)
+  return house
+}
+
+/** Time stands still while the database works; before that, and after a commit, it may pass. */
+function drive(house: House): void {
+  const { db } = house.worker
+  stepThrough(house.worker, {
+    isDead: () => house.schedule?.isDead() ?? false,
+    step: () => house.schedule?.step(),
+  })
+  const { client } = db as unknown as { client: Pool }
+  const [acquire, release] = [client.acquireConnection, client.releaseConnection]
+  client.acquireConnection = async function acquireConnection() {
+    const { schedule } = house
+    await schedule?.mayStop()
+    schedule?.hold()
+    return acquire.call(client).catch((error: unknown) => {
+      schedule?.release()
+      throw error
+    })
+  }
+  client.releaseConnection = (connection) => {
+    house.schedule?.release()
+    return release.call(client, connection)
+  }
+  const transaction = db.transaction.bind(db) as (...asked: unknown[]) => Promise<unknown>
+  Object.defineProperty(db, 'transaction', {
+    async value(...asked: unknown[]) {
+      const done = await transaction(...asked)
+      await house.schedule?.mayStop()
+      return done
+    },
+  })
+}
+
+interface Pool {
+  acquireConnection: () => Promise<unknown>
+  releaseConnection: (connection: unknown) => Promise<void>
+}
+
+/** The adapter that is shipped, over a wire that is simulated. */
+export const adapterTo = (bank: SimulatedBank, { now }: Schedule): BankAdapter =>
+  sandboxAdapter(
+    { name: BANK, url: 'http://bank.invalid', secret: BANK_SECRET },
+    { timeout_ms: 15_000, enquiryTimeout_ms: 10_000, fetch: bank.fetch, clock: now },
+  )
