@@ -5,7 +5,7 @@ import { MISTAKES } from './simulation/mistakes.ts'
 import { simulate } from './simulation/simulate.ts'
 
 const IS_LONG = Number(process.env['RUNS'] ?? 0) > 1_000
-const SEEDS = IS_LONG ? 200 : 3
+const SEEDS = IS_LONG ? 200 : 2
 /** Few need more than one. */
 const SEEDS_MAX = 50
 const FIRST = Number(process.env['SEED'] ?? 1)

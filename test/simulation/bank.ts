@@ -163,7 +163,8 @@ export function openSimulatedBank(options: BankOptions): SimulatedBank {
       const asked = typeof body === 'string' ? (JSON.parse(body) as Asked) : undefined
       schedule.note(`${method} ${asked?.reference ?? path}`)
       await schedule.sleep(random() * 2)
-      const given = await answer(books, path, asked).finally(() => schedule.mayStop())
+      const given = await answer(books, path, asked)
+      await schedule.mayStop()
       if (given === undefined) await schedule.sleep(15)
       schedule.step()
       if (given === undefined) throw new DOMException('the bank is silent', 'TimeoutError')
