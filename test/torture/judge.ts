@@ -1,5 +1,5 @@
 /** Everything that is held against everything else when a run is over, and the figures of it. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { judgeBank, readBalances, readBank, readBankLog, settledBy } from './agree.ts'
@@ -108,7 +108,10 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
     faults: { ...town.faults(), ...hooks.counts() },
     ...recoveriesOf(town),
     ...countsOf(found),
-    violations: [...seen, ...found.map(({ what, where }) => `${what}: ${where}`)],
+    violations: [
+      ...[...seen, ...found.map(({ what, where }) => `${what}: ${where}`)],
+      ...victimsOf(town),
+    ],
     deadlocks: deadlocksOf(town),
   }
 }
@@ -191,3 +194,14 @@ export function quantile(times: readonly number[], share: number): number {
 /** By the log: Postgres forgets what it has counted when one of its processes is killed. */
 const deadlocksOf = ({ folder }: Town): number =>
   readFileSync(join(folder, 'postgres.log'), 'utf8').split('deadlock detected').length - 1
+
+/** Who heard of a deadlock, and in what; others may have tried again without a word. */
+const victimsOf = ({ folder }: Town): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.log') && name !== 'postgres.log')
+    .flatMap((name) =>
+      readFileSync(join(folder, name), 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('"40P01"'))
+        .map((line) => `deadlock: ${name}: ${line}`),
+    )
