@@ -91,18 +91,24 @@ export interface Outcome {
   readonly next_at: Date
 }
 
-/** Writes them down, each unless somebody else has made the same attempt meanwhile. */
+/**
+ * Writes them down, each unless somebody else has made the same attempt meanwhile: a worker that
+ * stood still comes back to what another has taken over. Both lock them in the order of their ids.
+ */
 async function writeOutcomes(db: Knex, outcomes: readonly Outcome[]): Promise<void> {
   await db.raw(
     `WITH told AS (
        SELECT * FROM json_to_recordset(?::json) AS told (
          delivery uuid, number int, at timestamptz, status int, fault text, latency_ms int,
          excerpt text, state text, failures int, next_at timestamptz)
+     ), mine AS MATERIALIZED (
+       SELECT d.id FROM webhook_deliveries d JOIN told ON told.delivery = d.id
+        WHERE d.attempts = told.number - 1 ORDER BY d.id FOR NO KEY UPDATE OF d
      ), moved AS (
        UPDATE webhook_deliveries d
           SET state = told.state, attempts = told.number, failures = told.failures,
               next_at = told.next_at, changed_at = told.at
-         FROM told WHERE d.id = told.delivery AND d.attempts = told.number - 1
+         FROM told JOIN mine ON mine.id = told.delivery WHERE d.id = mine.id
        RETURNING d.id
      )
      INSERT INTO webhook_attempts (delivery_id, number, at, status, fault, latency_ms, excerpt)

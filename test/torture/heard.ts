@@ -100,7 +100,9 @@ export async function untilHeard(db: Knex, { arrivals }: Hooks): Promise<void> {
     await db.raw(
       `WITH due AS (
          UPDATE webhook_deliveries SET next_at = now() - interval '1 s'
-          WHERE state = 'waiting' AND next_at > now() RETURNING endpoint_id)
+          WHERE id IN (SELECT id FROM webhook_deliveries
+                        WHERE state = 'waiting' AND next_at > now() FOR UPDATE SKIP LOCKED)
+         RETURNING endpoint_id)
        UPDATE webhook_endpoints SET due_at = now() - interval '1 s'
         WHERE id IN (SELECT endpoint_id FROM due)`,
     )
