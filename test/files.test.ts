@@ -121,7 +121,7 @@ describe('a file of a bank', () => {
       expect(await inSuspense(), `died at ${at}`).to.equal(before + 2n * BigInt(at))
       expect(bank.rejected.has(messageId)).to.equal(false)
       if (!died) {
-        expect(at).to.be.greaterThan(8)
+        expect(at).to.be.greaterThan(10)
         return
       }
     }

@@ -78,6 +78,8 @@ export async function openHouse(): Promise<House> {
 function drive(house: House): void {
   const { db } = house.worker
   stepThrough(house.worker, {
+    // Who has begun a transaction has done nothing yet.
+    spared: /^begin/i,
     isDead: () => house.schedule?.isDead() ?? false,
     step: () => house.schedule?.step(),
   })

@@ -10,10 +10,10 @@ export interface Mortality {
   readonly isDead: () => boolean
   /** After a statement whose result may never be learned. @throws {Died} */
   readonly step: () => void
+  /** Statements that are no step. */
+  readonly spared?: RegExp
 }
 
-/** Who has begun a transaction has done nothing yet. */
-const NO_STEP = /^begin/i
 const ROLLBACK = /^rollback/i
 const COMMIT = /^commit/i
 
@@ -71,7 +71,7 @@ export function stepThrough(context: Pick<Context, 'db'>, mortality: Mortality):
 }
 
 /** Nothing of a dead process is done any more; Postgres rolls back what it left open. */
-function mortal(connection: Connection, { isDead, step }: Mortality): Query {
+function mortal(connection: Connection, { isDead, step, spared }: Mortality): Query {
   const query: Query = connection.query.bind(connection)
   return (asked, ...rest) => {
     const [text, last] = [typeof asked === 'string' ? asked : asked.text, rest.at(-1)]
@@ -81,7 +81,7 @@ function mortal(connection: Connection, { isDead, step }: Mortality): Query {
       if (COMMIT.test(text)) return query('ROLLBACK', () => done(new Died()))
       return process.nextTick(done, new Died())
     }
-    if (NO_STEP.test(text)) return query(asked, ...rest)
+    if (spared?.test(text) === true) return query(asked, ...rest)
     return query(asked, ...values, (error: unknown, result: unknown) => {
       try {
         step()
