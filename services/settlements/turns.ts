@@ -37,15 +37,25 @@ export interface Taken extends Turn {
   readonly nextAt: Date | undefined
 }
 
-/** How far each got. Where a schedule changed meanwhile, `next_at` is another: that is kept. */
+/**
+ * How far each got. Where a schedule changed meanwhile, `next_at` is another: that is kept.
+ * They are locked in one order: a worker back from a standstill may return turns beside whoever
+ * has taken them since.
+ */
 export async function returnTurns(db: Knex, turns: readonly Taken[], until: Date): Promise<void> {
   await db.raw(
-    `UPDATE settlement_turns t
+    `WITH returned AS (
+       SELECT * FROM unnest(:merchants::uuid[], :currencies::text[], :settled::timestamptz[],
+                            :nexts::timestamptz[]) AS r (merchant_id, currency, settled_to, next_at)
+     ), locked AS (
+       SELECT merchant_id, currency FROM settlement_turns JOIN returned USING (merchant_id, currency)
+        ORDER BY merchant_id, currency FOR NO KEY UPDATE OF settlement_turns
+     )
+     UPDATE settlement_turns t
         SET settled_to = greatest(t.settled_to, r.settled_to),
             next_at = CASE WHEN t.next_at = :until THEN r.next_at
                            ELSE least(t.next_at, r.next_at) END
-       FROM unnest(:merchants::uuid[], :currencies::text[], :settled::timestamptz[],
-                   :nexts::timestamptz[]) AS r (merchant_id, currency, settled_to, next_at)
+       FROM returned r JOIN locked USING (merchant_id, currency)
       WHERE t.merchant_id = r.merchant_id AND t.currency = r.currency`,
     {
       until,

@@ -12,6 +12,8 @@ import { serveTests, type TestServer } from './postgres.ts'
 import { untold } from './told-by.ts'
 import { closeWorld, world, worldIsOpen } from './world.ts'
 
+const LONG_MS = 3_600_000
+
 let server: TestServer | undefined
 
 export async function mochaGlobalSetup(): Promise<void> {
@@ -35,6 +37,8 @@ export const mochaHooks = {
     expect(violations, 'the books after the test').to.deep.equal([])
   },
   async afterAll(this: Mocha.Context) {
+    // All that a long run told of and wrote is looked at too.
+    if (process.env['RUN_LONG'] === '1') this.timeout(LONG_MS)
     try {
       if (worldIsOpen()) await judgeWorld(this.test?.parent)
     } finally {
