@@ -56,10 +56,38 @@ describe('bad input, once found by it:', () => {
     const headers = { 'x-long': 'y'.repeat(12_000) }
     const answer = await send(await person(), 'GET', '/v1/accounts', { headers })
     expectProblem(answer, 431, 'headers_too_large')
-    const { apiUrl } = await world()
-    const document = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as {
-      readonly paths: Record<string, { readonly get: { readonly responses: object } }>
-    }
-    expect(document.paths['/v1/accounts']?.get.responses).to.have.property('431')
+    expect(await refusalsOf('/v1/accounts', 'get', 431)).to.include('headers_too_large')
   })
+
+  it('that a key may be none is documented also where none is asked for', async () => {
+    const headers = { 'idempotency-key': 'short' }
+    const answer = await call(await person(), 'PUT', '/v1/pin', {
+      headers,
+      body: { pin: '274951' },
+    })
+    expectProblem(answer, 400, 'idempotency_key_missing')
+    expect(await refusalsOf('/v1/pin', 'put', 400)).to.include('idempotency_key_missing')
+  })
+
+  for (const [what, query] of Object.entries({
+    owner: 'owner=%00',
+    metadata: `metadata=${encodeURIComponent(JSON.stringify({ key: '\u0000' }))}`,
+    'name of metadata': `metadata=${encodeURIComponent(JSON.stringify({ '\u0000': 'value' }))}`,
+  })) {
+    it(`a NUL in a filter is refused: ${what}`, async () => {
+      const answer = await call(OPERATOR, 'GET', `/v1/ledger/accounts?${query}`)
+      expectProblem(answer, 400, 'invalid_request')
+    })
+  }
 })
+
+/** What the document says of a status. */
+async function refusalsOf(path: string, method: string, status: number): Promise<string> {
+  const { apiUrl } = await world()
+  const document = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as {
+    readonly paths: Record<string, Record<string, { readonly responses: Responses }>>
+  }
+  return document.paths[path]?.[method]?.responses[status]?.description ?? ''
+}
+
+type Responses = Readonly<Record<string, { readonly description: string }>>

@@ -76,7 +76,7 @@ const finding = [
     ...{ tag: 'Operators', scopes: ['operator'] },
     query: pageQuery('acc').extend({
       type: z.enum(ACCOUNT_TYPES).optional(),
-      owner: z.string().min(1).max(200).optional(),
+      owner: text(200).optional(),
       currency: CurrencyCode.optional(),
       state: z.enum(['open', 'frozen', 'closed']).optional(),
       metadata: MetadataQuery.optional(),

@@ -18,26 +18,25 @@ export interface Admission {
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-const { status, body, headers } = problemOf('saturated')
-const HEADERS = {
-  ...headers,
-  'Content-Type': 'application/problem+json',
-  'Content-Length': Buffer.byteLength(body),
-  'Cache-Control': 'no-store',
+interface Refusing {
+  /** What every answer says. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Whether the connection is closed with the answer. */
+  readonly isLast: (response: ServerResponse) => boolean
 }
 
-/** @param isLast whether the connection is closed with the answer. */
 export function openAdmission(
   { config, metrics }: Pick<Context, 'config' | 'metrics'>,
-  isLast: (response: ServerResponse) => boolean,
+  { headers, isLast }: Refusing,
 ): Admission {
   let inHand = 0
+  const refused = refusal(headers)
   const isFull = ({ url = '' }: IncomingMessage) =>
     inHand >= config.REQUESTS_AT_ONCE_MAX && !PROBES.has(url)
   function refuse({ method = '' }: IncomingMessage, response: ServerResponse): void {
-    if (isLast(response)) response.setHeader('Connection', 'close')
-    response.writeHead(status, { ...HEADERS, 'X-Request-Id': newId() }).end(body)
-    metrics.requestAnswered({ method, route: 'none', status }, 0)
+    const own = ['X-Request-Id', newId(), ...(isLast(response) ? ['Connection', 'close'] : [])]
+    response.writeHead(refused.status, [...refused.head, ...own]).end(refused.body)
+    metrics.requestAnswered({ method, route: 'none', status: refused.status }, 0)
   }
   return {
     enter(request, response, answer) {
@@ -48,6 +47,18 @@ export function openAdmission(
       })
     },
   }
+}
+
+/** Made once, and written as it is: in a crowd there are more refusals than answers. */
+function refusal(always: Refusing['headers']) {
+  const { status, body, headers } = problemOf('saturated')
+  const own = {
+    ...headers,
+    'Content-Type': 'application/problem+json',
+    'Content-Length': `${Buffer.byteLength(body)}`,
+    'Cache-Control': 'no-store',
+  }
+  return { status, body, head: Object.entries({ ...always, ...own }).flat() }
 }
 
 /** One that is still on its way takes nobody's place: who sends slowly keeps only themselves. */

@@ -20,9 +20,11 @@ const BODY_REFUSALS = [
   ...(['body_too_large', 'content_type_not_supported', 'request_timeout'] as const),
 ] satisfies readonly ErrorCode[]
 
-const KEY_REFUSALS = [
-  ...(['idempotency_key_missing', 'idempotency_key_reused'] as const),
-] satisfies readonly ErrorCode[]
+/** A key that is none is refused wherever something may be done, also where none is asked for. */
+function keyRefusals({ method, idempotency }: AnyEndpoint): readonly ErrorCode[] {
+  if (method === 'GET') return []
+  return ['idempotency_key_missing', ...(idempotency ? (['idempotency_key_reused'] as const) : [])]
+}
 
 const Problem = z
   .strictObject({
@@ -109,7 +111,7 @@ function guardedOperation(one: AnyEndpoint, components: Json): Json {
     ...one.refusals,
     ...(one.params === undefined ? [] : (['not_found'] as const)),
     ...(body === undefined ? [] : BODY_REFUSALS),
-    ...(idempotency === undefined ? [] : KEY_REFUSALS),
+    ...keyRefusals(one),
   ]
   const scopes = scopesFor(one.scopes, rightOf(one))
   return {

@@ -13,7 +13,7 @@ import { type Origin, recordFailure } from '../security/log.ts'
 import { addressOf } from './addresses.ts'
 import { openAdmission } from './admission.ts'
 import { type JsonLimits, readBytes, readJson } from './body.ts'
-import { protectBrowsers } from './browsers.ts'
+import { browserHeaders } from './browsers.ts'
 import { actorOf, bearerOf, callerOf, ownerOf, roleAt } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
@@ -44,12 +44,15 @@ export function openServer(context: Context, api: Api): Server {
   useRoutes(app, context, api)
   app.use(refuseMethod)
   app.on('error', (error: Error) => context.log.warn({ err: error }, 'connection'))
-  const answer = app.callback()
+  const headers = browserHeaders()
+  const [always, answerOf] = [Object.entries(headers), app.callback()]
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    for (const [name, value] of always) response.setHeader(name, value)
+    return answerOf(request, response)
+  }
   const answering = new WeakMap<Duplex, IncomingMessage>()
-  const protect = protectBrowsers()
-  const admission = openAdmission(context, isLast)
+  const admission = openAdmission(context, { headers, isLast })
   const server = createServer(limitsOf(context.config), (request, response) => {
-    protect(response)
     answering.set(request.socket, request)
     response.once('close', () => answering.delete(request.socket))
     admission.enter(request, response, answer)

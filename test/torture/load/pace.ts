@@ -52,6 +52,7 @@ const CONNECTIONS_MAX = 2_000
 const SIDES = 2 ** 30
 /** Whoever waits longer is told by us that there is no answer. */
 const PATIENCE_MS = 30_000
+const PROBE = 'GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'
 /** What is made ahead is bounded by what may be in memory. */
 const PREPARED_MAX = 150_000
 
@@ -135,7 +136,8 @@ async function ask({ lines, timeline, tally }: Asking, request: string, meant: n
 interface Lines {
   /**
    * Connects so many ahead, as whoever stands before an API does: it accepts one in each turn of
-   * its loop, and those who come anew would wait there unheard.
+   * its loop, and those who come anew would wait there unheard. Each asks for something small, as
+   * one that has never asked is closed sooner than one that is kept.
    */
   readonly prepare: (count: number) => Promise<void>
   /** What broke the connection, where that ended without an answer. */
@@ -154,7 +156,11 @@ function openLines(port: number): Lines {
   }
   return {
     async prepare(count) {
-      while (free.length < count) free.push(await openWire(port))
+      while (free.length < count) {
+        const wire = await openWire(port)
+        await wire.exchange(PROBE)
+        free.push(wire)
+      }
     },
     async ask(request) {
       let wire: Wire | undefined
