@@ -47,13 +47,17 @@ const ENVIRONMENT = {
   ]),
 }
 
+/** Each simulation begins at the same time of its day. */
+export const midnightAfter = (moment: Date) =>
+  new Date((Math.floor(moment.getTime() / DAY_MS) + 1) * DAY_MS)
+
 export async function openHouse(): Promise<House> {
   const server = testServer()
   const name = `florin_simulation_${randomInt(1e12)}`
   const url = await createDatabase(server, name, MIGRATED)
   const config = readConfig({ ...ENVIRONMENT, DATABASE_URL: url })
   const log = pino({ level: config.LOG_LEVEL })
-  const begins = new Date(Date.now() - 400 * DAY_MS)
+  const begins = midnightAfter(new Date(Date.now() - 400 * DAY_MS))
   const now = () => begins
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api'), now })
   const metrics = openMetrics('worker')
@@ -70,6 +74,8 @@ export async function openHouse(): Promise<House> {
       await dropDatabase(server, name)
     },
   }
+  // Whoever connects first would draw lots that a second simulation does not.
+  for (const { db } of [api, opened, worker]) await db.raw('SELECT 1')
   drive(house)
   return house
 }

@@ -17,7 +17,7 @@ import { type Letter, openSimulatedBank, type SimulatedBank } from './bank.ts'
 import { openCustomers } from './customers.ts'
 import { type ChatApp, openChatApp } from './hooks.ts'
 import { openSwarm, type Swarm } from './faults.ts'
-import { adapterTo, BANK, type House } from './house.ts'
+import { adapterTo, BANK, type House, midnightAfter } from './house.ts'
 import { balanceAtBank, judge } from './judge.ts'
 import { openSchedule, type Schedule } from './schedule.ts'
 
@@ -86,8 +86,8 @@ export async function simulate(
   house.schedule = schedule
   const { random: drawn } = Math
   const elapsed = performance.now.bind(performance)
-  // The jitter of retries belongs to the seed, and leases end by the virtual clock.
-  Math.random = random
+  // The jitter of retries belongs to the seed, whoever else draws; leases end by the virtual clock.
+  Math.random = randomOf(seed + 1)
   performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
   try {
     const references = await perform(scene, bank, chat)
@@ -106,7 +106,7 @@ export async function simulate(
     Math.random = drawn
     performance.now = elapsed
     house.schedule = undefined
-    house.begins = new Date(schedule.now().getTime() + HOUR_MS)
+    house.begins = midnightAfter(schedule.now())
   }
 }
 
