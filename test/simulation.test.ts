@@ -11,7 +11,7 @@ const SEEDS_MAX = 50
 const FIRST = Number(process.env['SEED'] ?? 1)
 
 describe('days at a bank, simulated', function () {
-  this.timeout(600_000)
+  this.timeout(IS_LONG ? 3_600_000 : 600_000)
   let house: House
   before(async () => (house = await openHouse()))
   after(() => house.close())

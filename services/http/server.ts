@@ -3,25 +3,20 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import Router from '@koa/router'
 import Koa from 'koa'
-import { newId } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Guesses, holdsGuess, openGuesses } from '../pins/guesses.ts'
-import { notedOf } from '../security/failures.ts'
-import { type Origin, recordFailure } from '../security/log.ts'
-import { addressOf } from './addresses.ts'
 import { openAdmission } from './admission.ts'
 import { type JsonLimits, readBytes, readJson } from './body.ts'
 import { browserHeaders } from './browsers.ts'
 import { actorOf, bearerOf, callerOf, ownerOf, roleAt } from './callers.ts'
 import type { AnyEndpoint, AnyRequest, PublicEndpoint, Reply, Streamed } from './endpoint.ts'
 import { claimOfRequest, keyOf, type Once, openOnce } from './idempotency.ts'
-import { PROBES } from './operations.ts'
+import { outermost, stateOf } from './outermost.ts'
 import { parse, parseParams } from './parse.ts'
-import { type Problem, problemOf, problemOfError } from './problems.ts'
 import { openRates, type Rates } from './rates.ts'
-import { render, renderProblem } from './render.ts'
+import { render } from './render.ts'
 import { openStrangers, type Strangers } from './strangers.ts'
 import { openStreams, type Streams } from './streams.ts'
 import { refuseUnreadable } from './unreadable.ts'
@@ -112,64 +107,6 @@ const refuseMethod: Koa.Middleware = (ctx) => {
   if (methods.length === 0) throw new ServiceError('not_found')
   ctx.set('Allow', methods.join(', '))
   throw new ServiceError('method_not_allowed')
-}
-
-/** What the edge knows of a request before and beside its endpoint. */
-interface RequestState {
-  origin: Origin
-}
-
-const stateOf = (ctx: Koa.Context) => ctx.state as RequestState
-const routeOf = (ctx: Koa.Context) => String(ctx['_matchedRoute'] ?? 'none')
-
-/** Attempts to do what is not allowed leave a row in the security log, whoever refused them. */
-async function recordRefusal(
-  context: Context,
-  ctx: Koa.Context,
-  error: unknown,
-  { code }: Problem,
-): Promise<void> {
-  const noted = notedOf(error, code)
-  if (noted === undefined) return
-  const detail = { code, method: ctx.method, route: routeOf(ctx) }
-  await recordFailure({ ...context, origin: stateOf(ctx).origin }, { ...noted, detail })
-}
-
-/**
- * Gives each request an id, answers what was thrown, and measures.
- * @param isLast whether the connection is closed with the answer.
- */
-function outermost(
-  context: Context,
-  isLast: (response: ServerResponse) => boolean,
-): Koa.Middleware {
-  const { log, metrics } = context
-  return async (ctx, next) => {
-    const started = performance.now()
-    const requestId = newId()
-    const address = addressOf(ctx.req, context.config.TRUSTED_PROXIES)
-    const origin = { requestId, address }
-    ctx.state = { origin } satisfies RequestState
-    ctx.set('X-Request-Id', requestId)
-    ctx.set('Cache-Control', 'no-store')
-    try {
-      await next()
-    } catch (error) {
-      const problem = problemOfError(error)
-      if (problem === undefined) log.error({ err: error, request: requestId }, 'internal error')
-      if (problem !== undefined) await recordRefusal(context, ctx, error, problem)
-      renderProblem(ctx, problem ?? problemOf('internal'))
-    }
-    if (isLast(ctx.res)) ctx.set('Connection', 'close')
-    const duration_s = (performance.now() - started) / 1000
-    const route = routeOf(ctx)
-    const { method, status } = ctx
-    metrics.requestAnswered({ method, route, status }, duration_s)
-    const level = PROBES.has(route) ? 'debug' : 'info'
-    if (!log.isLevelEnabled(level)) return
-    const ms = Math.round(duration_s * 100_000) / 100
-    log[level]({ method, route, status, ms, request: requestId }, 'answered')
-  }
 }
 
 /** What all requests of a process share. */
