@@ -30,7 +30,7 @@ export interface Timeouts {
   readonly transaction_ms: number
 }
 
-const TIMEOUTS: Timeouts = {
+export const TIMEOUTS: Timeouts = {
   statement_ms: 5_000,
   lock_ms: 2_000,
   idleInTransaction_ms: 5_000,

@@ -17,6 +17,7 @@ import type { CompanionTables } from './companions.ts'
 import { acceptConnection, connectionOptions, type DatabaseOptions } from './database.ts'
 import type { AccountId } from './ids.ts'
 import { isUnavailable, LedgerError, violatedConstraint } from './errors.ts'
+import { openInTime } from './in_time.ts'
 import { type KnownQuotas, openKnownQuotas } from './quotas.ts'
 import { type Looks, openLooks } from './looks.ts'
 import { accountsOf, count, nextGroup } from './turns.ts'
@@ -84,6 +85,17 @@ const WRITERS_OF_ONE_ACCOUNT = 2
 const CONNECTIONS_FOR_OTHERS = 2
 
 export function openGroup(options: GroupOptions): Group {
+  const [group, inTime] = [openQueue(options), openInTime(options)]
+  return {
+    ...group,
+    submit: (unit) => inTime(group.submit(unit)),
+    look: (question, key) => inTime(group.look(question, key)),
+    recall: (claim) => inTime(group.recall(claim)),
+  }
+}
+
+/** The same, where nobody is told that it takes too long. */
+function openQueue(options: GroupOptions): Group {
   const { groupSizeMax = 512, groupsInFlightMax = 3, queueLengthMax = 4096 } = options
   const pool = openPool(options, groupsInFlightMax + CONNECTIONS_FOR_OTHERS)
   /** How many units in flight touch an account. */

@@ -31,7 +31,7 @@ export { type Claim, claimOf, purgeClaims, rewriteAnswers } from './claims.ts'
 export type { CompanionRow, CompanionRows } from './companions.ts'
 export { connect, migrate, PATIENT } from './database.ts'
 export { isUnavailable, LedgerError, type LedgerErrorCode } from './errors.ts'
-export { creditedByDay } from './daily.ts'
+export { movedByDay } from './daily.ts'
 export { creditsOf, type Funds, lockAvailable, lockFunds, setFloor } from './floors.ts'
 export type { Bulk, BulkResult } from './bulks.ts'
 export type { Accepted, Conclusion, Outcome, Refusal, Unit } from './commit.ts'
@@ -82,7 +82,7 @@ export {
   accountsOfOwners,
   creditedBy,
   endsBefore,
-  monthsCredited,
+  momentsCredited,
   type CodeSum,
   type RangeSums,
   type SumAgainst,

@@ -192,21 +192,31 @@ export async function creditedBy(db: Knex, units: readonly UnitId[]): Promise<Pl
   return rows
 }
 
-/** The months, "2026-11" by clocks there, in which the units brought the account anything. */
-export async function monthsCredited(
+/**
+ * When the units brought the account anything, or what they held was posted, which brings it then:
+ * to a quarter of an hour, by which all clocks are apart, and each once.
+ */
+export async function momentsCredited(
   db: Knex,
   account: AccountId,
   units: readonly UnitId[],
-  timeZone: string,
-): Promise<string[]> {
-  const { rows } = await db.raw<{ rows: { month: string }[] }>(
-    `SELECT DISTINCT to_char(t.recorded_at AT TIME ZONE :timeZone, 'YYYY-MM') AS month
-       FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
-       JOIN transfers t ON t.id BETWEEN unit.first AND unit.last
-      WHERE t.credit_account_id = :account AND t.kind IN ('single', 'post')`,
-    { account, timeZone, ...idsOf(units) },
+): Promise<Date[]> {
+  const { rows } = await db.raw<{ rows: { at: Date }[] }>(
+    `WITH made AS (
+       SELECT t.* FROM unnest(:first::uuid[], :last::uuid[]) AS unit (first, last)
+         JOIN transfers t ON t.id BETWEEN unit.first AND unit.last
+     ), moments AS (
+       SELECT recorded_at FROM made
+        WHERE credit_account_id = :account AND kind IN ('single', 'post')
+        UNION ALL
+       SELECT p.recorded_at FROM made h JOIN transfers p ON p.pending_id = h.id
+        WHERE h.kind = 'pending' AND p.kind = 'post'
+     )
+     SELECT DISTINCT date_bin('15 minutes', recorded_at, timestamptz '2000-01-01Z') AS at
+       FROM moments`,
+    { account, ...idsOf(units) },
   )
-  return rows.map(({ month }) => month)
+  return rows.map(({ at }) => at)
 }
 
 /** Between which ids the transfers of each unit are. */

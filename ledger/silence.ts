@@ -11,7 +11,7 @@ import { setInterval as every } from 'node:timers'
 import type pg from 'pg'
 
 /** For the way there and back, beside what a statement may take. */
-const WAY_MS = 5_000
+export const WAY_MS = 5_000
 /** Between looks: whoever was stopped meanwhile finds an answer before it looks twice. */
 const LOOK_EVERY_MS = 1_000
 

@@ -7,6 +7,8 @@ import type { Noted } from './security/kinds.ts'
 export const CONSTRAINT_CODES = [
   'alias_taken',
   'bank_account_exists',
+  'bank_account_not_found',
+  'bank_account_not_reviewed',
   'fee_schedule_exists',
   'fx_rate_exists',
   'holiday_exists',
@@ -30,7 +32,6 @@ export type ServiceErrorCode =
   | 'approval_required'
   | 'approval_used'
   | 'bank_account_not_confirmed'
-  | 'bank_account_not_found'
   | 'bank_closed'
   | 'bank_not_found'
   | 'beneficiary_not_found'

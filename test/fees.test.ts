@@ -91,12 +91,13 @@ describe('the fee', () => {
     expect(tiers('month', 'graduated')).to.deep.equal([
       'tiers 200: 2 % of 100.00 EUR ' +
         `(the part of the month’s turnover up to 1000.00 EUR; ${before})`,
-      'tiers 60: 1 % of 50.00 EUR and 0.10 EUR ' +
+      `tiers 50: 1 % of 50.00 EUR (the part of the month’s turnover beyond 1000.00 EUR; ${before})`,
+      'fixed 10: 0.10 EUR per payment ' +
         `(the part of the month’s turnover beyond 1000.00 EUR; ${before})`,
     ])
     expect(tiers('month', 'volume')).to.deep.equal([
-      'tiers 160: 1 % of 150.00 EUR and 0.10 EUR ' +
-        `(a month’s turnover beyond 1000.00 EUR; ${before})`,
+      `tiers 150: 1 % of 150.00 EUR (a month’s turnover beyond 1000.00 EUR; ${before})`,
+      `fixed 10: 0.10 EUR per payment (a month’s turnover beyond 1000.00 EUR; ${before})`,
     ])
     expect(tiers('payment', 'volume')).to.deep.equal([
       'tiers 300: 2 % of 150.00 EUR (a payment up to 1000.00 EUR)',

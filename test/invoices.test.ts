@@ -10,7 +10,7 @@ import { expectProblem, times } from './support/abuse.ts'
 import { call, tokenOf } from './support/api.ts'
 import { merchantAccountOf } from '../services/books/chart.ts'
 import { dispute, disputeTerms } from './support/disputes.ts'
-import { merchant, type Merchant, order, person } from './support/people.ts'
+import { ended, linkedAccount, merchant, type Merchant, order, person } from './support/people.ts'
 import { refund } from './support/refunds.ts'
 import { payOrder } from './support/held.ts'
 import { together } from './support/proposals.ts'
@@ -217,6 +217,11 @@ describe('a fee invoice', () => {
     const shop = await merchant({ tax_percent: '20', refund_fees: 'give_back' })
     const buy = async () => (await payOrder(ada, await order(shop, '5000'), '5000')).body
     const paid = [await buy(), await buy()]
+    // The money of this one came later than what was held for it.
+    const other = await merchant({ tax_percent: '20', refund_fees: 'give_back' })
+    const source = await linkedAccount(ada)
+    const byBank = await payOrder(ada, await order(other, '5000'), '5000', { source })
+    expect((await ended(ada, `/v1/payments/${byBank.body.id}`)).state).to.equal('completed')
     await issueLater()
     const { owner } = await world()
     await owner.raw(
@@ -226,6 +231,7 @@ describe('a fee invoice', () => {
     const later = new Date(Date.UTC(NEXT.getUTCFullYear(), NEXT.getUTCMonth() + 1, 15))
     await refund(shop, paid[1].id, { amount: '700' })
     await refund(shop, paid[2].id, { amount: '5000' })
+    await refund(other, byBank.body.id, { amount: '700' })
     await issueAt(later)
     const [note, second, first] = (await call(shop, 'GET', '/v1/fee_invoices')).body.data
     expect([first.kind, second.kind, note.kind]).to.deep.equal([
@@ -236,5 +242,7 @@ describe('a fee invoice', () => {
     const named = [first, second].map(({ id, number }) => ({ id, number }))
     expect(note.corrects).to.deep.equal(named)
     expect([first.corrects, second.corrects]).to.deep.equal([[], []])
+    const [back, charged] = (await call(other, 'GET', '/v1/fee_invoices')).body.data
+    expect(back.corrects).to.deep.equal([{ id: charged.id, number: charged.number }])
   })
 })

@@ -18,7 +18,7 @@ describe('two workers that write down the same work', () => {
   const dbs: Knex[] = []
   before(async () => {
     const { url } = await (await world()).newDatabase()
-    dbs.push(...times(2, () => connect({ url, connectionsMax: 1, applicationName: 'test' })))
+    dbs.push(...times(3, () => connect({ url, connectionsMax: 1, applicationName: 'test' })))
     for (const db of dbs) {
       // As Postgres goes about it where there are many: one after another, as they are told.
       await db.raw('SET enable_hashjoin = off; SET enable_mergejoin = off')
@@ -27,22 +27,50 @@ describe('two workers that write down the same work', () => {
   after(() => Promise.all(dbs.map((db) => db.destroy())))
 
   it('write outcomes of webhooks once, in whatever order each has them', async () => {
-    const [one, other] = dbs as [Knex, Knex]
+    const [one, other, third] = dbs as [Knex, Knex, Knex]
     const at = new Date()
-    const ids = await deliveriesOf(one, at)
+    const { ids, again } = await deliveriesOf(one, at)
     for (const number of times(ROUNDS, (round) => round + 1)) {
-      const failed = { number, at, status: 500, fault: 'refused', latency_ms: 1, excerpt: null }
+      const failed = { number, at, due_at: at, status: 500, fault: 'refused', latency_ms: 1 }
       const outcomes = ids.map((delivery) => ({
-        ...{ delivery, ...failed, state: 'waiting' as const, failures: number, next_at: at },
+        ...{ delivery, ...failed, excerpt: null, state: 'waiting' as const, failures: number },
+        next_at: at,
       }))
       const write = (db: Knex, all: typeof outcomes) => Promise.all(all.map(openRecorder(db)))
-      await Promise.all([write(one, outcomes), write(other, outcomes.toReversed())])
+      await Promise.all([
+        ...[write(one, outcomes), write(other, outcomes.toReversed())],
+        // While somebody has all of them sent again, as a replay does.
+        third.transaction((trx) => enqueue(trx, again, at, { again: true })),
+      ])
     }
     const attempts = await one('webhook_attempts').count({ all: '*' }).first()
     expect(Number(attempts?.['all'])).to.equal(ROWS * ROUNDS)
   })
 
-  it('return turns of settlement as far as either got, in whatever order each has them', async () => {
+  it('leave waiting what was asked for again during an attempt', async () => {
+    const [one] = dbs as [Knex]
+    const at = new Date()
+    const { ids, again } = await deliveriesOf(one, at)
+    const later = new Date(at.getTime() + 1_000)
+    await one.transaction((trx) => enqueue(trx, again, later, { again: true }))
+    const failed = { number: 1, at, due_at: at, status: 500, fault: 'refused', latency_ms: 1 }
+    const next_at = new Date(at.getTime() + 3_600_000)
+    const outcome = { ...failed, excerpt: null, state: 'waiting' as const, failures: 1, next_at }
+    const [asked, other] = [ids[0]!, ids[1]!]
+    await one('webhook_deliveries').where({ id: other }).update({ next_at: at })
+    const record = openRecorder(one)
+    await Promise.all([asked, other].map((delivery) => record({ ...outcome, delivery })))
+    const rows = await one('webhook_deliveries')
+      .whereIn('id', [asked, other])
+      .orderBy('id')
+      .select('attempts', 'failures', 'next_at')
+    expect(rows).to.deep.equal([
+      { attempts: 1, failures: 0, next_at: later },
+      { attempts: 1, failures: 1, next_at },
+    ])
+  })
+
+  it('return turns of settlement as far as either got, in whatever order', async () => {
     const [one, other] = dbs as [Knex, Knex]
     const [start, until] = [new Date(1_000), new Date(2_000)]
     const merchants = times(ROWS, () => newId())
@@ -69,22 +97,24 @@ describe('two workers that write down the same work', () => {
   })
 })
 
-async function deliveriesOf(db: Knex, at: Date): Promise<string[]> {
+async function deliveriesOf(db: Knex, at: Date) {
   const endpoint = newId()
   await db('webhook_endpoints').insert({
     ...{ id: endpoint, url: 'https://shop.example', types: ['*'], state: 'enabled' },
     ...{ secret_sealed: Buffer.alloc(1), created_by: 'test', created_at: at, changed_at: at },
   })
-  await db.transaction(async (trx) => {
+  const deliveries = await db.transaction(async (trx) => {
     for (const object of times(ROWS, () => publicId('rcl', newId()))) {
       await recordEvent(trx, { type: 'recall.manual', object, data: { id: object }, at })
     }
     const events: string[] = await trx('events').pluck('id')
-    await enqueue(
-      trx,
-      events.map((event) => ({ endpoint, event })),
-      at,
-    )
+    const all = events.map((event) => ({ endpoint, event }))
+    await enqueue(trx, all, at)
+    return all
   })
-  return db('webhook_deliveries').orderBy('id').pluck('id')
+  const ids: string[] = await db('webhook_deliveries')
+    .where({ endpoint_id: endpoint })
+    .orderBy('id')
+    .pluck('id')
+  return { ids, again: deliveries.toReversed() }
 }

@@ -70,6 +70,16 @@ describe('a refund', () => {
     ])
   })
 
+  it('keeps it there too where it is a part of a step', async () => {
+    const steps = [{ up_to: null, percent: '1.4', fixed: '25' }]
+    const tiers = { kind: 'tiers', of: 'payment', mode: 'volume', steps }
+    const fees = { components: [tiers], tax_percent: '0', refund_fees: 'pro_rata' }
+    const { shop, id } = await sale('10000', fees)
+    await paid(await person(9_000n), shop, '9000')
+    const { body, text } = await refund(shop, id)
+    expect([body.fee_returned, body.tax_returned], text).to.deep.equal(['140', '0'])
+  })
+
   it('is shown to both sides, operators and chat, and what paid for it only to some', async () => {
     const { payer, shop, id } = await sale('5000', { refund_fees: 'give_back' })
     const { body } = await refund(shop, id, { amount: '100' })

@@ -8,7 +8,7 @@ import { eventsOf } from './support/held.ts'
 import { linkedAccount, merchant, OPERATOR, person, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { lendTo, paid, refund } from './support/refunds.ts'
-import { keep, money, releaseIn, reserveRule, reservesOf } from './support/reserves.ts'
+import { DAY_MS, keep, money, releaseIn, reserveRule, reservesOf } from './support/reserves.ts'
 
 const FREE = { percent: '0', fixed: '0' }
 const rolling = (percent: string, days: number) => ({ kind: 'rolling', percent, days })
@@ -142,7 +142,6 @@ describe('what pays for a refund', () => {
   })
 })
 
-const DAY_MS = 86_400_000
 const terms: fc.Arbitrary<ReserveTerms> = fc.oneof(
   fc.record({ kind: fc.constant('fixed' as const), amount: fc.bigInt(0n, 3_000n) }),
   fc.record({

@@ -91,6 +91,17 @@ describe('the run', () => {
     await quiet()
   })
 
+  it('goes by a schedule from now on though there is one that begins later', async () => {
+    const one = await stall()
+    const valid_from = new Date(Date.now() + 20 * DAY_MS).toISOString()
+    await schedule(one, { frequency: 'monthly', month_day: 1, valid_from })
+    await schedule(one, {})
+    await one.move(['payment', 4_000n])
+    await runLater(4 * DAY_MS)
+    expect((await batchesOf(one)).map(({ payout }) => payout)).to.deep.equal(['4000'])
+    await quiet()
+  })
+
   it('by several workers at once settles each merchant once', async () => {
     const stalls = await Promise.all(times(12, () => stall()))
     for (const one of stalls) {

@@ -3,7 +3,8 @@ import { expect } from 'chai'
 import { once } from 'node:events'
 import { connect as dial, createServer } from 'node:net'
 import pg from 'pg'
-import { connect, newId } from '../ledger/index.ts'
+import { connect, newId, newUnitId, openGroup } from '../ledger/index.ts'
+import { times } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { tokenOf } from './support/api.ts'
 import { payment, person } from './support/people.ts'
@@ -58,6 +59,37 @@ describe('a database that is silent', () => {
       while (answer.status === 503) answer = await pay(key)
       expect(answer.status).to.equal(201)
     })
+    way.close()
+  })
+
+  it('is not waited for by those behind others either, however long the queue', async () => {
+    const way = await openWay()
+    const timeouts = { lock_ms: 100, idleInTransaction_ms: 1_000, transaction_ms: 60_000 }
+    const group = openGroup({
+      ...{ url: way.url, applicationName: 'test', companions: {}, refusals: [] },
+      ...{ timeouts: { ...timeouts, statement_ms: 500 }, groupSizeMax: 1, groupsInFlightMax: 1 },
+    })
+    const submit = () => {
+      const conclude = () => ({ answer: '{}' })
+      return group.submit({ id: newUnitId(), at: new Date(), transfers: [], conclude })
+    }
+    expect((await submit()).answer).to.equal('{}')
+    way.hush()
+    const started = performance.now()
+    const codes = await Promise.all(
+      times(4, () =>
+        submit().then(
+          () => undefined,
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    )
+    // One group may be silent for six seconds; four of them, one after another, for twenty-four.
+    expect(performance.now() - started).to.be.lessThan(9_000)
+    expect(
+      codes.filter((code) => code !== undefined && code !== 'ledger_unavailable'),
+    ).to.deep.equal([])
+    expect(codes).to.include('ledger_unavailable')
     way.close()
   })
 

@@ -155,6 +155,19 @@ describe('an order with beneficiaries', () => {
     expect([await merchantBalance(baker), await merchantBalance(market)]).to.deep.equal([891n, 99n])
   })
 
+  it('is not paid once a beneficiary is suspended', async () => {
+    const [ada, [market, baker]] = await Promise.all([person(20_000n), town()])
+    const splits = { beneficiaries: [{ merchant: baker.id, percent: '90' }] }
+    const made = await orderOf(market, '1000', splits, { usage: 'reusable' })
+    expect((await payOrder(ada, made.body.id, '1000')).status).to.equal(201)
+    const body = { reason: 'Complaints' }
+    const suspended = await call(OPERATOR, 'POST', `/v1/merchants/${baker.id}/suspend`, { body })
+    expect(suspended.status, suspended.text).to.equal(200)
+    const refused = await payOrder(ada, made.body.id, '1000')
+    expectProblem(refused, 409, 'merchant_not_active')
+    expect(await merchantBalance(baker)).to.equal(891n)
+  })
+
   it('is refused where it could not be shared', async () => {
     const [market, baker] = await town()
     const to = (share: object, id = baker.id) => ({ beneficiaries: [{ merchant: id, ...share }] })

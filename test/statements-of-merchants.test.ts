@@ -4,8 +4,8 @@ import { expect } from 'chai'
 import { parse } from 'csv-parse/sync'
 import { extractText, getDocumentProxy } from 'unpdf'
 import { readCamt053 } from '../adapters/iso20022/camt053.ts'
-import { monthSpan } from '../services/statements/statement.ts'
-import { expectProblem, quiet, send } from './support/abuse.ts'
+import { monthAt, monthSpan } from '../services/statements/months.ts'
+import { expectProblem, quiet, send, times } from './support/abuse.ts'
 import { call, newSubject, tokenOf } from './support/api.ts'
 import { payOrder } from './support/held.ts'
 import { merchant, merchantBalance, person } from './support/people.ts'
@@ -14,6 +14,13 @@ import { batchesOf, stall, type Stall } from './support/stall.ts'
 import { world } from './support/world.ts'
 
 const MONTH = new Date().toISOString().slice(0, 7)
+/** What a merchant's schedules name, and from when. */
+const ZONES = [
+  ['2026-07-10', 'Asia/Tokyo'],
+  ['2026-09-30', 'America/New_York'],
+  ['2026-12-31', 'Pacific/Kiritimati'],
+  ['2027-02-01', 'Europe/Berlin'],
+] as const
 const FORMATS = ['json', 'csv', 'camt053', 'pdf'] as const
 
 interface Read {
@@ -204,13 +211,28 @@ describe('a merchant’s statement', () => {
   })
 
   it('begins and ends where the merchant’s month does', () => {
-    const { from, to } = monthSpan('2026-12', 'America/Sao_Paulo')
+    const { from, to } = monthSpan('2026-12', () => 'America/Sao_Paulo')
     expect([from, to].map((one) => one.toISOString())).to.deep.equal([
       ...['2026-12-01T03:00:00.000Z', '2027-01-01T03:00:00.000Z'],
     ])
-    const berlin = monthSpan('2026-03', 'Europe/Berlin')
+    const berlin = monthSpan('2026-03', () => 'Europe/Berlin')
     expect(berlin.from.toISOString()).to.equal('2026-02-28T23:00:00.000Z')
     expect(berlin.to.toISOString()).to.equal('2026-03-31T22:00:00.000Z')
+  })
+
+  it('ends where the next begins, whatever clocks a later schedule names', () => {
+    const clocks = (at: Date) => ZONES.findLast(([from]) => from <= at.toISOString())?.[1] ?? 'UTC'
+    const months = times(14, (index) =>
+      new Date(Date.UTC(2026, 5 + index, 1)).toISOString().slice(0, 7),
+    )
+    for (const [index, month] of months.entries()) {
+      const { from, to } = monthSpan(month, clocks)
+      expect(+to).to.be.greaterThan(+from)
+      expect(monthAt(from, clocks)).to.equal(month)
+      expect(monthAt(new Date(+to - 1), clocks)).to.equal(month)
+      const next = months[index + 1]
+      if (next !== undefined) expect(monthSpan(next, clocks).from).to.deep.equal(to)
+    }
   })
 
   it('is nobody else’s, and of a month before there was anything it is empty', async () => {

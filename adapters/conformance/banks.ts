@@ -149,7 +149,7 @@ async function openFiles(): Promise<Opened> {
   const account = { number: 'DE89370400440532013000', ...WHOSE, balance: RICH }
   const config = {
     ...{ name: 'files', currencies: ['EUR'], folder: join(folder, 'exchange'), accounts },
-    ...{ initiator: { name: 'Florin' }, bic: 'ABNANL2AXXX' },
+    ...{ initiator: { name: 'Florin' }, bic: 'FLRNNL2AXXX' },
     creditor: { id: 'NL98ZZZ999999990000', mandatesSignedOn: '2026-01-01' },
   }
   const adapter = iso20022Adapter(config, options)

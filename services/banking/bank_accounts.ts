@@ -147,6 +147,15 @@ export async function findBankAccountsById(
   return new Map(rows.map((row) => [row.id, fromRow(row)]))
 }
 
+/** Those of these that are linked. */
+export async function findLinkedBankAccounts(
+  db: Knex,
+  ids: readonly Uuid[],
+): Promise<ReadonlyMap<Uuid, BankAccount>> {
+  const rows: Row[] = await db(TABLE).whereIn('id', ids).where({ deleted_at: null })
+  return new Map(rows.map((row) => [row.id, fromRow(row)]))
+}
+
 export async function findBankAccounts(db: Knex, owner: string): Promise<BankAccount[]> {
   const rows = await db('bank_accounts').where({ owner, deleted_at: null }).orderBy('id', 'desc')
   return rows.map(fromRow)

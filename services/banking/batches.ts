@@ -152,6 +152,8 @@ async function handOverAll(context: Context, bank: BankAdapter): Promise<void> {
 const FINAL: readonly State[] = ['settled', 'rejected', 'returned']
 
 async function handOver(context: Context, bank: BankAdapter, id: Uuid): Promise<void> {
+  // By a clock that nobody sets, as with one instruction: whoever was stopped has lost its lease.
+  const until_ms = performance.now() + context.config.BANK_TIMEOUT_MS + LEASE_MARGIN_MS
   const batch = await leaseBatch(context, id)
   if (batch === undefined) return
   const instructions = await findBatch(context.db, id)
@@ -167,6 +169,7 @@ async function handOver(context: Context, bank: BankAdapter, id: Uuid): Promise<
   const { reference, created_at: createdAt } = batch
   try {
     const orders = await ordersOf(context, instructions)
+    if (performance.now() >= until_ms) return
     await context.breakers.call(bank.name, () =>
       bank.submitBatch({ id: reference, createdAt, instructions: orders }),
     )

@@ -78,7 +78,7 @@ export async function requestRecall(
   }
   const outcome = await answerOnce(context.db, claim, async (trx) => {
     // Whoever waited for somebody else's recall finds it here.
-    await refuseRecall(context, trx, instruction)
+    await refuseRecall(context, trx, instruction, 'lock')
     const [recall]: Recall[] = await trx('recalls')
       .insert(row)
       .onConflict(trx.raw("(instruction_id) WHERE state <> 'refused'"))
@@ -92,8 +92,13 @@ export async function requestRecall(
 }
 
 /** @throws {ServiceError} as `requestRecall` does. */
-export async function refuseRecall(context: Context, db: Knex, id: Uuid): Promise<void> {
-  const instruction = await findInstruction(db, { id })
+export async function refuseRecall(
+  context: Context,
+  db: Knex,
+  id: Uuid,
+  lock: 'lock' | 'read' = 'read',
+): Promise<void> {
+  const instruction = await findInstruction(db, { id }, lock)
   if (instruction === undefined) throw new ServiceError('not_found')
   const { bank, direction, state } = instruction
   const isThere = state === 'settled' || state === 'returned'

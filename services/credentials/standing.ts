@@ -1,6 +1,7 @@
 /** How a person stands right now: what may change between two requests, and is asked at each. */
 import type { Knex } from 'knex'
 import type { Question, Uuid } from '../../ledger/index.ts'
+import { ServiceError } from '../errors.ts'
 import type { EventType } from '../events/catalogue.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -92,7 +93,11 @@ export async function securityChanged(
   person: Uuid,
   change: SecurityChange,
 ): Promise<void> {
-  await trx('people').where({ id: person }).update({ security_changed_at: change.at })
+  const changed = await trx('people')
+    .where({ id: person, erased_at: null })
+    .update({ security_changed_at: change.at })
+  // Whoever was erased meanwhile gets no factor again: all of it is undone.
+  if (changed === 0) throw new ServiceError('not_found')
   await tellOf(trx, recorder, person, change)
 }
 

@@ -52,10 +52,14 @@ function partsBy(component: Component, { rounding }: FeeTerms, priced: Priced): 
   if (kind === 'percent') {
     return [{ kind, amount: percentOf(priced.amount, component.percent, rounding), component }]
   }
-  return stepsOf(component, priced).map(({ step, base }) => {
+  return stepsOf(component, priced).flatMap(({ step, base }) => {
     const { percent, fixed } = component.steps[step]!
-    const amount = percentOf(base, percent, rounding) + fixed
-    return { kind, amount, component, step, base }
+    const of = { component, step, base }
+    // What each payment costs is a part of its own here too: a refund may leave it where it is.
+    return [
+      { kind, amount: percentOf(base, percent, rounding), ...of },
+      { kind: 'fixed' as const, amount: fixed, ...of },
+    ]
   })
 }
 

@@ -71,7 +71,7 @@ export function namedPriceOf(
 }
 
 const nameOf = ({ kind, component, step = 0 }: Part, { components }: FeeTerms) =>
-  component === undefined ? kind : `${components.indexOf(component)}.${step}`
+  component === undefined ? kind : `${components.indexOf(component)}.${step} ${kind}`
 
 /** The same without a word. */
 export function chargeOf(terms: FeeTerms, priced: Priced): Charge {

@@ -22,13 +22,14 @@ export function sentenceOf(part: Part, terms: FeeTerms, priced: Priced): string 
   return reasons.length === 0 ? said : `${said} (${reasons.join('; ')})`
 }
 
-function measureOf({ step = 0, base = 0n }: Part, component: Component, priced: Priced): string {
-  if (component.kind === 'fixed') return `${money(component.amount, priced)} per payment`
-  if (component.kind === 'percent')
-    return `${component.percent} % of ${money(priced.amount, priced)}`
-  const { percent, fixed } = component.steps[step]!
-  const share = `${percent} % of ${money(base, priced)}`
-  return fixed === 0n ? share : `${share} and ${money(fixed, priced)}`
+function measureOf(part: Part, component: Component, priced: Priced): string {
+  const { kind, amount, step = 0, base = 0n } = part
+  if (kind === 'fixed' || component.kind === 'fixed') return `${money(amount, priced)} per payment`
+  const [percent, of] =
+    component.kind === 'percent'
+      ? [component.percent, priced.amount]
+      : [component.steps[step]!.percent, base]
+  return `${percent} % of ${money(of, priced)}`
 }
 
 function tierReasons({ component, step = 0 }: Part, priced: Priced): string[] {

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   bank_account_exists: [409, 'This bank account is linked already'],
   bank_account_not_confirmed: [409, 'The owner has yet to say that the account is theirs'],
   bank_account_not_found: [422, 'There is no such linked bank account'],
+  bank_account_not_reviewed: [422, 'The merchant is paid out to the account that was reviewed'],
   bank_not_found: [422, 'There is no such bank'],
   bank_closed: [503, 'No bank that can do it works at the moment'],
   bank_not_capable: [501, 'The bank does not offer that'],

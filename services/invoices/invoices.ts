@@ -16,7 +16,7 @@ import { feeAccounts } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId, uuidOf } from '../ids.ts'
-import { monthSpan, timeZoneOf } from '../statements/statement.ts'
+import { clocksOf, monthSpan } from '../statements/months.ts'
 import {
   type InvoiceLine,
   isGivenBack,
@@ -136,8 +136,8 @@ async function feesOfMonth(
   month: string,
 ) {
   const { db } = context
-  const timeZone = await timeZoneOf(db, merchant)
-  const { from, to } = monthSpan(month, timeZone)
+  const clocks = await clocksOf(db, merchant)
+  const { from, to } = monthSpan(month, clocks)
   const [opens, closes] = await endsBefore(db, id, [from, to])
   const range = { beyond: opens?.entry ?? 0n, last: closes?.entry ?? 0n }
   const ours = await feeAccounts(context, currency)
@@ -146,7 +146,7 @@ async function feesOfMonth(
   for await (const sums of ratedSums(db, id, [ours.fees, ours.tax], range)) {
     tally.add(sums)
     const back = new Set(sums.filter(isGivenBack).map(({ reference }) => reference))
-    for (const one of await monthsOf(db, id, [...back], timeZone)) charged.add(one)
+    for (const one of await monthsOf(db, id, [...back], clocks)) charged.add(one)
   }
   return { lines: tally.lines(), charged: [...charged] }
 }

@@ -5,11 +5,12 @@
 import type { Knex } from 'knex'
 import {
   type AccountId,
-  monthsCredited,
+  momentsCredited,
   sumsAgainst,
   type UnitId,
   type Uuid,
 } from '../../ledger/index.ts'
+import { type Clocks, monthAt } from '../statements/months.ts'
 import type { RatedSum } from './lines.ts'
 
 interface Range {
@@ -54,7 +55,7 @@ export async function monthsOf(
   db: Knex,
   account: AccountId,
   references: readonly Uuid[],
-  timeZone: string,
+  clocks: Clocks,
 ): Promise<string[]> {
   if (references.length === 0) return []
   const { rows } = await db.raw<{ rows: { unit: UnitId }[] }>(
@@ -66,5 +67,6 @@ export async function monthsOf(
     [[...references]],
   )
   const units = rows.map(({ unit }) => unit)
-  return monthsCredited(db, account, units, timeZone)
+  const moments = await momentsCredited(db, account, units)
+  return [...new Set(moments.map((at) => monthAt(at, clocks)))]
 }

@@ -24,7 +24,7 @@ import { captured, released } from '../books/postings.ts'
 import { shared } from '../books/split_postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
-import { recordShares, sharesOfPayment } from '../fees/split_rows.ts'
+import { recordShares, sharesOfPayment, splitsOfPayment } from '../fees/split_rows.ts'
 import { scheduleOf } from '../fees/versions.ts'
 import { findOrder } from '../orders/orders.ts'
 import {
@@ -58,7 +58,7 @@ export async function capture(
   claim: Claim,
 ): Promise<Outcome> {
   const terms = await termsOf(context, merchant, id)
-  const { partial, schedule, facts, accounts } = terms
+  const { partial, schedule, facts, accounts, accountOf } = terms
   return answerOnce(context.db, claim, (trx) =>
     answerOf(async () => {
       const payment = await lockHeld(trx, id)
@@ -73,7 +73,9 @@ export async function capture(
       const taken = { amount, fee, tax, currency, isFinal }
       const whole = priceOfMore(schedule, facts, NOTHING_CHARGED, authorized).net
       const given = givenNow(shares, { whole, before: payment.net, now: net })
-      const others = await intoAccounts(context, given, currency)
+      const others = given.map(({ merchant: one, amount: part }) => ({
+        ...{ account: accountOf(one), amount: part },
+      }))
       const transfers = [
         ...captured({ reference: id }, accounts, payment.hold, taken),
         ...shared({ reference: id }, accounts.merchant, currency, others),
@@ -104,13 +106,21 @@ async function termsOf(context: Context, merchant: Uuid, id: Uuid) {
   if (order?.manual === undefined || feeSchedule === null) {
     throw new ServiceError('payment_not_authorized')
   }
-  const [schedule, account, platform] = await Promise.all([
+  const [schedule, account, platform, splits] = await Promise.all([
     scheduleOf(context, feeSchedule),
     merchantAccountOf(context, merchant, currency),
     feeAccounts(context, currency),
+    splitsOfPayment(context.db, id),
   ])
+  const beneficiaries = await intoAccounts(context, splits, currency)
+  const known = new Map(splits.map((one, at) => [one.merchant, beneficiaries[at]?.account]))
+  const accountOf = (beneficiary: Uuid) => {
+    const found = known.get(beneficiary)
+    if (found === undefined) throw new Error(`payment ${id} has a beneficiary that it had not`)
+    return found
+  }
   const accounts = { merchant: account, ...platform }
-  return { partial: order.manual.partial, schedule, facts: factsOf(payment), accounts }
+  return { partial: order.manual.partial, schedule, facts: factsOf(payment), accounts, accountOf }
 }
 
 /** A payment to the merchant, or with undefined to any, for an operator. */

@@ -121,6 +121,7 @@ async function destroy(
   at: Date,
   operator: string | null = null,
 ): Promise<Known> {
+  await lockFactors(trx, person)
   // No stronger lock: whoever has an account of theirs may have to refer to the person, and this
   // asks for the accounts only now.
   const found = await trx('people').where({ id: person, erased_at: null }).forNoKeyUpdate().first()
@@ -128,8 +129,9 @@ async function destroy(
   const named = await trx('aliases').where({ person_id: person }).first('alias')
   const owner = publicId('per', person)
   await lockWallets(trx, person, 'to close all')
-  await refuseOpen(trx, owner)
   await closeAll(trx, owner, at)
+  // Only now: what left an account while this waited for it is seen.
+  await refuseOpen(trx, owner)
   for (const { table, by, as, becomes } of DESTROYED) {
     const whose = as === 'uuid' ? person : owner
     const rows = trx(table).where({ [by]: whose })
@@ -139,6 +141,13 @@ async function destroy(
   await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
   await recordSecurity({ ...context, db: trx }, { kind: 'person_erased', subject: owner })
   return { ...found, alias: named?.alias ?? null }
+}
+
+/** Before the person, as whoever changes one of them goes about it. */
+async function lockFactors(trx: Knex.Transaction, person: Uuid): Promise<void> {
+  for (const table of ['pins', 'totp_enrolments', 'totp']) {
+    await trx(table).where({ person_id: person }).forUpdate().select('person_id')
+  }
 }
 
 /** A bank that was told something must hear of nobody else, and is not to be answered by nobody. */

@@ -12,8 +12,8 @@ import { type Drawn, reservesReleased } from '../books/refund_postings.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { drawnOf, recordDrawn, takeTurn } from './draw.ts'
-import { openReserves, type Reserve, reserveOut, rulesOf } from './rows.ts'
-import type { ReserveRule } from './rules.ts'
+import { fixedHeld, openReserves, type Reserve, reserveOut, ripeReserves, rulesOf } from './rows.ts'
+import { dayEndOf, dayOf, type ReserveRule, targetOf } from './rules.ts'
 
 /** One run does so many merchants at most, and of each one unit; the next one goes on. */
 const MERCHANTS_MAX = 1_000
@@ -47,25 +47,25 @@ async function dueMerchants(db: Knex, at: Date): Promise<Whose[]> {
      HAVING sum(r.remaining) > coalesce((
               SELECT x.amount FROM reserve_rules x
                WHERE x.merchant_id = r.merchant_id AND x.currency = r.currency
-                 AND x.kind = 'fixed' AND x.valid_from <= :at
+                 AND x.kind = 'fixed' AND x.valid_from < :dayEnd
                ORDER BY x.valid_from DESC LIMIT 1), 0)
       LIMIT :limit`,
-    { at, limit: MERCHANTS_MAX },
+    { at, dayEnd: dayEndOf(at), limit: MERCHANTS_MAX },
   )
   return rows
 }
 
 async function releaseFor(context: Context, merchant: Uuid, currency: Currency): Promise<void> {
-  const [rules, account, reserve] = await Promise.all([
-    rulesOf(context.db, merchant, currency),
+  const [account, reserve] = await Promise.all([
     merchantAccountOf(context, merchant, currency),
     merchantReserveOf(context, merchant, currency),
   ])
   await context.db.transaction(async (trx) => {
     await takeTurn(trx, { merchant, currency })
     const at = context.now()
-    const open = await openReserves(trx, { merchant, currency }, PER_UNIT_MAX)
-    const drawn = dueOf(open, rules, at)
+    // Whoever adds a rule has the turn too.
+    const rules = await rulesOf(trx, merchant, currency)
+    const { open, drawn } = await dueOf(trx, { merchant, currency }, rules, at)
     if (drawn.length === 0) return
     await lockAvailable(trx, [account, reserve])
     const transfers = reservesReleased({ merchant: account, reserve }, currency, drawn)
@@ -75,22 +75,22 @@ async function releaseFor(context: Context, merchant: Uuid, currency: Currency):
   })
 }
 
-/** Rolling reserves whose time has come, and what fixed ones hold beyond their rule. Pure. */
-function dueOf(
-  open: readonly Reserve[],
+/** Rolling reserves whose time has come, and what fixed ones hold beyond their rule. */
+async function dueOf(
+  trx: Knex,
+  whose: Whose,
   rules: readonly ReserveRule[],
   at: Date,
-): readonly Drawn[] {
+): Promise<{ readonly open: readonly Reserve[]; readonly drawn: readonly Drawn[] }> {
   const part = (of: readonly Reserve[]) =>
     of.map(({ id, remaining }) => ({ reserve: id, amount: remaining }))
-  const rolling = open.filter(({ releaseAt }) => releaseAt !== null && releaseAt <= at)
-  const fixed = part(open.filter(({ kind }) => kind === 'fixed'))
-  const held = fixed.reduce((sum, { amount }) => sum + amount, 0n)
-  const [rule] = rules
-    .filter(({ terms, validFrom }) => terms.kind === 'fixed' && validFrom <= at)
-    .toSorted((one, other) => +other.validFrom - +one.validFrom)
-  const target = rule?.terms.kind === 'fixed' ? rule.terms.amount : 0n
-  return [...part(rolling), ...(held > target ? drawnOf(fixed, held - target) : [])]
+  const ripe = await ripeReserves(trx, whose, at, PER_UNIT_MAX)
+  const { merchant: merchant_id, currency } = whose
+  const tooMuch = (await fixedHeld(trx, { merchant_id, currency })) - targetOf(rules, dayOf(at))
+  if (tooMuch <= 0n) return { open: ripe, drawn: part(ripe) }
+  const open = await openReserves(trx, whose, PER_UNIT_MAX - ripe.length)
+  const fixed = open.filter(({ kind }) => kind === 'fixed')
+  return { open: [...ripe, ...fixed], drawn: [...part(ripe), ...drawnOf(part(fixed), tooMuch)] }
 }
 
 const eventsOf = (open: readonly Reserve[], drawn: readonly Drawn[], at: Date) =>

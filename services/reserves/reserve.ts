@@ -5,10 +5,10 @@
 import type { Knex } from 'knex'
 import {
   createTransfers,
-  creditedByDay,
   type Currency,
   findAccounts,
   lockAvailable,
+  movedByDay,
   newId,
   newUnitId,
   type Uuid,
@@ -16,10 +16,18 @@ import {
 import { merchantAccountOf, merchantReserveOf } from '../books/chart.ts'
 import { reserved } from '../books/refund_postings.ts'
 import type { Context } from '../context.ts'
-import { eventRow } from '../events/events.ts'
+import { eventRow, recordEvent } from '../events/events.ts'
 import { takeTurn } from './draw.ts'
-import { type Reserve, reserveOut, reserveRow, rulesOf } from './rows.ts'
-import { keptOf, type ReserveRule } from './rules.ts'
+import {
+  dayKeyOf,
+  fixedHeld,
+  type Reserve,
+  reserveOut,
+  reserveRow,
+  reservesOfDays,
+  rulesOf,
+} from './rows.ts'
+import { keptOf, type Takings } from './rules.ts'
 
 /** One unit has room for 256 transfers. */
 const PER_UNIT_MAX = 200
@@ -92,14 +100,13 @@ export async function reserveDue(
   merchant: Uuid,
   currency: Currency,
 ): Promise<bigint> {
-  const rules = await rulesOf(context.db, merchant, currency)
-  if (rules.length === 0) return 0n
+  if ((await rulesOf(context.db, merchant, currency)).length === 0) return 0n
   const [account, reserve] = await Promise.all([
     merchantAccountOf(context, merchant, currency),
     merchantReserveOf(context, merchant, currency),
   ])
   return context.db.transaction((trx) =>
-    reserveInside(context, trx, { merchant, currency, account, reserve, rules }),
+    reserveInside(context, trx, { merchant, currency, account, reserve }),
   )
 }
 
@@ -108,24 +115,24 @@ interface Due {
   readonly currency: Currency
   readonly account: Uuid
   readonly reserve: Uuid
-  readonly rules: readonly ReserveRule[]
 }
 
 async function reserveInside(
   context: Context,
   trx: Knex.Transaction,
-  { merchant, currency, account, reserve, rules }: Due,
+  { merchant, currency, account, reserve }: Due,
 ): Promise<bigint> {
   await takeTurn(trx, { merchant, currency })
+  // Whoever adds one has the turn too: none is added from here on.
+  const rules = await rulesOf(trx, merchant, currency)
   const where = { merchant_id: merchant, currency }
   const mark = await trx('reserve_marks').where(where).first('last_entry')
   const [now] = await findAccounts(trx, { id: account })
   const [beyond, last] = [mark?.last_entry ?? 0n, now?.lastEntry ?? 0n]
   if (last <= beyond) return 0n
-  const daily = await creditedByDay(trx, account, { code: 'payment', beyond, last })
-  const takings = daily.map(({ day, credited: paid }) => ({ day, paid }))
+  const takings = await takingsOf(trx, account, { beyond, last })
   const available = await lockAvailable(trx, [account, reserve])
-  const means = { available: available(account), fixed: await fixedOf(trx, where) }
+  const means = { available: available(account), fixed: await fixedHeld(trx, where) }
   const at = context.now()
   const kept = keptOf(rules, takings, means).map((one) => ({
     ...{ ...one, id: newId(), merchant, currency, unit: newUnitId(), remaining: one.amount },
@@ -139,12 +146,16 @@ async function reserveInside(
   return kept.reduce((sum, { amount }) => sum + amount, 0n)
 }
 
-/** What of a fixed reserve is there. */
-async function fixedOf(trx: Knex.Transaction, where: object): Promise<bigint> {
-  const [row] = await trx('reserves')
-    .where({ ...where, kind: 'fixed' })
-    .sum({ held: 'remaining' })
-  return BigInt(row?.['held'] ?? 0)
+/** What it was paid and was given of others' payments, less what it gave of its own. */
+async function takingsOf(
+  trx: Knex.Transaction,
+  account: Uuid,
+  range: { readonly beyond: bigint; readonly last: bigint },
+): Promise<Takings[]> {
+  const daily = await movedByDay(trx, account, { codes: ['payment', 'split'], ...range })
+  return daily
+    .map(({ day, credited, debited }) => ({ day, paid: credited - debited }))
+    .filter(({ paid }) => paid > 0n)
 }
 
 /** The money, the rows and the events of some reserves, in one unit. */
@@ -156,14 +167,37 @@ async function keep(
 ): Promise<void> {
   const [first] = some
   if (first === undefined) return
-  const kept = some.map(({ id, amount }) => ({ reserve: id, amount }))
+  const known = await reservesOfDays(trx, some)
+  const [made, grown]: [Reserve[], Reserve[]] = [[], []]
+  const kept = some.map((one) => {
+    const before = known.get(dayKeyOf(one))
+    if (before === undefined) made.push({ ...one, unit: first.unit })
+    else grown.push(grownBy(before, one))
+    return { reserve: before?.id ?? one.id, amount: one.amount }
+  })
   const transfers = reserved(accounts, first.currency, kept)
   await createTransfers(trx, { id: first.unit, at, transfers })
-  const made = some.map((one) => ({ ...one, unit: first.unit }))
-  await trx('reserves').insert(made.map(reserveRow))
-  const events = made.map((one) => {
-    const data = reserveOut(one)
-    return eventRow({ type: 'reserve.held', object: data.id, merchant: one.merchant, data, at })
-  })
-  await trx('events').insert(events)
+  if (made.length > 0) {
+    await trx('reserves').insert(made.map(reserveRow))
+    await trx('events').insert(made.map((one) => eventRow(heldEvent(one, at))))
+  }
+  for (const one of grown) {
+    const { id, amount, remaining, last } = one
+    const text = { amount: `${amount}`, remaining: `${remaining}`, to_entry: `${last}` }
+    await trx('reserves')
+      .where({ id })
+      .update({ ...text, changed_at: at })
+    await recordEvent(trx, heldEvent(one, at))
+  }
+}
+
+/** What a rule keeps of one day is one reserve, however often the day is looked at. */
+const grownBy = (before: Reserve, { amount, last }: Reserve): Reserve => ({
+  ...{ ...before, last },
+  ...{ amount: before.amount + amount, remaining: before.remaining + amount },
+})
+
+const heldEvent = (one: Reserve, at: Date) => {
+  const data = reserveOut(one)
+  return { type: 'reserve.held' as const, object: data.id, merchant: one.merchant, data, at }
 }

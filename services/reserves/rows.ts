@@ -124,21 +124,48 @@ export async function findReserves(
   return readReserves(db, query)
 }
 
+interface Whose {
+  readonly merchant: Uuid
+  readonly currency: Currency
+}
+
+const openOf = (trx: Knex, { merchant, currency }: Whose): Knex.QueryBuilder =>
+  trx('reserves').where({ merchant_id: merchant, currency }).where('remaining', '>', 0)
+
 /**
  * Of a merchant in a currency those of which something is left: the fixed ones, which fill up
  * again, then those that would be released first.
  */
-export async function openReserves(
+export const openReserves = (trx: Knex, whose: Whose, limit: number): Promise<Reserve[]> =>
+  readReserves(trx, openOf(trx, whose).orderByRaw('release_at NULLS FIRST, id').limit(limit))
+
+/** Those of which something is left and whose time has come, the earliest first. */
+export const ripeReserves = (trx: Knex, whose: Whose, at: Date, limit: number) =>
+  readReserves(
+    trx,
+    openOf(trx, whose).where('release_at', '<=', at).orderBy(['release_at', 'id']).limit(limit),
+  )
+
+/** What fixed reserves hold, in minor units: of all of them, however many there are. */
+export async function fixedHeld(trx: Knex, where: object): Promise<bigint> {
+  const [row] = await trx('reserves')
+    .where({ ...where, kind: 'fixed' })
+    .sum({ held: 'remaining' })
+  return BigInt(row?.['held'] ?? 0)
+}
+
+/** A rule and a day. */
+export const dayKeyOf = ({ rule, day }: Pick<Reserve, 'rule' | 'day'>) => `${rule} ${day}`
+
+/** The reserves that there are of these rules and days, by `dayKeyOf`. */
+export async function reservesOfDays(
   trx: Knex,
-  { merchant, currency }: { readonly merchant: Uuid; readonly currency: Currency },
-  limit: number,
-): Promise<Reserve[]> {
-  const query = trx('reserves')
-    .where({ merchant_id: merchant, currency })
-    .where('remaining', '>', 0)
-    .orderByRaw('release_at NULLS FIRST, id')
-    .limit(limit)
-  return readReserves(trx, query)
+  some: readonly Reserve[],
+): Promise<ReadonlyMap<string, Reserve>> {
+  const days = some.map(({ rule, day }) => [rule, day])
+  const query = trx('reserves').whereIn(['rule_id', 'day'], days).orderBy('id')
+  const found = await readReserves(trx, query)
+  return new Map(found.map((one) => [dayKeyOf(one), one]))
 }
 
 /** The day as text: a date has no time zone, and so is no moment. */

@@ -35,19 +35,29 @@ export interface Kept {
 
 const DAY_MS = 86_400_000
 
+/** In UTC, as ISO 8601 has it. */
+export const dayOf = (at: Date) => at.toISOString().slice(0, 10)
+
+/** The first moment that is not of the day of `at` any more, in UTC. */
+export const dayEndOf = (at: Date) => new Date(Date.parse(dayOf(at)) + DAY_MS)
+
 /** The newest rule of a kind that was valid when the day ended; what begins in it counts for it. */
 function ruleOf<K extends ReserveTerms['kind']>(
   rules: readonly ReserveRule[],
   kind: K,
   day: string,
 ) {
-  const end = new Date(Date.parse(day) + DAY_MS)
+  const end = dayEndOf(new Date(day))
   const [newest] = rules
     .filter(({ terms, validFrom }) => terms.kind === kind && validFrom < end)
     .toSorted((one, other) => +other.validFrom - +one.validFrom)
   if (newest?.terms.kind !== kind) return undefined
   return { id: newest.id, terms: newest.terms as Extract<ReserveTerms, { kind: K }> }
 }
+
+/** How much a fixed reserve is to hold on a day, in minor units. Pure. */
+export const targetOf = (rules: readonly ReserveRule[], day: string): bigint =>
+  ruleOf(rules, 'fixed', day)?.terms.amount ?? 0n
 
 /**
  * What is kept of each day's takings, in the days' order: the rolling share first, then what the

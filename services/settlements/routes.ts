@@ -61,7 +61,7 @@ const making = endpoint({
   answers: { 202: SettlementOut },
   refusals: [
     ...(['bank_account_not_found', 'nothing_to_settle', 'settlement_exists'] as const),
-    ...(['bank_account_not_confirmed', 'name_mismatch'] as const),
+    ...(['bank_account_not_confirmed', 'bank_account_not_reviewed', 'name_mismatch'] as const),
     ...(['currency_unknown', 'insufficient_funds'] as const),
     ...(['account_closed', 'account_frozen', 'merchant_not_active'] as const),
   ],

@@ -5,13 +5,13 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Uuid } from '../../ledger/index.ts'
-import { findNewestBankAccounts, type BankAccount } from '../banking/bank_accounts.ts'
-import { merchantOwner } from '../books/chart.ts'
+import type { BankAccount } from '../banking/bank_accounts.ts'
 import type { Context } from '../context.ts'
 import { findInactive } from '../merchants/standing.ts'
 import { reserveOf } from '../reserves/reserve.ts'
 import { type Due, type Dues, dueBatches, type Schedule } from './due.ts'
 import { batchOf, type Draft, draftBatches, hasLines, makeBatch } from './settle.ts'
+import { payoutAccounts } from './payout_accounts.ts'
 import { findSchedules, loadCalendars } from './schedules.ts'
 import { countTurns, returnTurns, type Taken, takeTurns, type Turn } from './turns.ts'
 
@@ -108,8 +108,10 @@ async function settleTurns(
   const works = await worksOf(context, turns, now)
   await putOffInactive(context, works)
   await keepBefore(context, works)
-  const owners = turns.map(({ merchant }) => merchantOwner(merchant))
-  const accounts = await findNewestBankAccounts(context.db, owners)
+  const accounts = await payoutAccounts(
+    context.db,
+    turns.map(({ merchant }) => merchant),
+  )
   // A merchant that was left alone for days has several: the first of all, then the second of all.
   for (let round = 0; ; round += 1) {
     const open = works.filter(({ dues, isPostponed }) => dues.due.length > round && !isPostponed)
@@ -173,7 +175,7 @@ async function settleRound(
   context: Context,
   works: readonly Work[],
   round: number,
-  accounts: ReadonlyMap<string, BankAccount>,
+  accounts: ReadonlyMap<Uuid, BankAccount>,
   tally: Tally,
 ): Promise<void> {
   const dueOf = (work: Work) => work.dues.due[round]
@@ -188,7 +190,7 @@ async function settleRound(
       const work = ofTurn.get(keyOf({ merchant: draft.merchant, currency: draft.range.currency }))
       const due = work && dueOf(work)
       if (work === undefined || due === undefined) return
-      const bankAccount = accounts.get(merchantOwner(draft.merchant))
+      const bankAccount = accounts.get(draft.merchant)
       const made = await madeOf(context, draft, due, bankAccount, rings)
       work.isPostponed = made === 'postponed'
       if (work.isPostponed) work.done -= 1

@@ -3,7 +3,6 @@
  * change; the unit that pays it out locks the account, and Postgres proves that the batch goes on
  * where the one before ended and meets the balance.
  */
-import type { Knex } from 'knex'
 import {
   type AccountId,
   accountsOfOwners,
@@ -20,7 +19,7 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { refused } from '../answers.ts'
-import { type BankAccount, bankAccountOf, findBankAccounts } from '../banking/bank_accounts.ts'
+import type { BankAccount } from '../banking/bank_accounts.ts'
 import { prepareInstruction } from '../banking/prepare.ts'
 import { chooseBank } from '../banks/choose.ts'
 import { merchantOwner } from '../books/chart.ts'
@@ -30,11 +29,12 @@ import { eventRow } from '../events/events.ts'
 import { refuseInactive } from '../merchants/standing.ts'
 import { reserveDue } from '../reserves/reserve.ts'
 import { type Settlement, settlementOut, type Stand, standsOf, toRow } from './batch.ts'
+import { payoutAccount } from './payout_accounts.ts'
 import { summed } from './sums.ts'
 
 export interface SettlementRequest {
   readonly currency: Currency
-  /** Where to; the account linked last where none is named. */
+  /** Where to; where the merchant is paid out anyway if it is left out. */
   readonly bankAccount: Uuid | undefined
 }
 
@@ -60,14 +60,6 @@ export async function settle(
   const { outcome, instruction } = await makeBatch(context, batch, account, claim)
   if (instruction !== undefined) await context.queue.ring('instruction', [instruction])
   return outcome
-}
-
-async function payoutAccount(db: Knex, merchant: Uuid, id: Uuid | undefined) {
-  const owner = merchantOwner(merchant)
-  if (id !== undefined) return bankAccountOf(db, owner, id)
-  const [newest] = await findBankAccounts(db, owner)
-  if (newest === undefined) throw new ServiceError('bank_account_not_found')
-  return newest
 }
 
 export interface Wish {

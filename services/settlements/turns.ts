@@ -48,7 +48,8 @@ export async function returnTurns(db: Knex, turns: readonly Taken[], until: Date
        SELECT * FROM unnest(:merchants::uuid[], :currencies::text[], :settled::timestamptz[],
                             :nexts::timestamptz[]) AS r (merchant_id, currency, settled_to, next_at)
      ), locked AS (
-       SELECT merchant_id, currency FROM settlement_turns JOIN returned USING (merchant_id, currency)
+       SELECT merchant_id, currency
+         FROM settlement_turns JOIN returned USING (merchant_id, currency)
         ORDER BY merchant_id, currency FOR NO KEY UPDATE OF settlement_turns
      )
      UPDATE settlement_turns t

@@ -12,11 +12,9 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { payoutsWithin, type Settlement } from '../settlements/batch.ts'
-import { dayOf } from '../settlements/business_days.ts'
 import { type Line, linesOf } from '../settlements/lines.ts'
-import { momentOf } from '../settlements/local_time.ts'
 import { type Summed, summed } from '../settlements/sums.ts'
-import { findSchedules } from '../settlements/schedules.ts'
+import { clocksOf, monthSpan } from './months.ts'
 
 export interface Statement {
   /** Names the file and the message, the same every time. */
@@ -46,17 +44,12 @@ async function merchantOf(db: Knex, id: Uuid) {
   return { id: publicId('mer', id), name: row.name, since: row.created_at }
 }
 
-/** Where the merchant reads the clock: as the newest schedule says. */
-export async function timeZoneOf(db: Knex, merchant: Uuid): Promise<string> {
-  return (await findSchedules(db, [merchant])).at(-1)?.timeZone ?? 'UTC'
-}
-
 /** What a batch opens with is what the one before left over; it closes with what it leaves. */
 export async function batchStatement({ db }: Context, batch: Settlement): Promise<Statement> {
   const { account, currency, number, fromEntry: beyond, toEntry: last } = batch
-  const [merchant, timeZone, gone, before] = await Promise.all([
+  const [merchant, clocks, gone, before] = await Promise.all([
     merchantOf(db, batch.merchant),
-    timeZoneOf(db, batch.merchant),
+    clocksOf(db, batch.merchant),
     payoutsWithin(db, account, { beyond, last }),
     endOfBatch(db, account, number - 1),
   ])
@@ -64,7 +57,8 @@ export async function batchStatement({ db }: Context, batch: Settlement): Promis
   const lines = linesOf(db, account, { beyond, last, without })
   return {
     ...{ id: publicId('set', batch.id), title: `Settlement ${number}`, merchant, currency },
-    ...{ timeZone, from: before ?? merchant.since, to: batch.cutOff ?? batch.createdAt },
+    ...{ timeZone: clocks(batch.createdAt), from: before ?? merchant.since },
+    to: batch.cutOff ?? batch.createdAt,
     ...{ opening: batch.carriedIn, sums: batch, payouts: batch.payout },
     ...{ closing: batch.carriedOut, lines: withPayout(lines, batch) },
   }
@@ -90,19 +84,6 @@ async function* withPayout(lines: AsyncIterable<Line>, batch: Settlement): Async
   }
 }
 
-/** "2026-11" and its first day, and that of the month after. */
-export function monthSpan(
-  month: string,
-  timeZone: string,
-): { readonly from: Date; readonly to: Date } {
-  const [year = 0, number = 0] = month.split('-').map((part) => Number.parseInt(part, 10))
-  const next = new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 10)
-  return {
-    from: momentOf(dayOf(`${month}-01`), '00:00', timeZone),
-    to: momentOf(dayOf(next), '00:00', timeZone),
-  }
-}
-
 /**
  * All that moved the merchant's account in a month, as far as it has come.
  * @throws {ServiceError} `not_found` without such a merchant.
@@ -113,11 +94,11 @@ export async function monthStatement(
 ): Promise<Statement> {
   const { db } = context
   const named = await merchantOf(db, merchant)
-  const [account, timeZone] = await Promise.all([
+  const [account, clocks] = await Promise.all([
     merchantAccountOf(context, merchant, currency),
-    timeZoneOf(db, merchant),
+    clocksOf(db, merchant),
   ])
-  const { from, to } = monthSpan(month, timeZone)
+  const { from, to } = monthSpan(month, clocks)
   const [opens, closes] = await endsBefore(db, account, [from, to])
   const [beyond, last] = [opens?.entry ?? 0n, closes?.entry ?? 0n]
   const [[range], gone] = await Promise.all([
@@ -127,7 +108,7 @@ export async function monthStatement(
   const payouts = gone.reduce((sum, { amount }) => sum + amount, 0n)
   return {
     ...{ id: `${named.id}-${month}-${currency}`, title: `Statement ${month}`, merchant: named },
-    ...{ currency, timeZone, from, to, opening: opens?.balance ?? 0n, payouts },
+    ...{ currency, timeZone: clocks(to), from, to, opening: opens?.balance ?? 0n, payouts },
     ...{ sums: summed(range?.sums ?? [], payouts), closing: closes?.balance ?? 0n },
     lines: linesOf(db, account, { beyond, last }),
   }

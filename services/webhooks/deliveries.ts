@@ -25,6 +25,15 @@ export async function enqueue(
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
   if (deliveries.length === 0) return
+  // The endpoints first, in the order of their ids, as everybody does who locks them too.
+  const woken = [...new Set(deliveries.map(({ endpoint }) => endpoint))].sort()
+  await trx.raw(
+    `UPDATE webhook_endpoints SET due_at = least(due_at, :now::timestamptz)
+      WHERE id IN (SELECT id FROM webhook_endpoints WHERE id = ANY (:woken::uuid[])
+                    ORDER BY id FOR NO KEY UPDATE)`,
+    { now, woken },
+  )
+  if (again) await lockKnown(trx, deliveries)
   const insert = trx('webhook_deliveries')
     .insert(
       deliveries.map(({ endpoint, event }) => ({
@@ -34,15 +43,18 @@ export async function enqueue(
     )
     .onConflict(['endpoint_id', 'event_id'])
   await (again ? insert.merge(anew(now)) : insert.ignore())
-  // In the order of their ids, as everybody locks more than one of them.
-  const woken = [...new Set(deliveries.map(({ endpoint }) => endpoint))].sort()
-  await trx.raw(
-    `UPDATE webhook_endpoints SET due_at = least(due_at, :now::timestamptz)
-      WHERE id IN (SELECT id FROM webhook_endpoints WHERE id = ANY (:woken::uuid[])
-                    ORDER BY id FOR NO KEY UPDATE)`,
-    { now, woken },
-  )
 }
+
+/** In the order of their ids, as whoever writes down what became of them. */
+const lockKnown = (trx: Knex.Transaction, deliveries: readonly NewDelivery[]) =>
+  trx('webhook_deliveries')
+    .whereIn(
+      ['endpoint_id', 'event_id'],
+      deliveries.map(({ endpoint, event }) => [endpoint, event]),
+    )
+    .orderBy('id')
+    .forNoKeyUpdate()
+    .pluck('id')
 
 const anew = (now: Date) => ({ state: 'waiting', failures: 0, next_at: now, changed_at: now })
 
@@ -51,6 +63,8 @@ export interface Due {
   readonly delivery: Uuid
   readonly attempts: number
   readonly failures: number
+  /** When it was to be sent; who has it sent again meanwhile changes that. */
+  readonly dueAt: Date
   readonly event: EventRow
 }
 
@@ -61,18 +75,16 @@ export async function findDue(
   { now, inHand, limit }: { readonly now: Date; readonly inHand: Iterable<Uuid>; limit: number },
 ): Promise<Due[]> {
   const columns = EVENT_COLUMNS.map((column) => `events.${column}`)
-  const rows: (EventRow & { delivery: Uuid; attempts: number; failures: number })[] = await db(
-    'webhook_deliveries as d',
-  )
+  const rows: (EventRow & Omit<Due, 'event'>)[] = await db('webhook_deliveries as d')
     .join('events', 'events.id', 'd.event_id')
     .where({ endpoint_id: endpoint, state: 'waiting' })
     .where('next_at', '<=', now)
     .whereRaw('d.id <> ALL (?::uuid[])', [[...inHand]])
     .orderBy([{ column: 'next_at' }, { column: 'd.id' }])
     .limit(limit)
-    .select('d.id as delivery', 'd.attempts', 'd.failures', ...columns)
-  return rows.map(({ delivery, attempts, failures, ...event }) => ({
-    ...{ delivery, attempts, failures, event },
+    .select('d.id as delivery', 'd.attempts', 'd.failures', 'd.next_at as dueAt', ...columns)
+  return rows.map(({ delivery, attempts, failures, dueAt, ...event }) => ({
+    ...{ delivery, attempts, failures, dueAt, event },
   }))
 }
 
@@ -86,6 +98,8 @@ export interface Outcome {
   readonly fault: string | null
   readonly latency_ms: number
   readonly excerpt: string | null
+  /** When it was to be made. */
+  readonly due_at: Date
   readonly state: DeliveryState
   readonly failures: number
   readonly next_at: Date
@@ -94,20 +108,24 @@ export interface Outcome {
 /**
  * Writes them down, each unless somebody else has made the same attempt meanwhile: a worker that
  * stood still comes back to what another has taken over. Both lock them in the order of their ids.
+ * What was asked for again during the attempt is sent again, whatever came of it.
  */
 async function writeOutcomes(db: Knex, outcomes: readonly Outcome[]): Promise<void> {
   await db.raw(
     `WITH told AS (
        SELECT * FROM json_to_recordset(?::json) AS told (
          delivery uuid, number int, at timestamptz, status int, fault text, latency_ms int,
-         excerpt text, state text, failures int, next_at timestamptz)
+         excerpt text, due_at timestamptz, state text, failures int, next_at timestamptz)
      ), mine AS MATERIALIZED (
-       SELECT d.id FROM webhook_deliveries d JOIN told ON told.delivery = d.id
+       SELECT d.id, date_trunc('milliseconds', d.next_at) = told.due_at AS is_as_it_was
+         FROM webhook_deliveries d JOIN told ON told.delivery = d.id
         WHERE d.attempts = told.number - 1 ORDER BY d.id FOR NO KEY UPDATE OF d
      ), moved AS (
        UPDATE webhook_deliveries d
-          SET state = told.state, attempts = told.number, failures = told.failures,
-              next_at = told.next_at, changed_at = told.at
+          SET state = CASE WHEN is_as_it_was THEN told.state ELSE d.state END,
+              failures = CASE WHEN is_as_it_was THEN told.failures ELSE d.failures END,
+              next_at = CASE WHEN is_as_it_was THEN told.next_at ELSE d.next_at END,
+              attempts = told.number, changed_at = told.at
          FROM told JOIN mine ON mine.id = told.delivery WHERE d.id = mine.id
        RETURNING d.id
      )

@@ -182,7 +182,7 @@ const PURGED_MAX = 5_000
 export async function purgeDeliveries({ db, config, now }: Context): Promise<void> {
   const before: Uuid = firstIdAt(new Date(now().getTime() - config.WEBHOOK_LOG_DAYS * DAY_MS))
   const old = db('webhook_deliveries').where('id', '<', before).whereNot({ state: 'waiting' })
-  await db('webhook_deliveries')
-    .whereIn('id', old.orderBy('id').limit(PURGED_MAX).select('id'))
-    .del()
+  // What is being sent again is in somebody's hands, and waits by the time they are done.
+  const ended = old.orderBy('id').limit(PURGED_MAX).select('id').forUpdate().skipLocked()
+  await db('webhook_deliveries').whereIn('id', ended).del()
 }

@@ -178,11 +178,11 @@ function note(
 
 /** How the delivery stands after this attempt. */
 function outcomeOf(
-  { delivery, attempts, failures }: Due,
+  { delivery, attempts, failures, dueAt: due_at }: Due,
   answer: Answered | { readonly fault: Fault },
   { at, latency_ms }: { readonly at: Date; readonly latency_ms: number },
 ): Outcome {
-  const told = { delivery, number: attempts + 1, at, latency_ms }
+  const told = { delivery, number: attempts + 1, at, due_at, latency_ms }
   const [status, excerpt] = 'status' in answer ? [answer.status, answer.excerpt] : [null, null]
   if (isArrival(answer)) {
     const done = { state: 'delivered' as const, failures, next_at: at, fault: null }

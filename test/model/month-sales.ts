@@ -79,10 +79,19 @@ export function modelTake(shop: ModelShop, hold: MonthHold, amount: bigint): voi
   add(shop, 'tax', -tax)
 }
 
+/** What a part of the terms costs whatever is paid; of steps, those that were reached. */
+function fixedOf(one: ModelVersion['fees']['components'][number], taken: bigint): bigint {
+  if (one.kind === 'fixed') return BigInt(one.amount)
+  if (one.kind !== 'tiers' || one.of === 'month') return 0n
+  return one.steps
+    .filter((_, at) => at === 0 || BigInt(one.steps[at - 1]!.up_to!) < taken)
+    .reduce((sum, { fixed }) => sum + BigInt(fixed), 0n)
+}
+
 /** All that there will be of it. */
 export function modelSold({ taken, fee, tax, version, volume, places }: MonthHold): MonthSale {
   const fixed = version.fees.components
-    .map((one) => (one.kind === 'fixed' ? BigInt(one.amount) : 0n))
+    .map((one) => fixedOf(one, taken))
     .reduce((sum, amount) => sum + amount, 0n)
   const sale = { paid: taken, fee, tax, fixed, policy: version.policy, refunded: 0n, volume }
   return { ...sale, disputed: 0n, isReversed: false, places, shared: undefined }
@@ -112,6 +121,8 @@ function share(shop: ModelShop, sale: MonthSale, parts: readonly ModelPart[]): M
   const others = parts.map((part, at) => {
     const promised = part.amount + (dealt[at + 1] ?? 0n)
     places.push([part.shop, part.shop.account.length()])
+    addTo(shop.unseen, dayOf(shop.books.now), -promised)
+    addTo(part.shop.unseen, dayOf(shop.books.now), promised)
     add(shop, 'split', -promised)
     add(part.shop, 'split', promised)
     return { promised, given: promised, returned: 0n, balance: 0n, reserve: 0n, credit: 0n }

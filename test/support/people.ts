@@ -57,12 +57,19 @@ export interface Merchant extends Who {
   readonly id: string
 }
 
-/** A merchant that pays `percent` + `fixed`, and `tax_percent` of that. */
-export async function merchant(
-  fees: { percent?: string; fixed?: string; tax_percent?: string; refund_fees?: string } = {},
-): Promise<Merchant> {
+interface Fees {
+  readonly components?: readonly object[]
+  readonly percent?: string
+  readonly fixed?: string
+  readonly tax_percent?: string
+  readonly refund_fees?: string
+}
+
+/** A merchant that pays `percent` + `fixed`, or `components`, and `tax_percent` of that. */
+export async function merchant(fees: Fees = {}): Promise<Merchant> {
   const sub = newSubject('m')
-  const all = { percent: '1.4', fixed: '25', tax_percent: '0', currency: 'EUR', ...fees }
+  const simple = fees.components === undefined && { percent: '1.4', fixed: '25' }
+  const all = { ...simple, tax_percent: '0', currency: 'EUR', ...fees }
   const body = { name: `Shop ${sub}`, alias: sub, subject: sub, fees: all }
   const created = await call(OPERATOR, 'POST', '/v1/merchants', { body })
   expect(created.status, created.text).to.equal(201)

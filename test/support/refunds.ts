@@ -13,6 +13,7 @@ export async function paid(who: Person, shop: Merchant, amount: string): Promise
 }
 
 interface Fees {
+  readonly components?: readonly object[]
   readonly percent?: string
   readonly fixed?: string
   readonly tax_percent?: string

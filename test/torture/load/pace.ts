@@ -53,8 +53,8 @@ const SIDES = 2 ** 30
 /** Whoever waits longer is told by us that there is no answer. */
 const PATIENCE_MS = 30_000
 const PROBE = 'GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'
-/** What is made ahead is bounded by what may be in memory. */
-const PREPARED_MAX = 150_000
+/** What is made ahead bears a token that is good for two minutes, and has its place in memory. */
+const PREPARED_S = 60
 
 export async function press({ port, payments }: Way, order: Pressing): Promise<Pressed> {
   const wires = await Promise.all(Array.from({ length: order.callers }, () => openWire(port)))
@@ -86,7 +86,7 @@ interface Tally {
 }
 
 export async function arrive({ port, payments }: Way, order: Offering): Promise<Offered> {
-  payments.prepare(Math.min(PREPARED_MAX, Math.ceil(order.per_s * order.seconds)))
+  payments.prepare(Math.ceil(order.per_s * Math.min(order.seconds, PREPARED_S)))
   const lines = openLines(port)
   await lines.prepare(Math.min(CONNECTIONS_MAX, order.per_s))
   const gap = gapsOf(order.per_s)

@@ -1,0 +1,98 @@
+/** What is kept of a day: one reserve by each rule, however often the day is looked at. */
+import { expect } from 'chai'
+import { newId } from '../ledger/index.ts'
+import { times } from './support/abuse.ts'
+import { call, newKey } from './support/api.ts'
+import { eventsOf, payOrder } from './support/held.ts'
+import { merchant, person } from './support/people.ts'
+import { paid, refund } from './support/refunds.ts'
+import { DAY_MS, keep, money, releaseIn, reserveRule, reservesOf } from './support/reserves.ts'
+import { stall } from './support/stall.ts'
+import { world } from './support/world.ts'
+
+/** A unit moves two hundred. */
+const FIXED = 205
+const FREE = { percent: '0', fixed: '0' }
+const rolling = (percent: string, days: number) => ({ kind: 'rolling', percent, days })
+const fixed = (amount: string) => ({ kind: 'fixed', amount })
+
+describe('a reserve of a day', () => {
+  it('is one, however often the day is looked at', async () => {
+    const [ada, shop] = await Promise.all([person(100_000n), merchant(FREE)])
+    await reserveRule(shop, rolling('10', 30))
+    await reserveRule(shop, fixed('100000'))
+    const sales: string[] = []
+    for (const amount of ['1000', '1000', '1000']) {
+      sales.push(await paid(ada, shop, amount))
+      await keep(shop)
+    }
+    const all = await reservesOf(shop)
+    expect(all.map(({ kind, amount }) => [kind, amount])).to.have.deep.members([
+      ['rolling', '300'],
+      ['fixed', '2700'],
+    ])
+    const [one] = all
+    expect(await eventsOf(one?.id ?? '')).to.deep.equal(times(3, () => 'reserve.held'))
+    const back = await refund(shop, sales[0]!)
+    expect(back.body.paid_from).to.deep.equal({ balance: '0', reserve: '1000', limit: '0' })
+    await paid(ada, shop, '500')
+    await keep(shop)
+    const left = (await reservesOf(shop)).map(({ amount, remaining }) => [amount, remaining])
+    expect(left).to.have.deep.members([
+      ['350', '350'],
+      ['3150', '2150'],
+    ])
+  })
+
+  it('is kept by a rule that begins later in it, and not given back before', async () => {
+    const [ada, shop] = await Promise.all([person(100_000n), merchant(FREE)])
+    const end = Math.floor(Date.now() / DAY_MS + 1) * DAY_MS
+    const valid_from = new Date(Math.min(Date.now() + 3_600_000, end - 1)).toISOString()
+    await reserveRule(shop, { ...fixed('5000'), valid_from })
+    await paid(ada, shop, '3000')
+    await keep(shop)
+    await releaseIn(0)
+    expect(await money(shop)).to.deep.equal({ balance: 0n, reserve: 3_000n })
+  })
+
+  it('goes back in time beside more fixed ones than one unit can move', async () => {
+    const one = await stall()
+    const { owner } = await world()
+    await reserveRule(one.shop, rolling('10', 1))
+    await reserveRule(one.shop, fixed('1'))
+    const rule = await owner('reserve_rules').orderBy('id', 'desc').first()
+    const add = (amount: number, from: number) =>
+      owner('reserve_rules').insert({
+        ...{ ...rule, id: newId(), amount: `${amount}` },
+        valid_from: new Date(rule.valid_from.getTime() + from),
+      })
+    for (const nth of times(FIXED, (index) => index + 1)) {
+      await add(10 * nth, nth)
+      await one.move(['payment', 100n])
+      await keep(one.shop)
+    }
+    const kept = await money(one.shop)
+    expect(kept.reserve).to.equal(BigInt(FIXED * 20))
+    await releaseIn(3)
+    expect((await money(one.shop)).reserve).to.equal(BigInt(FIXED * 10))
+    await add(50, FIXED + 1)
+    await releaseIn(0)
+    await releaseIn(0)
+    expect((await money(one.shop)).reserve).to.equal(50n)
+  })
+
+  it('is of what is shared too: of its own part each keeps', async () => {
+    const [ada, market, farmer] = await Promise.all([
+      person(100_000n),
+      merchant(FREE),
+      merchant(FREE),
+    ])
+    for (const who of [market, farmer]) await reserveRule(who, rolling('10', 30))
+    const splits = { beneficiaries: [{ merchant: farmer.id, percent: '90' }] }
+    const body = { reference: newKey(), description: 'A thing', amount: '10000', currency: 'EUR' }
+    const made = await call(market, 'POST', '/v1/orders', { body: { ...body, splits } })
+    expect((await payOrder(ada, made.body.id, '10000')).status).to.equal(201)
+    expect([await keep(farmer), await keep(market)]).to.deep.equal([900n, 100n])
+    expect(await money(farmer)).to.deep.equal({ balance: 8_100n, reserve: 900n })
+  })
+})
