@@ -9,7 +9,7 @@ import { slopeOf } from './torture/load/soak.ts'
 import { backOf, broken } from './torture/load/stop.ts'
 import { keepFigures, keptFigures } from './torture/report/kept-figures.ts'
 import { pageOf } from './torture/report/page.ts'
-import { stepsTo } from './torture/report/plot.ts'
+import { stepsTo, svgOf } from './torture/report/plot.ts'
 
 const second = (at_s: number, p99_ms: number | null) => ({
   ...{ at_s, offered: 10, per_s: 10, refused: 0 },
@@ -18,6 +18,26 @@ const second = (at_s: number, p99_ms: number | null) => ({
 
 const KEPT = { lost: 0, duplicated: 0, invented: 0, violations: 0, deadlocks: 0, payments: 5 }
 const CALM = { ...KEPT, refused: {}, again: { 503: 7 }, without_retry_after: 0, slowest_ms: 900 }
+
+describe('a plot', () => {
+  const drawn = (count: number) =>
+    svgOf({
+      ...{ title: 'Payments', unit: 'a second', until_s: 60 },
+      series: [{ name: 'paid', tone: 'first', points: [[0, 1]] }],
+      marks: Array.from({ length: count }, (_, at_s) => ({
+        ...{ at_s, what: `banks: ${at_s % 2 === 0 ? 'killed' : 'stood still'}: api ${at_s}` },
+      })),
+    })
+
+  it('says of a few things what each was, and of many how many there were of a kind', () => {
+    const [few, many] = [drawn(3), drawn(60)]
+    expect(few).to.contain('banks: killed: api 2').and.not.contain('tick-mark')
+    expect(many).to.contain('killed, 30').and.contain('stood still, 30')
+    expect(many.split('class="tick-mark"')).to.have.length(61)
+    const heightOf = (svg: string) => Number(/viewBox="0 0 \d+ (\d+)"/.exec(svg)?.[1])
+    expect(heightOf(many) - heightOf(few)).to.be.lessThan(20)
+  })
+})
 
 describe('the judgement of load', () => {
   it('finds a slope, a gap, and when it was as before', () => {

@@ -51,7 +51,12 @@ export async function hearOutcomes(): Promise<void> {
 /** A withdrawal that the bank has paid. */
 export async function paidOut(customer: Customer, amount: string) {
   const payment = await withdraw(customer, amount)
-  await runBatches(await batching())
+  const context = await batching()
+  // The next one takes what somebody had in hand.
+  await until(async () => {
+    await runBatches(context)
+    return (await instructionOf(payment)).batch_id !== null
+  })
   await hearOutcomes()
   expect((await ended(customer.who, `/v1/payments/${payment}`)).state).to.equal('completed')
   const { id, reference } = await instructionOf(payment)

@@ -163,6 +163,7 @@ svg{display:block;width:100%;height:auto;margin:1rem 0}
 svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg .title{font-weight:600;fill:var(--ink)}
 svg .tick{font-size:11px}svg .word{font-size:11px}
 svg .grid{stroke:var(--line)}svg .mark{stroke:var(--mark);stroke-dasharray:3 3}
+svg .tick-mark{stroke:var(--mark)}
 svg path{fill:none;stroke-width:1.6;stroke-linejoin:round}svg line{stroke-width:1}
 svg .first{stroke:var(--first)}svg .second{stroke:var(--second)}
 svg .third{stroke:var(--third);stroke-dasharray:5 3}

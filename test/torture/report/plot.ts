@@ -1,5 +1,6 @@
 /** Lines over time as SVG, with what went wrong marked where it did. */
 import { escaped } from './escaped.ts'
+import { LETTER, type Mark, marksOf } from './marks.ts'
 
 export interface Series {
   readonly name: string
@@ -12,23 +13,20 @@ export interface Plot {
   readonly title: string
   readonly unit: string
   readonly series: readonly Series[]
-  readonly marks: readonly { readonly at_s: number; readonly what: string }[]
+  readonly marks: readonly Mark[]
   /** Where the axis ends, in seconds: plots above each other share it. */
   readonly until_s: number
 }
 
 const [WIDTH, HEIGHT] = [860, 250]
-/** Room for the numbers, and above the plot a row for each mark. */
+/** Room for the numbers. */
 const [LEFT, RIGHT, BOTTOM] = [64, 16, 42]
 const HEAD = 30
-const MARK_ROW = 15
 const TICKS = 5
-/** A letter of the marks' words, in their size. */
-const LETTER = 6.2
 
 export function svgOf({ title, unit, series, marks, until_s }: Plot): string {
-  const top = HEAD + MARK_ROW * marks.length + 6
-  const height = HEIGHT + MARK_ROW * marks.length
+  const above = marksOf(marks)
+  const [top, height] = [HEAD + above.height + 6, HEIGHT + above.height]
   const values = series.flatMap(({ points }) => points.map(([, value]) => value ?? 0))
   const [step, most] = stepsTo(Math.max(...values, 0))
   const [width, tall] = [WIDTH - LEFT - RIGHT, height - top - BOTTOM]
@@ -41,9 +39,7 @@ export function svgOf({ title, unit, series, marks, until_s }: Plot): string {
     ...timeTicks(until_s).map((at) => below(x(at), top + tall, timeOf(at))),
     `<text class="tick" x="${WIDTH - RIGHT}" y="${height - 6}" text-anchor="end">` +
       'time, min:s</text>',
-    ...marks.map((mark, row) =>
-      markAt(x(mark.at_s), HEAD + MARK_ROW * (row + 1), top + tall, mark.what),
-    ),
+    ...above.drawn({ x, left: LEFT, right: WIDTH - RIGHT, top: HEAD, bottom: top + tall }),
     ...series.map((one) => lineOf(one, x, y)),
   ]
   const label = escaped(`${title}, ${unit}`)
@@ -85,16 +81,6 @@ const across = (from: number, to: number, y: number, text: string) =>
 const below = (x: number, y: number, text: string) =>
   `<line class="grid" x1="${x}" y1="${y}" x2="${x}" y2="${y + 5}"/>` +
   `<text class="tick" x="${x}" y="${y + 18}" text-anchor="middle">${text}</text>`
-
-/** The word is on the side on which there is room for it. */
-function markAt(x: number, row: number, bottom: number, what: string): string {
-  const fits = x + 6 + what.length * LETTER < WIDTH - RIGHT
-  const [at, anchor] = fits ? [x + 5, 'start'] : [x - 5, 'end']
-  return (
-    `<line class="mark" x1="${x}" y1="${row - 9}" x2="${x}" y2="${bottom}"/>` +
-    `<text class="word" x="${at}" y="${row}" text-anchor="${anchor}">${escaped(what)}</text>`
-  )
-}
 
 /** From the right: the title is on the left. */
 function legend(series: readonly Series[]): string {
