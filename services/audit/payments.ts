@@ -30,12 +30,15 @@ export const PAYMENTS: readonly Invariant[] = [
                    WHEN ${CAME_TO} = 0 THEN 0 ELSE coalesce((
                      SELECT sum(amount) FROM payment_splits s WHERE s.payment_id = p.id), 0) END)`,
     payments_are_between_their_parties: `
-      SELECT p.id AS subject FROM payments p
-        JOIN transfers t ON t.reference = p.id AND t.code = 'payment'
-                        AND t.kind IN ('single', 'post')
-       WHERE t.currency <> p.currency OR (t.debit_account_id, t.credit_account_id) IN (
-               SELECT credit_account_id, debit_account_id FROM transfers
-                WHERE reference = p.id AND code = 'payment' AND kind IN ('single', 'post'))`,
+      WITH paid AS (
+        SELECT t.* FROM transfers t JOIN payments p ON p.id = t.reference
+         WHERE t.code = 'payment' AND t.kind IN ('single', 'post'))
+      SELECT p.id AS subject FROM payments p JOIN paid ON paid.reference = p.id
+       WHERE paid.currency <> p.currency
+       UNION
+      SELECT there.reference FROM paid there
+        JOIN paid back ON (back.reference, back.debit_account_id, back.credit_account_id)
+                        = (there.reference, there.credit_account_id, there.debit_account_id)`,
     fee_lines_come_to_fee_and_tax: `
       SELECT p.id AS subject FROM payments p
         LEFT JOIN (SELECT payment_id, sum(amount) AS charged,

@@ -256,9 +256,9 @@ export async function settleAll(shops: readonly MonthShop[], when: Date) {
   const { owner } = await world()
   for (const { merchant, model } of shops) {
     const first = model.batches.length + 1
-    // What comes back is an entry of a later batch: until it is there, nothing else may happen.
+    // What comes back is an entry of a later batch: until it is there, nothing else may happen. Nor
+    // may days pass before a bank has said that it has paid: a person would be asked.
     for (const [index, { state }] of modelSettle(model, when).entries()) {
-      if (state !== 'failed' && state !== 'returned') continue
       const where = { merchant_id: uuidOf(merchant.id), number: first + index, state }
       await until(async () => (await owner('settlements').where(where).first('id')) !== undefined)
     }
