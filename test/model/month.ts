@@ -31,6 +31,8 @@ const ENDS = new Map([
   [83n, 'failed'],
   [91n, 'failed'],
   [98n, 'returned'],
+  // The bank tells of another amount: a person has to say what is so.
+  [97n, 'processing'],
 ])
 const DAY_MS = 86_400_000
 export const dayOf = (at: Date) => at.toISOString().slice(0, 10)
