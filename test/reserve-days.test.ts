@@ -6,15 +6,22 @@ import { call, newKey } from './support/api.ts'
 import { eventsOf, payOrder } from './support/held.ts'
 import { merchant, person } from './support/people.ts'
 import { paid, refund } from './support/refunds.ts'
-import { DAY_MS, keep, money, releaseIn, reserveRule, reservesOf } from './support/reserves.ts'
+import {
+  DAY_MS,
+  fixed,
+  FREE,
+  keep,
+  money,
+  releaseIn,
+  reserveRule,
+  reservesOf,
+  rolling,
+} from './support/reserves.ts'
 import { stall } from './support/stall.ts'
 import { world } from './support/world.ts'
 
 /** A unit moves two hundred. */
 const FIXED = 205
-const FREE = { percent: '0', fixed: '0' }
-const rolling = (percent: string, days: number) => ({ kind: 'rolling', percent, days })
-const fixed = (amount: string) => ({ kind: 'fixed', amount })
 
 describe('a reserve of a day', () => {
   it('is one, however often the day is looked at', async () => {

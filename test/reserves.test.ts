@@ -8,11 +8,17 @@ import { eventsOf } from './support/held.ts'
 import { linkedAccount, merchant, OPERATOR, person, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
 import { lendTo, paid, refund } from './support/refunds.ts'
-import { DAY_MS, keep, money, releaseIn, reserveRule, reservesOf } from './support/reserves.ts'
-
-const FREE = { percent: '0', fixed: '0' }
-const rolling = (percent: string, days: number) => ({ kind: 'rolling', percent, days })
-const fixed = (amount: string) => ({ kind: 'fixed', amount })
+import {
+  DAY_MS,
+  fixed,
+  FREE,
+  keep,
+  money,
+  releaseIn,
+  reserveRule,
+  reservesOf,
+  rolling,
+} from './support/reserves.ts'
 
 describe('a rolling reserve', () => {
   it('keeps a share of what is paid from then on, once, and gives it back in time', async () => {

@@ -22,7 +22,7 @@ export async function payoutAccounts(
   const reviewed = await reviewedAccounts(db, merchants)
   const [known, newest] = await Promise.all([
     findLinkedBankAccounts(db, [...reviewed.values()]),
-    findNewestBankAccounts(db, merchants.map(merchantOwner)),
+    findNewestBankAccounts(db, merchants.filter((one) => !reviewed.has(one)).map(merchantOwner)),
   ])
   const found = merchants.flatMap((merchant) => {
     const id = reviewed.get(merchant)
@@ -49,14 +49,15 @@ export async function payoutAccount(
   merchant: Uuid,
   asked: Uuid | undefined,
 ): Promise<BankAccount> {
-  const reviewed = (await reviewedAccounts(db, [merchant])).get(merchant)
-  const id = asked ?? reviewed
-  if (id !== undefined) {
-    const account = await bankAccountOf(db, merchantOwner(merchant), id)
-    if (id !== (reviewed ?? id)) throw new ServiceError('bank_account_not_reviewed')
+  if (asked === undefined) {
+    const account = (await payoutAccounts(db, [merchant])).get(merchant)
+    if (account === undefined) throw new ServiceError('bank_account_not_found')
     return account
   }
-  const account = (await payoutAccounts(db, [merchant])).get(merchant)
-  if (account === undefined) throw new ServiceError('bank_account_not_found')
+  const account = await bankAccountOf(db, merchantOwner(merchant), asked)
+  const reviewed = (await reviewedAccounts(db, [merchant])).get(merchant)
+  if (reviewed !== undefined && reviewed !== asked) {
+    throw new ServiceError('bank_account_not_reviewed')
+  }
   return account
 }

@@ -17,7 +17,10 @@ import {
 /** @throws {ServiceError} `not_found`, `webhook_endpoint_disabled` */
 async function enabledEndpoint(db: Knex, id: Uuid, whose: Owner): Promise<Endpoint> {
   // Before anything else of it, as everybody locks it.
-  await db('webhook_endpoints').where({ id }).forNoKeyUpdate().first('id')
+  await db('webhook_endpoints')
+    .where({ id, ...whose })
+    .forNoKeyUpdate()
+    .first('id')
   const endpoint = await findEndpoint(db, id, whose)
   if (endpoint.state === 'disabled') throw new ServiceError('webhook_endpoint_disabled')
   return endpoint

@@ -57,7 +57,7 @@ export interface Merchant extends Who {
   readonly id: string
 }
 
-interface Fees {
+export interface Fees {
   readonly components?: readonly object[]
   readonly percent?: string
   readonly fixed?: string

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { call, newKey } from './api.ts'
 import { payOrder } from './held.ts'
-import { merchant, type Merchant, order, type Person, person } from './people.ts'
+import { type Fees, merchant, type Merchant, order, type Person, person } from './people.ts'
 import { together } from './proposals.ts'
 
 /** A completed payment; its id. */
@@ -10,14 +10,6 @@ export async function paid(who: Person, shop: Merchant, amount: string): Promise
   const answer = await payOrder(who, await order(shop, amount), amount)
   expect(answer.status, answer.text).to.equal(201)
   return answer.body.id
-}
-
-interface Fees {
-  readonly components?: readonly object[]
-  readonly percent?: string
-  readonly fixed?: string
-  readonly tax_percent?: string
-  readonly refund_fees?: string
 }
 
 /** Somebody who has paid a shop, and nothing else has happened to either. */

@@ -9,6 +9,10 @@ import type { Merchant } from './people.ts'
 import { together } from './proposals.ts'
 import { world } from './world.ts'
 
+export const FREE = { percent: '0', fixed: '0' }
+export const rolling = (percent: string, days: number) => ({ kind: 'rolling', percent, days })
+export const fixed = (amount: string) => ({ kind: 'fixed', amount })
+
 export async function reserveRule({ id }: Merchant, terms: object) {
   const body = { currency: 'EUR', ...terms }
   const added = await together(`/v1/merchants/${id}/reserve_rules`, { body })
