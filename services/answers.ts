@@ -19,7 +19,10 @@ import { ServiceError } from './errors.ts'
 export const refused = ({ code }: Refusal): Conclusion | Error =>
   code === 'allowance_exceeded' ? new ServiceError('approval_required') : finalRefusal(code)
 
-const finalRefusal = (code: string): Conclusion => ({ answer: JSON.stringify({ refused: code }) })
+const finalRefusal = (code: string): Conclusion => ({ answer: refusedFor(code) })
+
+/** What is stored of a refusal for good. */
+export const refusedFor = (code: string): string => JSON.stringify({ refused: code })
 
 /**
  * What is stored for `work`: its result, or that the books refused. `work` must have written
@@ -29,7 +32,7 @@ export async function answerOf(work: () => Promise<unknown>): Promise<string> {
   try {
     return JSON.stringify(await work())
   } catch (error) {
-    if (error instanceof LedgerError) return finalRefusal(error.code).answer
+    if (error instanceof LedgerError) return refusedFor(error.code)
     throw error
   }
 }

@@ -21,10 +21,6 @@ export const COMPANIONS = {
   ],
   merchant_staff: ['merchant_id', 'issuer', 'subject', 'created_by', 'created_at'],
   aliases: ['alias', 'person_id', 'merchant_id'],
-  bank_accounts: [
-    ...['id', 'owner', 'bank', 'country', 'number_sealed', 'holder_sealed', 'number_index'],
-    ...['name_check', 'checked_at', 'name_at_bank_sealed', 'created_at'],
-  ],
   fee_schedules: [
     ...['id', 'merchant_id', 'currency', 'version', 'terms', 'valid_from', 'created_by'],
     ...['created_at', 'activated_by', 'approved_by', 'activated_at'],

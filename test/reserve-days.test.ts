@@ -17,7 +17,7 @@ import {
   reservesOf,
   rolling,
 } from './support/reserves.ts'
-import { stall } from './support/stall.ts'
+import { batchesOf, stall } from './support/stall.ts'
 import { world } from './support/world.ts'
 
 /** A unit moves two hundred. */
@@ -101,5 +101,24 @@ describe('a reserve of a day', () => {
     expect((await payOrder(ada, made.body.id, '10000')).status).to.equal(201)
     expect([await keep(farmer), await keep(market)]).to.deep.equal([900n, 100n])
     expect(await money(farmer)).to.deep.equal({ balance: 8_100n, reserve: 900n })
+  })
+
+  it('is kept of all that a batch pays out, whoever pays meanwhile', async () => {
+    const one = await stall()
+    await reserveRule(one.shop, rolling('10', 30))
+    const sale = { isOn: true }
+    const sold = (async () => {
+      while (sale.isOn) await one.move(['payment', 1_000n])
+    })()
+    const body = { currency: 'EUR' }
+    for (let asked = 0; asked < 10; asked += 1) {
+      await call(one.shop, 'POST', '/v1/settlements', { body, key: newKey() })
+    }
+    sale.isOn = false
+    await sold
+    const batches = await batchesOf(one)
+    expect(batches.length).to.be.greaterThan(1)
+    const kept = batches.map(({ gross, reserves }) => [gross, `${Number(reserves) * -10}`])
+    expect(kept).to.deep.equal(batches.map(({ gross }) => [gross, gross]))
   })
 })

@@ -49,6 +49,10 @@ describe('money that is sent back', () => {
     const [had, suspense] = [await atBank(), await ours('suspense')]
     const id = await arrives('1200')
     expect(await ours('suspense')).to.equal(suspense + 1_200n)
+    // What it came in by is spoken for: nobody moves that back beside it.
+    const unit = publicId('trf', (await rowOf(id)).transfer_id)
+    const beside = { body: { reason: 'A mistake', unit } }
+    expectProblem(await together('/v1/ledger/reversals', beside), 409, 'not_reversible')
     const proposed = await call(OPERATOR, 'POST', `/v1/incoming_money/${id}/return`, {
       body: { note: 'Nobody knows it' },
     })

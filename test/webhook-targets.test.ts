@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as openTcp } from 'node:net'
 import { isPublicAddress } from '../services/webhooks/addresses.ts'
 import { openPoster, type Resolve } from '../services/webhooks/post.ts'
 import { targetOf } from '../services/webhooks/targets.ts'
@@ -116,6 +116,27 @@ describe('a webhook', () => {
     expect(inside.connections()).to.equal(0)
     poster.close()
     await inside.close()
+  })
+
+  it('waits for nobody who changes the protocol instead of answering', async () => {
+    const switching =
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'
+    const server = openTcp((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .write(switching),
+    )
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { config } = await world()
+    const poster = openPoster({ ...config, WEBHOOK_TIMEOUT_MS: 2_000 })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const answer = await poster.post({ url, headers: {}, body: '{}' })
+    expect(answer).to.deep.equal({ fault: 'unreachable' })
+    poster.close()
+    server.close()
+    await once(server, 'close')
   })
 
   async function publicConfig() {

@@ -1,8 +1,10 @@
 /** What days do to webhooks, by a clock that a test sets. */
 import { expect } from 'chai'
+import { newId } from '../ledger/index.ts'
 import { uuidOf } from '../services/ids.ts'
+import { enqueue } from '../services/webhooks/deliveries.ts'
 import { purgeDeliveries } from '../services/webhooks/dispatch.ts'
-import { until } from './support/abuse.ts'
+import { times, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { findTold } from './support/told.ts'
 import { merchant, type Merchant } from './support/people.ts'
@@ -126,5 +128,37 @@ describe('a webhook endpoint', () => {
     expect((await deliveries()).map(({ id }: { id: string }) => id)).to.deep.equal([kept.id])
     const left = await owner('webhook_attempts').where({ delivery_id: uuidOf(gone.id) })
     expect(left).to.have.length(0)
+  })
+
+  it('that was removed leaves nothing behind that waits for ever', async () => {
+    await happens(shop!)
+    await attempted(1)
+    const { worker, owner } = await world()
+    const old_ms = worker.config.WEBHOOK_LOG_DAYS * DAY_MS + 60_000
+    const purge = () => purgeDeliveries({ ...worker, now: () => new Date(Date.now() + old_ms) })
+    const rows = owner('webhook_deliveries').where({ endpoint_id: uuidOf(endpoint!.id) })
+    await purge()
+    expect(await rows.clone().pluck('state')).to.deep.equal(['waiting'])
+    await removeEndpoint(shop!, endpoint!)
+    await purge()
+    expect(await rows).to.deep.equal([])
+    endpoint = await newEndpoint(shop!, receiver!.url)
+  })
+})
+
+describe('events that many endpoints asked for', () => {
+  it('are all written, though no statement has room for so many parameters', async () => {
+    const { owner } = await world()
+    const count = 20_000
+    const { id } = await newEndpoint(await merchant(), 'http://127.0.0.1:1/')
+    const deliveries = times(count, () => ({ endpoint: uuidOf(id), event: newId() }))
+    const undone = new Error('undone')
+    const work = owner.transaction(async (trx) => {
+      await enqueue(trx, deliveries, new Date())
+      const [made] = await trx('webhook_deliveries').count({ made: '*' })
+      expect(Number(made?.['made'])).to.be.at.least(count)
+      throw undone
+    })
+    expect(await work.catch((error: unknown) => error)).to.equal(undone)
   })
 })

@@ -1,5 +1,5 @@
 /** What must be so of payments: what moved, what it cost, what is held, and what it waits for. */
-import { always, type Invariant, movedFor } from './invariants.ts'
+import { always, type Invariant, movedFor, publicIdSql } from './invariants.ts'
 
 /** Whether the payee got anything, and how much: of a payment that is captured, what was. */
 const CAME_TO = `
@@ -32,9 +32,19 @@ export const PAYMENTS: readonly Invariant[] = [
     payments_are_between_their_parties: `
       WITH paid AS (
         SELECT t.* FROM transfers t JOIN payments p ON p.id = t.reference
-         WHERE t.code = 'payment' AND t.kind IN ('single', 'post'))
+         WHERE t.code = 'payment' AND t.kind IN ('single', 'post')),
+      parties AS (
+        SELECT id, ${publicIdSql('per', 'id')} AS owner FROM people
+         UNION ALL
+        SELECT id, ${publicIdSql('mer', 'id')} FROM merchants)
       SELECT p.id AS subject FROM payments p JOIN paid ON paid.reference = p.id
+        JOIN accounts d ON d.id = paid.debit_account_id
+        JOIN accounts c ON c.id = paid.credit_account_id
+        LEFT JOIN parties payer ON payer.id = p.payer_id
+        LEFT JOIN parties payee ON payee.id = p.payee_id
        WHERE paid.currency <> p.currency
+          OR (d.owner, d.type) IS DISTINCT FROM (payer.owner, 'wallet')
+          OR c.owner IS DISTINCT FROM payee.owner OR c.type NOT IN ('wallet', 'merchant')
        UNION
       SELECT there.reference FROM paid there
         JOIN paid back ON (back.reference, back.debit_account_id, back.credit_account_id)

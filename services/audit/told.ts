@@ -61,10 +61,13 @@ export const TOLD: readonly Invariant[] = [
        WHERE ${NAMED} IS NOT NULL
          AND ${NAMED} NOT IN (SELECT ${publicIdSql('pay', 'id')} FROM payments)`,
     keys_pay_once: `
-      SELECT min(id::text) AS subject FROM payments WHERE idempotency_key IS NOT NULL
-       GROUP BY payer_id, idempotency_key,
-                CASE WHEN kind IN ('person', 'order') THEN 'payment' ELSE kind END
-      HAVING count(*) > 1`,
+      SELECT id AS subject FROM (
+        SELECT id, created_at - lag(created_at) OVER (
+                 PARTITION BY payer_id, idempotency_key,
+                              CASE WHEN kind IN ('person', 'order') THEN 'payment' ELSE kind END
+                 ORDER BY created_at) AS since
+          FROM payments WHERE idempotency_key IS NOT NULL) again
+       WHERE since < ${STORED_FOR}`,
   }),
   ...drained({
     events_have_become_deliveries: `

@@ -3,8 +3,9 @@
  */
 import type { Knex } from 'knex'
 import type { NameAnswer, NameCheck } from '../../adapters/adapter.ts'
-import { type Claim, newId, newUnitId, type Outcome, type Uuid } from '../../ledger/index.ts'
-import { refused } from '../answers.ts'
+import { type Claim, newId, type Outcome, type Uuid } from '../../ledger/index.ts'
+import { answerFor, refusedFor } from '../answers.ts'
+import { lockBelongings } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId, uuidOf } from '../ids.ts'
@@ -61,13 +62,21 @@ export async function linkBankAccount(
     ...{ country: countryOf(number), created_at: createdAt },
     ...answerColumns(context.vault, id, answer, createdAt),
   }
-  return context.group.submit({
-    ...{ id: newUnitId(), at: createdAt, transfers: [], ...(claim && { claim }) },
-    conclude: (verdict) =>
-      verdict.accepted
-        ? { rows: { bank_accounts: [row] }, answer: JSON.stringify({ id: publicId('bac', id) }) }
-        : refused(verdict),
+  return answerFor(context.db, claim, async (trx) => {
+    await refuseLeaving(trx, owner)
+    const added = await trx(TABLE).insert(row).onConflict().ignore().returning('id')
+    if (added.length === 0) return refusedFor('bank_account_exists')
+    return JSON.stringify({ id: publicId('bac', id) })
   })
+}
+
+/** Who is being erased while their bank is asked gets no account that would outlive them. */
+async function refuseLeaving(trx: Knex.Transaction, owner: string): Promise<void> {
+  if (!owner.startsWith('per_')) return
+  const person = uuidOf(owner)
+  await lockBelongings(trx, person, 'to add one')
+  const here = await trx('people').where({ id: person, erased_at: null }).first('id')
+  if (here === undefined) throw new ServiceError('forbidden')
 }
 
 /** An IBAN begins with its country; of other numbers nothing is known. */

@@ -37,7 +37,7 @@ export function walletOf(context: Context, person: Uuid, currency: Currency) {
 
 const openWallet = ({ db, now }: Context, person: Uuid, key: AccountKey): Promise<AccountId> =>
   db.transaction(async (trx) => {
-    await lockWallets(trx, person, 'to open one')
+    await lockBelongings(trx, person, 'to add one')
     const id = await openAccount(trx, key)
     const erased = await trx('people').where({ id: person }).whereNotNull('erased_at').first('id')
     const [account] = erased === undefined ? [] : await findAccounts(trx, key)
@@ -46,17 +46,17 @@ const openWallet = ({ db, now }: Context, person: Uuid, key: AccountKey): Promis
   })
 
 const LOCKS = {
-  'to open one': 'SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))',
+  'to add one': 'SELECT pg_advisory_xact_lock_shared(hashtextextended(?, 0))',
   'to close all': 'SELECT pg_advisory_xact_lock(hashtextextended(?, 0))',
 } as const
 
-/** So that none is opened for a person whose wallets are being closed for ever. */
-export async function lockWallets(
+/** So that a person gets no wallet or bank account while theirs are being closed for ever. */
+export async function lockBelongings(
   trx: Knex.Transaction,
   person: Uuid,
   why: keyof typeof LOCKS,
 ): Promise<void> {
-  await trx.raw(LOCKS[why], [`wallets ${person}`])
+  await trx.raw(LOCKS[why], [`belongings ${person}`])
 }
 
 /** The wallet, if there is one: a person who never had money has none. */

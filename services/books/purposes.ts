@@ -12,10 +12,12 @@ const OWNERS = [
   'refunds',
   'reserves',
   'disputes',
+  'incoming_money',
   'incoming_returns',
+  'reconciliation_items',
 ] as const
 
-/** Whether a payment, settlement, instruction or exchange is what the units were made for. */
+/** Whether any of these is what the units were made for. */
 export async function areSpokenFor(db: Knex, units: readonly UnitId[]): Promise<boolean> {
   return units.length > 0 && isAnyOwned(db, await findPurposes(db, units))
 }

@@ -234,17 +234,24 @@ export async function findPayments(
   db: Knex,
   { party, order, before, limit }: PaymentsWanted,
 ): Promise<Payment[]> {
-  const query = db('payments').orderBy('id', 'desc').limit(limit)
-  if (party !== undefined) query.where(isParty(party))
-  if (order !== undefined) query.where({ order_id: order })
-  if (before !== undefined) query.where('id', '<', before)
-  const rows: Row[] = await query
+  const newest = () => {
+    const query = db('payments').orderBy('id', 'desc').limit(limit)
+    if (order !== undefined) query.where({ order_id: order })
+    return before === undefined ? query : query.where('id', '<', before)
+  }
+  // Each side has an index of its own, in this order; either of them has none.
+  const sides =
+    party === undefined
+      ? [newest()]
+      : [newest().where({ payer_id: party }), toPayee(newest(), party)]
+  const found = db.unionAll(sides, true).as('either')
+  const rows: Row[] = await db.from(found).orderBy('id', 'desc').limit(limit).select('*')
   return rows.map(fromRow)
 }
 
 const isParty = (party: Uuid) => (either: Knex.QueryBuilder) => {
-  void either.where({ payer_id: party }).orWhere((theirs) => {
-    const released = 'review_due_at IS NULL OR released_at IS NOT NULL'
-    void theirs.where({ payee_id: party }).whereRaw(`(${released})`)
-  })
+  void either.where({ payer_id: party }).orWhere((theirs) => void toPayee(theirs, party))
 }
+
+const toPayee = (query: Knex.QueryBuilder, party: Uuid) =>
+  query.where({ payee_id: party }).whereRaw('(review_due_at IS NULL OR released_at IS NOT NULL)')

@@ -13,7 +13,7 @@ import {
   type Outcome,
   type Uuid,
 } from '../../ledger/index.ts'
-import { lockWallets } from '../books/chart.ts'
+import { lockBelongings } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
@@ -128,7 +128,7 @@ async function destroy(
   if (found === undefined) throw new ServiceError('not_found')
   const named = await trx('aliases').where({ person_id: person }).first('alias')
   const owner = publicId('per', person)
-  await lockWallets(trx, person, 'to close all')
+  await lockBelongings(trx, person, 'to close all')
   await closeAll(trx, owner, at)
   // Only now: what left an account while this waited for it is seen.
   await refuseOpen(trx, owner)

@@ -100,14 +100,73 @@ export async function reserveDue(
   merchant: Uuid,
   currency: Currency,
 ): Promise<bigint> {
-  if ((await rulesOf(context.db, merchant, currency)).length === 0) return 0n
+  const due = await dueOf(context, { merchant, currency })
+  if (due === undefined) return 0n
+  return context.db.transaction((trx) => reserveInside(context, trx, due))
+}
+
+/**
+ * `work`, with all kept that is due: nobody moves the account in between. It must be short, as
+ * whoever pays the merchant waits for it.
+ */
+export async function withReserved<Made>(
+  context: Context,
+  { merchant, currency }: Marked,
+  work: (db: Knex) => Promise<Made>,
+): Promise<Made> {
+  const due = await dueOf(context, { merchant, currency })
+  if (due === undefined) return work(context.db)
+  return context.db.transaction(async (trx) => {
+    await takeTurn(trx, due)
+    await lockAvailable(trx, [due.account, due.reserve])
+    await reserveInside(context, trx, due)
+    return work(trx)
+  })
+}
+
+/** Undefined where no rule asks for anything. */
+async function dueOf(context: Context, { merchant, currency }: Marked): Promise<Due | undefined> {
+  if ((await rulesOf(context.db, merchant, currency)).length === 0) return undefined
   const [account, reserve] = await Promise.all([
     merchantAccountOf(context, merchant, currency),
     merchantReserveOf(context, merchant, currency),
   ])
-  return context.db.transaction((trx) =>
-    reserveInside(context, trx, { merchant, currency, account, reserve }),
-  )
+  return { merchant, currency, account, reserve }
+}
+
+/** What a batch would cover of a merchant's account. */
+interface Covered {
+  readonly merchant: Uuid
+  readonly range: { readonly account: Uuid; readonly currency: Currency; readonly last: bigint }
+}
+
+/**
+ * Those with takings of which nothing has been kept: somebody paid after it had been looked.
+ * What they cover never changes, so the answer holds for as long as nobody keeps more.
+ */
+export async function unreserved<Batch extends Covered>(
+  db: Knex,
+  batches: readonly Batch[],
+): Promise<ReadonlySet<Batch>> {
+  const rows: Mark[] = await db('reserve_marks')
+    .whereIn(
+      'merchant_id',
+      batches.map(({ merchant }) => merchant),
+    )
+    .select({ merchant: 'merchant_id', currency: 'currency', beyond: 'last_entry' })
+  const found = new Set<Batch>()
+  for (const batch of batches) {
+    const { account, currency, last } = batch.range
+    const mark = rows.find((one) => one.merchant === batch.merchant && one.currency === currency)
+    if (mark === undefined || last <= mark.beyond) continue
+    const takings = await takingsOf(db, account, { beyond: mark.beyond, last })
+    if (takings.length > 0) found.add(batch)
+  }
+  return found
+}
+
+interface Mark extends Marked {
+  readonly beyond: bigint
 }
 
 interface Due {
@@ -148,11 +207,11 @@ async function reserveInside(
 
 /** What it was paid and was given of others' payments, less what it gave of its own. */
 async function takingsOf(
-  trx: Knex.Transaction,
+  db: Knex,
   account: Uuid,
   range: { readonly beyond: bigint; readonly last: bigint },
 ): Promise<Takings[]> {
-  const daily = await movedByDay(trx, account, { codes: ['payment', 'split'], ...range })
+  const daily = await movedByDay(db, account, { codes: ['payment', 'split'], ...range })
   return daily
     .map(({ day, credited, debited }) => ({ day, paid: credited - debited }))
     .filter(({ paid }) => paid > 0n)

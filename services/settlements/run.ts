@@ -8,7 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import type { BankAccount } from '../banking/bank_accounts.ts'
 import type { Context } from '../context.ts'
 import { findInactive } from '../merchants/standing.ts'
-import { reserveOf } from '../reserves/reserve.ts'
+import { reserveOf, unreserved } from '../reserves/reserve.ts'
 import { type Due, type Dues, dueBatches, type Schedule } from './due.ts'
 import { batchOf, type Draft, draftBatches, hasLines, makeBatch } from './settle.ts'
 import { payoutAccounts } from './payout_accounts.ts'
@@ -181,6 +181,7 @@ async function settleRound(
   const dueOf = (work: Work) => work.dues.due[round]
   const wishes = works.map((work) => ({ ...work.turn, until: dueOf(work)?.cutOff }))
   const drafts = await draftBatches(context, wishes)
+  const early = await unreserved(context.db, drafts)
   const ofTurn = new Map(works.map((work) => [keyOf(work.turn), work]))
   // Whoever has no account has nothing to settle; for the others it is taken back below.
   for (const work of works) work.done += 1
@@ -190,8 +191,8 @@ async function settleRound(
       const work = ofTurn.get(keyOf({ merchant: draft.merchant, currency: draft.range.currency }))
       const due = work && dueOf(work)
       if (work === undefined || due === undefined) return
-      const bankAccount = accounts.get(draft.merchant)
-      const made = await madeOf(context, draft, due, bankAccount, rings)
+      const to = accounts.get(draft.merchant)
+      const made = early.has(draft) ? 'postponed' : await madeOf(context, draft, due, to, rings)
       work.isPostponed = made === 'postponed'
       if (work.isPostponed) work.done -= 1
       if (made === 'postponed' || made === 'nothing') return

@@ -27,7 +27,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { eventRow } from '../events/events.ts'
 import { refuseInactive } from '../merchants/standing.ts'
-import { reserveDue } from '../reserves/reserve.ts'
+import { withReserved } from '../reserves/reserve.ts'
 import { type Settlement, settlementOut, type Stand, standsOf, toRow } from './batch.ts'
 import { payoutAccount } from './payout_accounts.ts'
 import { summed } from './sums.ts'
@@ -52,8 +52,8 @@ export async function settle(
 ): Promise<Outcome> {
   await refuseInactive(context.db, merchant)
   const account = await payoutAccount(context.db, merchant, bankAccount)
-  await reserveDue(context, merchant, currency)
-  const [draft] = await draftBatches(context, [{ merchant, currency }])
+  const wish = { merchant, currency }
+  const [draft] = await withReserved(context, wish, (db) => draftBatches({ db }, [wish]))
   if (draft === undefined) throw new ServiceError('nothing_to_settle')
   const batch = batchOf(draft, { minimum: 1n, cutOff: null, bankAccount: account.id }, context)
   if (batch.payout === 0n) throw new ServiceError('nothing_to_settle')
@@ -80,7 +80,10 @@ export interface Draft {
  * What the next batches of these would cover; many at the price of one. Who has no account yet has
  * nothing to settle, and is left out.
  */
-export async function draftBatches({ db }: Context, wishes: readonly Wish[]): Promise<Draft[]> {
+export async function draftBatches(
+  { db }: Pick<Context, 'db'>,
+  wishes: readonly Wish[],
+): Promise<Draft[]> {
   const ofOwner = new Map(wishes.map((wish) => [keyOf(merchantOwner(wish.merchant), wish), wish]))
   const owners = wishes.map(({ merchant }) => merchantOwner(merchant))
   const accounts = new Map<AccountId, Wish>()

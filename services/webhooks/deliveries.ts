@@ -33,30 +33,34 @@ export async function enqueue(
                     ORDER BY id FOR NO KEY UPDATE)`,
     { now, woken },
   )
-  if (again) await lockKnown(trx, deliveries)
-  const insert = trx('webhook_deliveries')
-    .insert(
-      deliveries.map(({ endpoint, event }) => ({
-        ...{ id: newId(), endpoint_id: endpoint, event_id: event, state: 'waiting' },
-        ...{ next_at: now, created_at: now, changed_at: now },
-      })),
-    )
-    .onConflict(['endpoint_id', 'event_id'])
-  await (again ? insert.merge(anew(now)) : insert.ignore())
+  const told = {
+    ids: deliveries.map(() => newId()),
+    endpoints: deliveries.map(({ endpoint }) => endpoint),
+    events: deliveries.map(({ event }) => event),
+  }
+  if (again) await trx.raw(LOCK_KNOWN, told)
+  await trx.raw(`${MAKE} ${again ? MAKE_ANEW : 'DO NOTHING'}`, { ...told, now })
 }
 
-/** In the order of their ids, as whoever writes down what became of them. */
-const lockKnown = (trx: Knex.Transaction, deliveries: readonly NewDelivery[]) =>
-  trx('webhook_deliveries')
-    .whereIn(
-      ['endpoint_id', 'event_id'],
-      deliveries.map(({ endpoint, event }) => [endpoint, event]),
-    )
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .pluck('id')
+// As arrays, three parameters for all: a statement has room for 65,535 of them, and a thousand
+// events may concern more endpoints than that.
+const TOLD = 'unnest(:endpoints::uuid[], :events::uuid[])'
 
-const anew = (now: Date) => ({ state: 'waiting', failures: 0, next_at: now, changed_at: now })
+/** In the order of their ids, as whoever writes down what became of them. */
+const LOCK_KNOWN = `
+  SELECT id FROM webhook_deliveries WHERE (endpoint_id, event_id) IN (SELECT * FROM ${TOLD})
+   ORDER BY id FOR NO KEY UPDATE`
+
+const MAKE = `
+  INSERT INTO webhook_deliveries
+         (id, endpoint_id, event_id, state, next_at, created_at, changed_at)
+  SELECT id, endpoint, event, 'waiting', :now::timestamptz, :now, :now
+    FROM unnest(:ids::uuid[], :endpoints::uuid[], :events::uuid[]) AS told (id, endpoint, event)
+      ON CONFLICT (endpoint_id, event_id)`
+
+const MAKE_ANEW = `
+      DO UPDATE SET state = excluded.state, failures = 0, next_at = excluded.next_at,
+                    changed_at = excluded.changed_at`
 
 /** With what is to be told. */
 export interface Due {

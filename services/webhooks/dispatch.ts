@@ -60,11 +60,15 @@ export function openDispatcher(
   const desk: Desk = { context, tools, sessions, ended: { arrived: 0, failed: 0 } }
   return {
     async run() {
-      for (let batch = 0; batch < BATCHES_MAX && !isClosing(); batch += 1) {
-        if ((await fanOut(context)).isAll) break
+      try {
+        for (let batch = 0; batch < BATCHES_MAX && !isClosing(); batch += 1) {
+          if ((await fanOut(context)).isAll) break
+        }
+        await replayStep(context)
+      } finally {
+        // What is due already waits for nobody.
+        await take(desk)
       }
-      await replayStep(context)
-      await take(desk)
     },
     async close(patience_ms) {
       closing = true
@@ -178,10 +182,17 @@ async function release(context: Context, session: Session): Promise<void> {
 /** Rows of one turn. */
 const PURGED_MAX = 5_000
 
-/** Forgets deliveries that ended long ago, with their attempts. */
+/** Forgets deliveries that ended long ago, or will never be made, with their attempts. */
 export async function purgeDeliveries({ db, config, now }: Context): Promise<void> {
   const before: Uuid = firstIdAt(new Date(now().getTime() - config.WEBHOOK_LOG_DAYS * DAY_MS))
-  const old = db('webhook_deliveries').where('id', '<', before).whereNot({ state: 'waiting' })
+  const unheard = db('webhook_endpoints')
+    .whereNot({ state: 'enabled' })
+    .orWhereNotNull('deleted_at')
+  const old = db('webhook_deliveries')
+    .where('id', '<', before)
+    .where((over) => {
+      void over.whereNot({ state: 'waiting' }).orWhereIn('endpoint_id', unheard.select('id'))
+    })
   // What is being sent again is in somebody's hands, and waits by the time they are done.
   const ended = old.orderBy('id').limit(PURGED_MAX).select('id').forUpdate().skipLocked()
   await db('webhook_deliveries').whereIn('id', ended).del()

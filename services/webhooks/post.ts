@@ -119,8 +119,12 @@ const isReset = (error: unknown) => (error as NodeJS.ErrnoException).code === 'E
 /** The head of the answer is what counts; its body is read as far as it comes in time. */
 const answerTo = (request: http.ClientRequest, body: string): Promise<Answered> =>
   new Promise((resolve, reject) => {
+    let isAnswered = false
     request.once('error', reject)
+    // Who changes the protocol is hung up on without another word: it has not answered.
+    request.once('close', () => isAnswered || reject(new Error('closed without an answer')))
     request.once('response', (response) => {
+      isAnswered = true
       const chunks: Buffer[] = []
       let bytes = 0
       const finish = () => {

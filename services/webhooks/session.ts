@@ -79,7 +79,9 @@ export async function serve(context: Context, tools: Tools, session: Session): P
   const due = openDue(context, endpoint.id)
   const stopAt_ms = endpoint.until_ms - context.config.WEBHOOK_TIMEOUT_MS - MARGIN_MS
 
+  let isBroken = false
   const isOver = () =>
+    isBroken ||
     tools.isClosing() ||
     session.isGone ||
     session.isQuick !== endpoint.is_quick ||
@@ -110,14 +112,20 @@ export async function serve(context: Context, tools: Tools, session: Session): P
 
   const works: Promise<void>[] = []
   function begin(): void {
-    const one = work()
-    // Whoever waits for it hears of it.
-    one.catch(() => {})
-    works.push(one)
+    works.push(work().catch(fail))
   }
 
+  /** What became of one could not be written: the others end too, and begin no more. */
+  function fail(error: unknown): void {
+    isBroken = true
+    failures.push(error)
+  }
+
+  const failures: unknown[] = []
   begin()
+  // Those begun meanwhile too: whoever has the endpoint next must not meet them there.
   for (const one of works) await one
+  if (failures.length > 0) throw new AggregateError(failures, 'what was sent could not be written')
 }
 
 /** What is due for the endpoint, read many at once, and none twice while it is in hand. */

@@ -26,6 +26,19 @@ export const PAYMENT_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
   ],
   payments_are_between_their_parties: [
     ['a payment is of another currency', set('payments', 'sale', "currency = 'USD'")],
+    [
+      'somebody else’s wallet paid',
+      `UPDATE transfers SET debit_account_id = (
+         SELECT id FROM accounts WHERE type = 'wallet' AND id <> debit_account_id LIMIT 1)
+        WHERE reference = :sale AND code = 'payment'`,
+    ],
+    [
+      'the payer was paid',
+      `UPDATE transfers SET credit_account_id = (
+         SELECT id FROM accounts WHERE type = 'merchant' AND id <> credit_account_id
+         UNION ALL SELECT id FROM accounts WHERE type = 'wallet' LIMIT 1)
+        WHERE reference = :sale AND code = 'payment'`,
+    ],
   ],
   fee_lines_come_to_fee_and_tax: [
     ['a fee line is gone', 'DELETE FROM fee_lines WHERE payment_id = :sale AND line = 1'],
