@@ -2,9 +2,11 @@
 import { BankError } from '../../adapters/adapter.ts'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
 import { StatementError } from './lines.ts'
 import { reconcile } from './reconcile.ts'
-import { addRun, findRun, type Run } from './runs.ts'
+import { addRun, findRun, type Run, runOut } from './runs.ts'
 import { withBank } from './session.ts'
 import { toldBy } from './sources.ts'
 
@@ -73,13 +75,19 @@ async function postpone({ db, now }: Context, run: Run, error: BankError): Promi
     .update({ state: 'queued', failure: error.message.slice(0, 500), due_at })
 }
 
-async function fail({ db, now }: Context, { id }: Run, failure: string): Promise<void> {
+/** As long as none is complete nothing is compared, so somebody has to know. */
+async function fail({ db, log, now }: Context, run: Run, failure: string): Promise<void> {
+  const [{ id, bank }, at, object] = [run, now(), publicId('rcn', run.id)]
   await db.transaction(async (trx) => {
     await trx('reconciliations')
       .where({ id })
-      .update({ state: 'failed', failure, completed_at: now() })
+      .update({ state: 'failed', failure, completed_at: at })
     await trx('statement_files').where({ upload_id: id }).delete()
+    const failed = { ...run, state: 'failed' as const, failure, completed_at: at }
+    const data = runOut(failed, [])
+    await recordEvent(trx, { type: 'reconciliation.failed', object, data, at })
   })
+  log.error({ bank, reconciliation: object, failure }, 'a reconciliation came to nothing')
 }
 
 const unfinished = (
