@@ -212,6 +212,19 @@ describe('money that nobody asked for', () => {
     expect(await walletBalance(ada)).to.equal(1_234n)
   })
 
+  it('is nobody’s by a rule when its bank gives nothing to know it by', async () => {
+    const ada = await person()
+    const { worker, owner } = await world()
+    const bank = await paperBank()
+    const event = { ...incoming(77n, { remittance: ada.alias }), isUnidentified: true } as const
+    bank.putDown([event])
+    await collectFrom(worker, bank)
+    await applied([event])
+    const [row] = await owner('incoming_money').where({ reference: event.reference })
+    expect(row.state).to.equal('unmatched')
+    expect(await walletBalance(ada)).to.equal(0n)
+  })
+
   it('is a merchant’s when exactly its id is named, as banks write it', async () => {
     const shop = await merchant()
     const { row } = await arrives(`Order 7 ${shop.id.toUpperCase().replace('_', ' ')}`)

@@ -117,7 +117,7 @@ function openPaperBank(name: string): PaperBank {
         if (file.isThere) yield collected(messageId, file)
       }
     },
-    putDown(events, messageId = randomUUID(), fault = undefined) {
+    putDown(events, messageId = randomUUID(), fault) {
       files.set(messageId, { events, fault, isThere: true })
       return messageId
     },
