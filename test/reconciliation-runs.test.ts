@@ -148,6 +148,28 @@ describe('reconciliations', () => {
     expect(text).to.match(new RegExp(`age_seconds{bank="${bank.name}".*} 3[6-9]\\d\\d\\.`))
   })
 
+  it('of nearly as many lines as a statement may have is warned of, at four fifths', async () => {
+    const { api, worker } = await world()
+    const warnings: unknown[] = []
+    const log = { ...worker.log, warn: (said: unknown) => warnings.push(said) } as never
+    const lines = (await bank.settled(1n, 2n, 3n, 4n)).map((one) => bank.line(one, {}))
+    for (const [linesMax, count] of [
+      [6, 0],
+      [5, 1],
+    ] as const) {
+      const config = { ...worker.config, STATEMENT_LINES_MAX: linesMax }
+      const file = `${csvOf(lines)}${'\n'.repeat(linesMax - 5)}`
+      const asked = { bank: bank.name, source: 'csv', requestedBy: 'test' } as const
+      const { run } = await receiveStatement(api, asked, streamOf(file))
+      await advanceReconciliation({ ...worker, config, log }, run.id)
+      expect(await api.db('reconciliations').where({ id: run.id }).first()).to.include({
+        ...{ state: 'completed', lines: 4n },
+      })
+      expect(warnings, `of ${linesMax}`).to.have.length(count)
+    }
+    expect(warnings).to.deep.equal([{ bank: bank.name, lines: 4, linesMax: 5 }])
+  })
+
   it('begins by itself once a day, from the hour on that is set', async () => {
     const { worker } = await world()
     const day = '2031-05-06'

@@ -49,7 +49,8 @@ async function advance(context: Context, id: Uuid): Promise<boolean> {
     await db('reconciliations').where({ id }).update({ state: 'running', attempts })
     try {
       const { RECONCILIATION_LATE_DAYS: lateDays, STATEMENT_LINES_MAX: linesMax } = context.config
-      await reconcile(session, run, toldBy(context, run), { lateDays, linesMax, now: context.now })
+      const bounds = { lateDays, linesMax, now: context.now }
+      warnOfLength(context, await reconcile(session, run, toldBy(context, run), bounds))
     } catch (error) {
       if (isFinal(error)) await fail(context, run, error.message.slice(0, 500))
       else if (error instanceof BankError) await postpone(context, { ...run, attempts }, error)
@@ -58,6 +59,16 @@ async function advance(context: Context, id: Uuid): Promise<boolean> {
     return true
   })
   return done === true
+}
+
+/** Of `STATEMENT_LINES_MAX`. */
+const NEARLY_PERCENT = 80
+
+/** A bank that tells all its history each day tells too much one day: that is known long before. */
+function warnOfLength({ config, log }: Context, { bank, ...run }: Run): void {
+  const [lines, linesMax] = [Number(run.lines), config.STATEMENT_LINES_MAX]
+  if (lines * 100 < linesMax * NEARLY_PERCENT) return
+  log.warn({ bank, lines, linesMax }, 'a statement is nearly too long to be reconciled')
 }
 
 const isOver = ({ state }: Run) => state === 'completed' || state === 'failed'
