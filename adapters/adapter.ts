@@ -171,6 +171,11 @@ export interface IncomingMoney {
   readonly sender?: string
   /** The number of the account it came from: where it could be sent back to. */
   readonly senderAccount?: string
+  /**
+   * The bank gives nothing to know it by again, so it may be told under another id: a person has to
+   * say whose it is, whatever its sender wrote.
+   */
+  readonly isUnidentified?: true
 }
 
 /** The other side keeps the money that we recalled. */

@@ -7,6 +7,7 @@ import type { Iso20022Config } from './iso20022/config.ts'
 import { type BankOptions, bankOptions, type Options } from './options.ts'
 import { sandboxAdapter, type SandboxConfig } from './sandbox/adapter.ts'
 
+export type { Accounts } from './iso20022/accounts.ts'
 export { readCamt053, type StatementItem } from './iso20022/camt053.ts'
 export { BadFile } from './iso20022/xml.ts'
 

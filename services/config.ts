@@ -132,6 +132,8 @@ export function readCommandConfig(env: NodeJS.ProcessEnv = process.env) {
 
 const ReconcileEnvironment = z.object({
   DATABASE_URL: postgresUrl.optional(),
+  // Where it is told, the statement of another account is refused.
+  BANKS: BANK_SETTINGS.BANKS.optional(),
   RECONCILIATION_LATE_DAYS: BANK_SETTINGS.RECONCILIATION_LATE_DAYS,
   STATEMENT_LINES_MAX: BANK_SETTINGS.STATEMENT_LINES_MAX,
 })

@@ -7,7 +7,7 @@ export interface Metrics {
   readonly ringHandled: (labels: RingLabels, duration_s: number) => void
   /** A value that is read when somebody asks. */
   readonly gauge: (name: string, help: string, read: () => number) => void
-  /** The same for each bank and currency. */
+  /** The same for each bank, and for each currency where there are several. */
   readonly gauges: (name: string, help: string, read: () => Promise<readonly Measured[]>) => void
   /** The same for what only grows. */
   readonly total: (name: string, help: string, read: () => number) => void
@@ -17,7 +17,7 @@ export interface Metrics {
 }
 
 export interface Measured {
-  readonly labels: { readonly bank: string; readonly currency: string }
+  readonly labels: { readonly bank: string; readonly currency?: string }
   readonly value: number | bigint
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import type { Logger } from 'pino'
 import { runBatches } from './banking/batches.ts'
-import { collectFiles } from './banking/files.ts'
+import { collectFiles, watchFailedFiles } from './banking/files.ts'
 import { sweep } from './banking/sweep.ts'
 import { suspenseOf } from './books/chart.ts'
 import type { Context } from './context.ts'
@@ -19,7 +19,7 @@ import { issueInvoices } from './invoices/invoices.ts'
 import { advanceWindows } from './netting/advance.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
 import { runProcess } from './process.ts'
-import { watchUnexplained } from './reconciliation/unexplained.ts'
+import { watchRuns, watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
 import { releaseReserves } from './reserves/release.ts'
 import { reserveAll } from './reserves/reserve.ts'
@@ -89,6 +89,8 @@ await runProcess('florin_worker', async (context) => {
   const { config, log, metrics, queue } = context
   queue.work(openHandlers(context), config.WORKER_CONCURRENCY)
   watchUnexplained(context)
+  watchRuns(context)
+  watchFailedFiles(context)
 
   const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
   metrics.gauges(suspense, help, () => suspenseOf(context))

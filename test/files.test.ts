@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { BankEvent } from '../adapters/adapter.ts'
 import { connect } from '../ledger/index.ts'
-import { collectFrom, FILE_EVENTS_MAX } from '../services/banking/files.ts'
+import { collectFrom, FILE_EVENTS_MAX, watchFailedFiles } from '../services/banking/files.ts'
 import { sweep } from '../services/banking/sweep.ts'
 import type { Context } from '../services/context.ts'
 import { publicId } from '../services/ids.ts'
+import { openMetrics } from '../services/metrics.ts'
 import { times } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { dying } from './support/dying.ts'
@@ -91,7 +92,45 @@ describe('a file of a bank', () => {
     await collectFrom(worker, bank)
     expect(bank.rejected.get(messageId)).to.match(/more than/)
     expect(await owner('callbacks').where({ event_id: one.eventId })).to.deep.equal([])
+    await toldOfFailure(bank.nameOf(messageId), /more than/)
   })
+
+  it('that cannot be read or written down is shown with its fault, and told once', async () => {
+    const { worker } = await world()
+    const unread = bank.putDown([], 'unread', 'DONE is no status we know')
+    const unwritten = bank.putDown([{ ...incoming(1n), reference: 'a\0b' }])
+    await collectFrom(worker, bank)
+    bank.putDown([], unread, 'DONE is no status we know')
+    await collectFrom(worker, bank)
+    expect(bank.rejected.get(unread)).to.equal('DONE is no status we know')
+    await toldOfFailure(bank.nameOf(unread), /DONE is no status/)
+    await toldOfFailure(bank.nameOf(unwritten), /cannot be written down/)
+    const metrics = openMetrics('test')
+    watchFailedFiles({ ...worker, metrics })
+    expect(await metrics.text()).to.match(/bank_files_failed{bank="paper".*} [3-9]\n/)
+  })
+
+  it('that comes good under the id of one that failed is used', async () => {
+    const { worker } = await world()
+    const messageId = bank.putDown([], undefined, 'cut off')
+    await collectFrom(worker, bank)
+    const events = [incoming(59n)]
+    bank.putDown(events, messageId)
+    await collectFrom(worker, bank)
+    await applied(events)
+  })
+
+  async function toldOfFailure(name: string, fault: RegExp) {
+    const { owner } = await world()
+    const { body } = await call(OPERATOR, 'GET', '/v1/bank_files?limit=100')
+    const shown = body.data.filter((file: { name: string }) => file.name === name)
+    expect(shown).to.have.length(1)
+    expect(shown[0]).to.include({ bank: 'paper', events: 0 })
+    expect(shown[0].fault).to.match(fault)
+    const told = await owner('events').where({ object_id: shown[0].id })
+    expect(told.map(({ type }) => type)).to.deep.equal(['bank_file.failed'])
+    expect(told[0].data).to.include({ fault: shown[0].fault })
+  }
 
   it('is fetched by one worker at a time', async () => {
     const { worker, owner } = await world()
@@ -171,6 +210,19 @@ describe('money that nobody asked for', () => {
     const { row } = await arrives(`FOR ${ada.alias.toUpperCase()}.`)
     expect(row).to.deep.include({ state: 'matched', matched_by: 'rule:alias' })
     expect(await walletBalance(ada)).to.equal(1_234n)
+  })
+
+  it('is nobody’s by a rule when its bank gives nothing to know it by', async () => {
+    const ada = await person()
+    const { worker, owner } = await world()
+    const bank = await paperBank()
+    const event = { ...incoming(77n, { remittance: ada.alias }), isUnidentified: true } as const
+    bank.putDown([event])
+    await collectFrom(worker, bank)
+    await applied([event])
+    const [row] = await owner('incoming_money').where({ reference: event.reference })
+    expect(row.state).to.equal('unmatched')
+    expect(await walletBalance(ada)).to.equal(0n)
   })
 
   it('is a merchant’s when exactly its id is named, as banks write it', async () => {

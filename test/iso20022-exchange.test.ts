@@ -21,6 +21,8 @@ import {
   configIn,
   openFileBank,
   order,
+  type FileBank,
+  OUR_IBAN,
   statementOf,
 } from './support/iso20022-bank.ts'
 
@@ -169,21 +171,74 @@ describe('the directory of exchange', () => {
     expect(codes).to.deep.equal(Array(3).fill('bank_unreachable'))
   })
 
+  const day = (id: string, opening: string, closing: string, own: string, sequence = id.slice(1)) =>
+    camt053(
+      statementStart(id, opening, closing, 'EUR', sequence),
+      entryOf({ amount: '1', own }),
+      '</Stmt>',
+    )
+  const brief = async (bank: FileBank) =>
+    (await statementOf(bank.adapter)).map(({ line, reference }) => `${line} ${reference}`)
+
   it('keeps statements, and tells all their lines each time, a copy’s only once', async () => {
     const bank = await openFileBank()
-    const day = (id: string, opening: string, closing: string, own: string) =>
-      camt053(statementStart(id, opening, closing), entryOf({ amount: '1', own }), '</Stmt>')
     await bank.drop('1.xml', day('S1', '0', '-1', 'A'))
     await bank.drop('bad.xml', day('S9', '0', '5', 'Z'))
     await bank.drop('other.xml', camt054(entryOf({ amount: '1', own: 'A' })))
-    expect(await collected(bank.adapter), 'statements are left alone').to.have.length(1)
-    const brief = async () =>
-      (await statementOf(bank.adapter)).map(({ line, reference }) => `${line} ${reference}`)
-    expect(await brief()).to.deep.equal(['1 A'])
+    expect(await brief(bank)).to.deep.equal(['1 A'])
+    const [other, bad, ...more] = await collected(bank.adapter)
+    expect([other?.name, bad?.name, more]).to.deep.equal(['other.xml', 'bad.xml', []])
+    expect(bad?.fault).to.match(/does not add up/)
+    await bad?.reject('bad')
     await bank.drop('1again.xml', day('S1', '0', '-1', 'A'))
     await bank.drop('2.xml', day('S2', '-1', '-2', 'B'))
-    expect(await brief()).to.deep.equal(['1 A', '2 B'])
+    expect(await brief(bank)).to.deep.equal(['1 A', '2 B'])
     expect(await bank.names('failed')).to.deep.equal(['bad.xml', 'bad.xml.reason'])
     expect((await collected(bank.adapter)).map(({ name }) => name)).to.deep.equal(['other.xml'])
   })
+
+  it('knows a statement that was made anew, and refuses one that says something else', async () => {
+    const bank = await openFileBank()
+    const later = (text: string) => text.replace('T18:00:00Z', 'T19:30:00Z')
+    await bank.drop('1.xml', day('S1', '0', '-1', 'A'))
+    expect(await brief(bank)).to.deep.equal(['1 A'])
+    await bank.drop('1anew.xml', later(day('S1x', '0', '-1', 'A', '1')))
+    await bank.drop('1other.xml', later(day('S1', '0', '-1', 'B')))
+    await bank.drop('nextyear.xml', day('S1', '-1', '-2', 'C').replaceAll('2026-', '2027-'))
+    expect(await brief(bank)).to.deep.equal(['1 A', '2 C'])
+    const faults = (await collected(bank.adapter)).map(({ name, fault }) => [name, fault])
+    expect(faults).to.deep.equal([
+      ['1other.xml', 'a statement of this account and number came before, with other contents'],
+    ])
+  })
+
+  it('refuses what is booked on another account, in news and statements', async () => {
+    const bank = await openFileBank()
+    const foreign = (text: string) => text.replace(OUR_IBAN, 'DE89370400440532013000')
+    const entry = entryOf({ amount: '1', credit: true, reference: 'B1' })
+    await bank.drop('a.xml', camt054(entry).replace(OUR_IBAN, 'GB33BUKB20201555555555'))
+    await bank.drop('b.xml', foreign(camt054(entry)))
+    await bank.drop('c.xml', foreign(day('S1', '0', '-1', 'A')))
+    await bank.drop('d.xml', camt054(entry))
+    const files = await collected(bank.adapter)
+    expect(files.map(({ name, fault, events }) => [name, fault, events.length])).to.deep.equal([
+      ['a.xml', 'the account that ends in 5555 is not ours as configured', 0],
+      ['b.xml', 'the account that ends in 3000 is not ours in EUR', 0],
+      ['d.xml', undefined, 1],
+      ['c.xml', 'the account that ends in 3000 is not ours in EUR', 0],
+    ])
+    expect(await brief(bank)).to.deep.equal([])
+  })
+
+  it('tells no statement at all rather than leave one out', async () => {
+    const bank = await openFileBank()
+    await bank.drop('1.xml', day('S1', '0', '-1', 'A'))
+    expect(await brief(bank)).to.deep.equal(['1 A'])
+    for (let file = 0; file < 10_000; file += 500) {
+      const names = Array.from({ length: 500 }, (_, n) => `old${file + n}.xml`)
+      await Promise.all(names.map((one) => writeFile(join(bank.folder, 'statements', one), '')))
+    }
+    const refusal = await brief(bank).catch((error: { code: string }) => error)
+    expect(refusal).to.include({ code: 'bank_not_capable' })
+  }).timeout(60_000)
 })

@@ -130,6 +130,35 @@ describe('a file from the bank', () => {
     expect(other?.eventId).not.to.equal(once?.eventId)
   })
 
+  it('knows money without a reference of the bank’s by what else is said of it', async () => {
+    const marks = ['<UETR>U1</UETR>', '<TxId>T1</TxId>', '<EndToEndId>E1</EndToEndId>', '']
+    for (const mark of marks) {
+      const details = `<Refs>${mark}</Refs><RmtInf><Ustrd>rent</Ustrd></RmtInf>`
+      const rent = entryOf({ amount: '9.99', credit: true, details })
+      const [first, second] = await eventsOf(camt054(rent, rent))
+      // Cumulative: an hour later the bank tells of all of the day, under new ids.
+      const before = entryOf({ amount: '5', credit: true, reference: 'B1' })
+      const hourly = camt054(before, rent, rent).replace('M1', 'M2').replace('N1', 'N2')
+      expect((await eventsOf(hourly)).slice(1), mark).to.deep.equal([first, second])
+      expect(first?.eventId).not.to.equal(second?.eventId)
+      expect(first?.reference).not.to.equal(second?.reference)
+      expect(first).not.to.have.property('isUnidentified')
+      const [otherDay] = await eventsOf(camt054(rent.replace('2026-11-27', '2026-11-26')))
+      expect(otherDay?.eventId).not.to.equal(first?.eventId)
+    }
+  })
+
+  it('says of money that nothing identifies that its place is all there is', async () => {
+    const bare = entryOf({ amount: '9.99', credit: true, own: 'NOTPROVIDED' })
+    const [one, two] = await eventsOf(camt054(bare, bare))
+    expect(one).to.include({ reference: 'N1/1', isUnidentified: true })
+    expect(two).to.include({ reference: 'N1/2', isUnidentified: true })
+    const [named] = await eventsOf(
+      camt054(entryOf({ amount: '9.99', credit: true, reference: 'B1' })),
+    )
+    expect(named).not.to.have.property('isUnidentified')
+  })
+
   it('brings money back, and refusals to', async () => {
     expect(briefly(await eventsOf(pacs004('A')))).to.deep.equal(['A returned AC06 1250'])
     expect(briefly(await eventsOf(camt029('')))).to.deep.equal(['A recall_refused 1250'])

@@ -1,15 +1,19 @@
 /** Bank statements of ISO 20022: what a line means, how much memory they take, what is refused. */
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
-import { BadFile, readCamt053, type StatementItem } from '../adapters/index.ts'
+import { type Accounts, BadFile, readCamt053, type StatementItem } from '../adapters/index.ts'
+import { StatementError } from '../services/reconciliation/lines.ts'
+import { READERS } from '../services/reconciliation/sources.ts'
 import {
   bytesOf,
   camt053,
+  camt054,
   document,
   entryOf,
   NAMESPACE,
   statementStart,
 } from './support/iso20022.ts'
+import { collected, openFileBank } from './support/iso20022-bank.ts'
 
 const LINES = process.env['RUN_LONG'] === '1' ? 1_000_000 : 20_000
 
@@ -85,6 +89,29 @@ describe('a statement, camt.053', () => {
       entryOf({ amount: '7', credit: true, own: 'DEBIT1', reference: 'B2', family: 'IDDT' }),
     )
     expect([stranger?.reference, ours?.reference]).to.deep.equal(['B1', 'DEBIT1'])
+  })
+
+  it('calls money without a reference of the bank’s as its notification does', async () => {
+    const details = '<Refs><EndToEndId>E1</EndToEndId></Refs>'
+    const entry = entryOf({ amount: '7', credit: true, details })
+    const bank = await openFileBank()
+    await bank.drop('a.xml', camt054(entry))
+    const [file] = await collected(bank.adapter)
+    const [line] = await linesOf(entryOf({ amount: '1' }), entry).then((lines) => lines.slice(1))
+    expect(line?.reference).to.equal(file?.events[0]?.reference)
+  })
+
+  it('of another account is refused where our accounts are known', async () => {
+    const text = camt053(`${statementStart('S1', '0', '0')}</Stmt>`)
+    const read = async (accounts: Accounts) => {
+      for await (const told of READERS.camt053(bytesOf(text), accounts)) void told
+      return 'read'
+    }
+    expect(await read({})).to.equal('read')
+    expect(await read({ EUR: { iban: 'NL91 ABNA 0417 1643 00' } })).to.equal('read')
+    const refusal = await read({ EUR: { number: '12345' } }).catch((error: Error) => error)
+    expect(refusal).to.be.instanceOf(StatementError)
+    expect(String(refusal)).to.match(/ends in 4300 is not ours/)
   })
 
   it('splits a batch where its transactions make it up, and only there', async () => {

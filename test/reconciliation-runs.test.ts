@@ -8,7 +8,7 @@ import { openMetrics } from '../services/metrics.ts'
 import { reconcile } from '../services/reconciliation/reconcile.ts'
 import { type Session, withBank } from '../services/reconciliation/session.ts'
 import { toldBy } from '../services/reconciliation/sources.ts'
-import { watchUnexplained } from '../services/reconciliation/unexplained.ts'
+import { watchRuns, watchUnexplained } from '../services/reconciliation/unexplained.ts'
 import { receiveStatement } from '../services/reconciliation/uploads.ts'
 import { advanceReconciliation, sweepReconciliations } from '../services/reconciliation/work.ts'
 import { until } from './support/abuse.ts'
@@ -124,6 +124,50 @@ describe('reconciliations', () => {
     const received = receiveStatement(api, asked, upload?.stream ?? tooLong())
     expect(await codeOf(received)).to.equal('body_too_large')
     expect(await api.db('reconciliations').where({ bank: bank.name })).to.have.length(0)
+  })
+
+  it('that comes to nothing is told, and how old the newest complete one is', async () => {
+    const { api, worker } = await world()
+    const lines: unknown[] = []
+    const log = { ...worker.log, error: (said: unknown) => lines.push(said) } as never
+    const asked = { bank: bank.name, source: 'csv', requestedBy: 'test' } as const
+    const { run } = await receiveStatement(api, asked, streamOf('no,statement\n1,2\n'))
+    await advanceReconciliation({ ...worker, log }, run.id)
+    const id = publicId('rcn', run.id)
+    const { body } = await call(OPERATOR, 'GET', `/v1/reconciliations/${id}`)
+    expect(body.state).to.equal('failed')
+    const told = await api.db('events').where({ object_id: id })
+    expect(told.map(({ type }) => type)).to.deep.equal(['reconciliation.failed'])
+    expect(told[0].data).to.deep.equal(body)
+    expect(lines).to.deep.equal([{ bank: bank.name, reconciliation: id, failure: body.failure }])
+    const metrics = openMetrics('test')
+    const later = () => new Date(Date.now() + 3_600_000)
+    watchRuns({ ...worker, metrics, now: later, banks: new Map([[bank.name, {} as never]]) })
+    const text = await metrics.text()
+    expect(text).to.match(new RegExp(`reconciliations_failed{bank="${bank.name}".*} 1\n`))
+    expect(text).to.match(new RegExp(`age_seconds{bank="${bank.name}".*} 3[6-9]\\d\\d\\.`))
+  })
+
+  it('of nearly as many lines as a statement may have is warned of, at four fifths', async () => {
+    const { api, worker } = await world()
+    const warnings: unknown[] = []
+    const log = { ...worker.log, warn: (said: unknown) => warnings.push(said) } as never
+    const lines = (await bank.settled(1n, 2n, 3n, 4n)).map((one) => bank.line(one, {}))
+    for (const [linesMax, count] of [
+      [6, 0],
+      [5, 1],
+    ] as const) {
+      const config = { ...worker.config, STATEMENT_LINES_MAX: linesMax }
+      const file = `${csvOf(lines)}${'\n'.repeat(linesMax - 5)}`
+      const asked = { bank: bank.name, source: 'csv', requestedBy: 'test' } as const
+      const { run } = await receiveStatement(api, asked, streamOf(file))
+      await advanceReconciliation({ ...worker, config, log }, run.id)
+      expect(await api.db('reconciliations').where({ id: run.id }).first()).to.include({
+        ...{ state: 'completed', lines: 4n },
+      })
+      expect(warnings, `of ${linesMax}`).to.have.length(count)
+    }
+    expect(warnings).to.deep.equal([{ bank: bank.name, lines: 4, linesMax: 5 }])
   })
 
   it('begins by itself once a day, from the hour on that is set', async () => {

@@ -5,10 +5,10 @@ import {
   type BankAdapter,
   type Capability,
   type Collected,
-  type StatementLine,
 } from '../adapter.ts'
 import type { Money } from '../../ledger/money.ts'
-import { CAMT053, readCamt053 } from './camt053.ts'
+import type { Accounts } from './accounts.ts'
+import { CAMT053 } from './camt053.ts'
 import type { Iso20022Config } from './config.ts'
 import {
   exchangeIn,
@@ -20,6 +20,7 @@ import {
 } from './exchange.ts'
 import { readMessage, type Message, type Sent } from './messages.ts'
 import { orderOf, recallOf } from './orders.ts'
+import { statementsIn, type Statements } from './statements.ts'
 import { hashOf, isChecked } from './text.ts'
 import { moneyAt } from './values.ts'
 import { BadFile, messageOf, neededText, readUnits, type Bytes } from './xml.ts'
@@ -37,6 +38,7 @@ export function iso20022Adapter(
 ): BankAdapter {
   checkConfig(config)
   const exchange = exchangeIn(config.folder)
+  const statements = statementsIn(exchange, config.accounts)
   return {
     ...UNSUPPORTED,
     name: config.name,
@@ -53,9 +55,9 @@ export function iso20022Adapter(
       return { state: 'accepted' }
     },
 
-    collect: () => collected(exchange),
+    collect: () => collected(exchange, statements, config.accounts),
 
-    fetchStatement: () => statementLines(exchange),
+    fetchStatement: () => statements.lines(),
   }
 }
 
@@ -105,9 +107,14 @@ function written(write: () => Buffer): Buffer {
   }
 }
 
-async function* collected(exchange: Exchange): AsyncGenerator<Collected> {
-  for (const file of await listed(exchange, 'reading')) {
-    const read = await readOrFault(exchange, file)
+/** Statements are kept for who asks for them; one that cannot be is a file with a fault. */
+async function* collected(
+  exchange: Exchange,
+  statements: Statements,
+  accounts: Accounts,
+): AsyncGenerator<Collected> {
+  for (const file of await listed(exchange)) {
+    const read = await readOrFault(exchange, accounts, file)
     if (read === 'not ours') continue
     if ('fault' in read) yield faulty(exchange, file, read.fault)
     else
@@ -119,6 +126,7 @@ async function* collected(exchange: Exchange): AsyncGenerator<Collected> {
         reject: (reason) => exchange.fail(file, reason),
       }
   }
+  for (const { file, fault } of await statements.take()) yield faulty(exchange, file, fault)
 }
 
 /** However it is answered, a file that nobody can read is set aside: it holds no event. */
@@ -132,9 +140,9 @@ function faulty(exchange: Exchange, file: Incoming, fault: string): Collected {
   }
 }
 
-async function listed(exchange: Exchange, folder: 'reading' | 'statements') {
+async function listed(exchange: Exchange) {
   try {
-    return await exchange.list(folder)
+    return await exchange.list('reading')
   } catch (error) {
     throw unreachable(error)
   }
@@ -142,12 +150,13 @@ async function listed(exchange: Exchange, folder: 'reading' | 'statements') {
 
 async function readOrFault(
   exchange: Exchange,
+  accounts: Accounts,
   file: Incoming,
 ): Promise<'not ours' | Message | { readonly fault: string }> {
   try {
     if ((await messageOf(exchange.read(file.path))) === CAMT053) return 'not ours'
     if (file.size_bytes > FILE_BYTES_MAX) return { fault: 'the file is too long' }
-    return await readMessage(exchange.read(file.path), sentBy(exchange))
+    return await readMessage(exchange.read(file.path), sentBy(exchange), accounts)
   } catch (error) {
     if (error instanceof BadFile) return { fault: error.message }
     if (isGone(error)) return 'not ours'
@@ -187,63 +196,4 @@ async function ordersIn(bytes: Bytes): Promise<ReadonlyMap<string, Money>> {
     orders.set(neededText(element, reference), moneyAt(element, amount))
   }
   return orders
-}
-
-/**
- * All that the bank has booked so far, as its statements tell it: those we have, then those that
- * came. One that came is read through before its first line is told, so that of a bad file there
- * is none; then it is kept with the others, and the lines keep their numbers.
- */
-async function* statementLines(exchange: Exchange): AsyncGenerator<StatementLine> {
-  await takeStatements(exchange)
-  const known = new Set<string>()
-  let line = 0
-  for (const file of await listed(exchange, 'statements')) {
-    let isCopy = false
-    for await (const item of kept(exchange, file)) {
-      if (item.kind === 'statement') {
-        const { account, id, sequence = '', createdAt } = item.statement
-        const statement = hashOf(account, id, sequence, createdAt.toISOString())
-        isCopy = known.has(statement)
-        known.add(statement)
-      } else if (!isCopy) yield { ...item.line, line: (line += 1) }
-    }
-  }
-}
-
-/** It was whole when we put it there: whoever changed it has to say what the bank booked. */
-async function* kept(exchange: Exchange, { name, path }: Incoming) {
-  try {
-    yield* readCamt053(exchange.read(path))
-  } catch (cause) {
-    if (!(cause instanceof BadFile)) throw unreachable(cause)
-    const detail = `the statement ${name} was changed: ${cause.message}`
-    throw new BankError('bank_outcome_unknown', { cause, detail })
-  }
-}
-
-async function takeStatements(exchange: Exchange): Promise<void> {
-  for (const file of await listed(exchange, 'reading')) {
-    const fault = await statementFault(exchange, file)
-    if (fault === undefined) await exchange.move(file, 'statements')
-    else if (fault !== 'no statement') await exchange.fail(file, fault)
-  }
-}
-
-/** What is wrong with a statement, if anything is; other messages are `collect`'s to judge. */
-async function statementFault(exchange: Exchange, file: Incoming): Promise<string | undefined> {
-  try {
-    if ((await messageOf(exchange.read(file.path))) !== CAMT053) return 'no statement'
-  } catch (error) {
-    if (error instanceof BadFile || isGone(error) || isForbidden(error)) return 'no statement'
-    throw unreachable(error)
-  }
-  try {
-    for await (const item of readCamt053(exchange.read(file.path))) void item
-    return undefined
-  } catch (error) {
-    if (error instanceof BadFile) return error.message
-    if (isGone(error)) return 'no statement'
-    throw unreachable(error)
-  }
 }

@@ -2,6 +2,7 @@
  * What an entry on our account is, in a statement (camt.053) as in a notification (camt.054): the
  * same words, the same meaning, so that what one calls by a reference the other does too.
  */
+import { hashOf } from './text.ts'
 import { signOf, moneyAt, timeAt } from './values.ts'
 import { all, BadFile, find, textAt, type Element } from './xml.ts'
 
@@ -19,6 +20,17 @@ export interface Booking {
   readonly remittance: string | undefined
   readonly sender: string | undefined
   readonly senderAccount: string | undefined
+  /** Money that came of which only its place is known: told again, it may look like other money. */
+  readonly isUnidentified: boolean
+}
+
+/** Where an entry stands. */
+export interface Where {
+  readonly account: string
+  /** Unique for ever: the entry's name where the bank gives it none. */
+  readonly place: string
+  /** How often each booking without a name was seen in this statement, or notification. */
+  readonly seen: Map<string, number>
 }
 
 /** As `Instruction.reference`: whatever looks otherwise was never ours. */
@@ -32,23 +44,29 @@ interface Entry {
   readonly bookedAt: Date
   /** The bank's reference for the whole entry. */
   readonly reference: string
+  readonly isNamed: boolean
+  readonly where: Where
 }
+
+const BOOKED = ['BookgDt/DtTm', 'BookgDt/Dt', 'ValDt/DtTm', 'ValDt/Dt'] as const
 
 /**
  * The bookings of an entry, which together are its amount: one for each transaction that the bank
  * tells apart, or one for all. Empty for what is not booked yet, or moves nothing.
- * @param place where the entry stands, unique for ever: its name where the bank gives it none.
  */
-export function bookingsOf(element: Element, place: string): readonly Booking[] {
+export function bookingsOf(element: Element, where: Where): readonly Booking[] {
   const status = textAt(element, 'Sts/Cd', 'Sts/Prtry')
   if (status === undefined) throw new BadFile('an entry has no Sts')
   if (status !== 'BOOK') return []
   const { amount, currency } = moneyAt(element, 'Amt')
   if (amount === 0n) return []
   const sign = signOf(element)
-  const bookedAt = timeAt(element, 'BookgDt/DtTm', 'BookgDt/Dt', 'ValDt/DtTm', 'ValDt/Dt')
-  const reference = referenceAt(element, 'AcctSvcrRef') ?? place
-  const entry = { element, sign, amount: sign * amount, currency, bookedAt, reference }
+  const bookedAt = timeAt(element, ...BOOKED)
+  const name = referenceAt(element, 'AcctSvcrRef')
+  const reference = name ?? where.place
+  const isNamed = name !== undefined
+  const said = { amount: sign * amount, currency, bookedAt, reference, isNamed }
+  const entry = { element, sign, where, ...said }
   const details = all(element, 'NtryDtls').flatMap((one) => all(one, 'TxDtls'))
   if (details.length === 1) return [bookingOf(entry, details[0], entry.amount, reference)]
   const parts = details.map((one) => partOf(entry, one))
@@ -78,12 +96,13 @@ function bookingOf(
   const told = referenceAt(details, 'Refs/AcctSvcrRef')
   // Some banks give every transaction of a batch the reference of the batch.
   const bankReference = told === undefined || told === entry.reference ? fallback : told
+  const isNameless = kind === 'received' && !entry.isNamed && told === undefined
+  const derived = isNameless ? derivedReference(entry, details, amount) : undefined
   const party = `RltdPties/${amount > 0n ? 'Dbtr' : 'Cdtr'}`
   const senders = [`${party}/Pty/Nm`, `${party}/Agt/FinInstnId/Nm`]
   return {
-    reference: isOurs ? own : bankReference,
-    bankReference,
-    kind,
+    reference: isOurs ? own : (derived ?? bankReference),
+    ...{ bankReference, kind, isUnidentified: isNameless && derived === undefined },
     amount,
     currency: entry.currency,
     bookedAt: entry.bookedAt,
@@ -95,6 +114,37 @@ function bookingOf(
       WORDS_MAX,
     ),
   }
+}
+
+/**
+ * Banks that give an entry no reference tell of it again in a later notification, at another
+ * place. So its name is made of what stays: two that agree in all of it are told apart by which of
+ * them it is. Undefined where nothing but the amount and the day would be in it.
+ */
+function derivedReference(
+  { element, currency, where }: Entry,
+  details: Element | undefined,
+  amount: bigint,
+): string | undefined {
+  const marks = marksOf(details)
+  if (marks === undefined) return undefined
+  // As the bank writes it: in another zone it could be another day.
+  const day = (textAt(element, ...BOOKED) ?? '').slice(0, 10)
+  const name = hashOf(where.account, day, amount.toString(), currency, ...marks).slice(0, 32)
+  const nth = (where.seen.get(name) ?? 0) + 1
+  where.seen.set(name, nth)
+  return nth === 1 ? name : `${name}/${nth}`
+}
+
+/** The ids of banks are their own; what senders write, several of them may write. */
+function marksOf(details: Element | undefined): readonly string[] | undefined {
+  const id = textAt(details, 'Refs/UETR', 'Refs/TxId')
+  if (id !== undefined) return ['id', id]
+  const endToEnd = textAt(details, 'Refs/EndToEndId') ?? 'NOTPROVIDED'
+  const words = remittanceOf(details) ?? ''
+  if (endToEnd === 'NOTPROVIDED' && words === '') return undefined
+  const from = textAt(details, 'RltdPties/DbtrAcct/Id/IBAN', 'RltdPties/DbtrAcct/Id/Othr/Id') ?? ''
+  return ['sender', endToEnd, words, from]
 }
 
 function ownReference(details: Element | undefined): string | undefined {

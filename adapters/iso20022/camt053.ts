@@ -1,5 +1,6 @@
 /** Account statements, camt.053.001.08, of any length in constant memory. */
 import type { StatementLine } from '../adapter.ts'
+import { refuseForeign, type Accounts } from './accounts.ts'
 import { bookingsOf, type Booking } from './bookings.ts'
 import { moneyAt, signOf, timeAt } from './values.ts'
 import { BadFile, neededText, readUnits, textAt, type Bytes, type Element } from './xml.ts'
@@ -11,6 +12,8 @@ export interface StatementHead {
   readonly id: string
   /** The bank's number of it, where it counts: a gap is a statement that is missing. */
   readonly sequence: string | undefined
+  /** Where one statement comes in several parts. */
+  readonly page?: string
   /** The IBAN, or whatever the bank calls the account by. */
   readonly account: string
   readonly createdAt: Date
@@ -28,7 +31,7 @@ const STATEMENT = 'BkToCstmrStmt/Stmt'
 const ENTRY = `${STATEMENT}/Ntry`
 const OUTLINE = {
   message: CAMT053,
-  units: ['Id', 'ElctrncSeqNb', 'LglSeqNb', 'CreDtTm', 'Acct', 'Bal', 'Ntry'].map(
+  units: ['Id', 'StmtPgntn', 'ElctrncSeqNb', 'LglSeqNb', 'CreDtTm', 'Acct', 'Bal', 'Ntry'].map(
     (name) => `${STATEMENT}/${name}`,
   ),
 }
@@ -36,10 +39,13 @@ const OUTLINE = {
 /** What is known of the statement that is being read. */
 interface Open {
   readonly id: string
+  readonly accounts: Accounts
   /** Everything but the entries, by name. */
   readonly parts: Map<string, Element>
   readonly balances: Map<string, { readonly amount: bigint; readonly currency: string }>
   head: StatementHead | undefined
+  /** How often each booking without a reference of the bank’s was seen. */
+  readonly seen: Map<string, number>
   entries: number
   sum: bigint
   currency: string | undefined
@@ -49,16 +55,20 @@ interface Open {
  * The statements of a file with their lines, numbered from one throughout the file.
  * The opening balance and the lines make the closing balance, or the file is refused: at its end,
  * so believe nothing before.
+ * @param accounts ours at the bank: the statement of another one is refused.
  * @throws {BadFile}
  */
-export async function* readCamt053(bytes: Bytes): AsyncGenerator<StatementItem> {
+export async function* readCamt053(
+  bytes: Bytes,
+  accounts: Accounts = {},
+): AsyncGenerator<StatementItem> {
   let open: Open | undefined
   let line = 0
   let statements = 0
   for await (const { path, element } of readUnits(bytes, [OUTLINE])) {
     if (path === `${STATEMENT}/Id`) {
       if (open !== undefined) yield* end(open)
-      open = begin(element.text.trim())
+      open = begin(element.text.trim(), accounts)
       statements += 1
     } else if (path === ENTRY) {
       yield* headOf(open)
@@ -70,10 +80,10 @@ export async function* readCamt053(bytes: Bytes): AsyncGenerator<StatementItem> 
   if (statements === 0) throw new BadFile('the file has no statement')
 }
 
-function begin(id: string): Open {
+function begin(id: string, accounts: Accounts): Open {
   if (id === '') throw new BadFile('a statement has no Id')
   const state = { head: undefined, entries: 0, sum: 0n, currency: undefined }
-  return { id, parts: new Map(), balances: new Map(), ...state }
+  return { id, accounts, parts: new Map(), balances: new Map(), seen: new Map(), ...state }
 }
 
 function keep(open: Open, element: Element): void {
@@ -94,14 +104,17 @@ function* headOf(open: Open | undefined): Generator<StatementItem> {
   if (opening !== undefined && closing !== undefined && opening.currency !== closing.currency)
     throw new BadFile('the balances are in different currencies')
   open.currency = textAt(account, 'Ccy') ?? closing?.currency ?? opening?.currency
+  const page = textAt(open.parts.get('StmtPgntn'), 'PgNb')
   open.head = {
     id: open.id,
+    ...(page !== undefined && { page }),
     sequence: open.parts.get('ElctrncSeqNb')?.text ?? open.parts.get('LglSeqNb')?.text,
     account: neededText(account, 'Id/IBAN', 'Id/Othr/Id'),
     createdAt: timeAt({ name: 'Stmt', currency: undefined, ...inside(open) }, 'CreDtTm'),
     opening: opening?.amount,
     closing: closing?.amount,
   }
+  refuseForeign(open.accounts, open.head.account, open.currency)
   yield { kind: 'statement', statement: open.head }
 }
 
@@ -110,8 +123,11 @@ const inside = (open: Open) => ({ text: '', children: [...open.parts.values()] }
 function bookedBy(open: Open | undefined, element: Element): readonly Booking[] {
   if (open === undefined) return []
   open.entries += 1
-  const bookings = bookingsOf(element, `${open.id}/${open.entries}`)
+  const account = open.head?.account ?? ''
+  const place = { account, place: `${open.id}/${open.entries}`, seen: open.seen }
+  const bookings = bookingsOf(element, place)
   for (const { amount, currency } of bookings) {
+    if (open.currency === undefined) refuseForeign(open.accounts, account, currency)
     open.currency ??= currency
     if (currency !== open.currency) throw new BadFile('an entry is in another currency')
     open.sum += amount

@@ -93,6 +93,7 @@ function incoming(at: At) {
     async list(folder: 'reading' | 'statements'): Promise<readonly Incoming[]> {
       await makeFolders(at)
       if (folder === 'reading') await takeIn(at)
+      if (folder === 'statements') await refuseTooMany(at)
       const files = (await filesIn(at(folder))).map((file) => ({
         ...file,
         name: folder === 'reading' ? file.name.replace(/~[0-9a-f-]{36}$/, '') : file.name,
@@ -131,6 +132,14 @@ async function filesIn(folder: string): Promise<Incoming[]> {
     found.push({ name, path, written_ms: stat.mtimeMs, size_bytes: stat.size })
   }
   return found
+}
+
+/** Statements are told all or not at all: what is left out would be money that never came. */
+async function refuseTooMany(at: At): Promise<void> {
+  const names = (await readdir(at('statements'))).filter((name) => !isUnfinished(name))
+  if (names.length <= FILES_MAX) return
+  const detail = `there are ${names.length} statements, and ${FILES_MAX} are read at most`
+  throw new BankError('bank_not_capable', { detail })
 }
 
 /** Under a name of its own, for the bank may send another file under the same one. */

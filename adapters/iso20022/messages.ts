@@ -4,6 +4,7 @@
  */
 import type { BankEvent, BankReport } from '../adapter.ts'
 import type { Money } from '../../ledger/money.ts'
+import { refuseForeign, type Accounts } from './accounts.ts'
 import { bookingsOf, OURS, reasonAt, type Booking } from './bookings.ts'
 import { hashOf } from './text.ts'
 import { moneyAt, timeAt, timeOf } from './values.ts'
@@ -22,6 +23,7 @@ export type Sent = (id: string) => Promise<ReadonlyMap<string, Money> | undefine
 /** A message as it is taken apart, unit by unit, and understood at its end. */
 interface Reading {
   readonly sent: Sent
+  readonly accounts: Accounts
   readonly units: readonly Unit[]
   /** The units at a path below the root, such as `GrpHdr`. */
   readonly at: (path: string) => readonly Element[]
@@ -66,8 +68,11 @@ const OUTLINES = KINDS.map(({ message, root, units }) => ({
 const UNITS_MAX = 100_000
 const ID_MAX = 35
 
-/** @throws {BadFile} */
-export async function readMessage(bytes: Bytes, sent: Sent): Promise<Message> {
+/**
+ * @param accounts ours at the bank: what is booked on another one is refused.
+ * @throws {BadFile}
+ */
+export async function readMessage(bytes: Bytes, sent: Sent, accounts: Accounts): Promise<Message> {
   const units: Unit[] = []
   for await (const unit of readUnits(bytes, OUTLINES)) {
     units.push(unit)
@@ -80,7 +85,7 @@ export async function readMessage(bytes: Bytes, sent: Sent): Promise<Message> {
   const [head = '', name = ''] = kind.id.split('/')
   const id = neededText(at(head)[0], name)
   if (id.length > ID_MAX) throw new BadFile('the id of the message is too long')
-  const events = await kind.eventsOf({ sent, units, at }, `${kind.message} ${id}`)
+  const events = await kind.eventsOf({ sent, accounts, units, at }, `${kind.message} ${id}`)
   // Said twice in one file is said once.
   return {
     id: `${kind.message} ${id}`,
@@ -178,17 +183,24 @@ function ownAt(element: Element | undefined, ...paths: string[]): string {
   return own
 }
 
-function notifications({ units }: Reading, id: string): BankEvent[] {
+function notifications({ accounts, units }: Reading, id: string): BankEvent[] {
   const events: BankEvent[] = []
   const received = new Set<string>()
+  let seen = new Map<string, number>()
   let [notification, account, entries] = ['', '', 0]
   for (const { path, element } of units) {
-    if (path.endsWith('/Ntfctn/Id')) [notification, account] = [element.text.trim(), '']
-    if (path.endsWith('/Acct')) account = neededText(element, 'Id/IBAN', 'Id/Othr/Id')
+    if (path.endsWith('/Ntfctn/Id'))
+      [notification, account, seen] = [element.text.trim(), '', new Map()]
+    if (path.endsWith('/Acct')) {
+      account = neededText(element, 'Id/IBAN', 'Id/Othr/Id')
+      refuseForeign(accounts, account)
+    }
     if (!path.endsWith('/Ntry')) continue
     if (account === '') throw new BadFile('an entry stands before its account')
     entries += 1
-    for (const booking of bookingsOf(element, `${notification}/${entries}`)) {
+    const place = { account, place: `${notification}/${entries}`, seen }
+    for (const booking of bookingsOf(element, place)) {
+      refuseForeign(accounts, account, booking.currency)
       const event = eventOf(booking, id, account)
       if (event === undefined) continue
       // By its reference a booking is one: which of two is true, a person has to ask the bank.
@@ -216,6 +228,7 @@ function eventOf(booking: Booking, messageId: string, account: string): BankEven
     ...{ outcome: kind, reference, money, occurredAt },
     ...(remittance !== undefined && { remittance }),
     ...(sender !== undefined && { sender }),
+    ...(booking.isUnidentified && { isUnidentified: true }),
     ...(booking.senderAccount !== undefined && { senderAccount: booking.senderAccount }),
   }
 }

@@ -91,16 +91,18 @@ async function renew({ now }: Context, db: Knex, lease: Lease, for_ms: number): 
 
 /** The row and all events commit together; only then is the file accepted. */
 async function take(context: Context, lease: Lease, file: Collected): Promise<void> {
-  if (file.events.length > FILE_EVENTS_MAX) {
-    return file.reject(`more than ${FILE_EVENTS_MAX} events`)
-  }
+  const tooMany = `more than ${FILE_EVENTS_MAX} events`
+  const fault = file.fault ?? (file.events.length > FILE_EVENTS_MAX ? tooMany : undefined)
+  if (fault !== undefined) return refuse(context, lease, file, fault)
   const digest = digestOf(file.events)
   const written = context.db.transaction(async (trx) => {
     if (!(await renew(context, trx, lease, LEASE_MS))) throw new Error('the lease is lost')
     return writeFile(context, trx, lease.bank, file, digest)
   })
   const { known, fresh } = (await written.catch(orUnwritable)) ?? {}
-  if (fresh === undefined) return file.reject('something in it cannot be written down')
+  if (fresh === undefined) {
+    return refuse(context, lease, file, 'something in it cannot be written down')
+  }
   if (known !== undefined && !known.digest.equals(digest)) {
     return file.reject('another file came under this message id before')
   }
@@ -118,6 +120,48 @@ function orUnwritable(error: unknown): undefined {
 /** The class of Postgres’s errors that are about a value. */
 const DATA_EXCEPTION = '22'
 
+/** Once it is set aside nobody would know that it came: so somebody is told before, and once. */
+async function refuse(
+  context: Context,
+  lease: Lease,
+  file: Collected,
+  fault: string,
+): Promise<void> {
+  const row = failedRow(lease.bank, file, fault, context.now())
+  await context.db.transaction(async (trx) => {
+    if (!(await renew(context, trx, lease, LEASE_MS))) throw new Error('the lease is lost')
+    const inserted = await trx('bank_files')
+      .insert(row)
+      .onConflict(['bank', 'message_id'])
+      .ignore()
+      .returning('id')
+    if (inserted.length === 0) return
+    const [object, at] = [publicId('bfl', row.id), row.received_at]
+    await recordEvent(trx, { type: 'bank_file.failed', object, data: fileOut(row), at })
+  })
+  context.log.error({ bank: lease.bank, fault: row.fault }, 'a file of a bank cannot be used')
+  await file.reject(fault)
+}
+
+/**
+ * Under an id of its own, not the sender’s: a good file may still come under that one. The same
+ * file that is offered again has the same. Nothing of it is believed, so it has no events.
+ */
+function failedRow(bank: string, file: Collected, fault: string, received_at: Date): FileRow {
+  const digest = digestOf(file.events)
+  const said = JSON.stringify([file.messageId, file.name, fault, digest.toString('hex')])
+  const message_id = `unreadable ${createHash('sha256').update(said).digest('hex').slice(0, 32)}`
+  return {
+    ...{ id: newId(), bank, message_id, name: storable(file.name), events: 0, digest },
+    ...{ received_at, fault: storable(fault) },
+  }
+}
+
+const TEXT_MAX = 500
+
+/** It may be its very name that no database takes. */
+const storable = (text: string) => text.replaceAll('\0', '').slice(0, TEXT_MAX)
+
 interface FileRow {
   readonly id: Uuid
   readonly bank: string
@@ -126,6 +170,8 @@ interface FileRow {
   readonly events: number
   readonly digest: Buffer
   readonly received_at: Date
+  /** Why it could not be used; null for one that was. */
+  readonly fault: string | null
 }
 
 async function writeFile(
@@ -190,4 +236,22 @@ export const fileOut = (file: FileRow) => ({
   name: file.name,
   events: file.events,
   received_at: file.received_at.toISOString(),
+  fault: file.fault,
 })
+
+/** How many files of each bank could not be used so far; asked when it is scraped. */
+export function watchFailedFiles({ banks, db, log, metrics }: Context): void {
+  const [name, help] = ['florin_bank_files_failed', 'Files of a bank that could not be used']
+  metrics.gauges(name, help, async () => {
+    try {
+      const rows = db('bank_files').whereNotNull('fault').groupBy('bank').select('bank')
+      const found: { bank: string; count: bigint }[] = await rows.count({ count: '*' })
+      const counts = new Map(found.map(({ bank, count }) => [bank, count]))
+      return [...banks.keys()].map((bank) => ({ labels: { bank }, value: counts.get(bank) ?? 0 }))
+    } catch (error) {
+      // Everything else is still worth knowing.
+      log.warn({ err: error }, 'files that failed')
+      return []
+    }
+  })
+}

@@ -37,6 +37,8 @@ export interface Heard {
   readonly remittance_sealed: Buffer | null
   readonly sender_sealed: Buffer | null
   readonly sender_account_sealed: Buffer | null
+  /** No rule may say whose the money is. */
+  readonly unidentified: boolean
   /** Operators, where it is their word. */
   readonly decided_by: string | null
   readonly approved_by: string | null
@@ -55,7 +57,7 @@ const ROWS_MAX = 5_000
 const COLUMNS = [
   ...['id', 'bank', 'source', 'file_id', 'event_id', 'reference', 'outcome', 'amount', 'currency'],
   ...['reason', 'occurred_at', 'received_at', 'next_at', 'remittance_sealed', 'sender_sealed'],
-  'sender_account_sealed',
+  ...['sender_account_sealed', 'unidentified'],
 ].join(', ')
 
 /** As one parameter: a file has more rows than a statement has parameters. */
@@ -110,6 +112,7 @@ function rowOf({ vault, now }: Context, { bank, source, file }: Envelope, event:
     remittance_sealed: sealed('remittance_sealed', written?.remittance),
     sender_sealed: sealed('sender_sealed', written?.sender),
     sender_account_sealed: sealed('sender_account_sealed', written?.senderAccount),
+    unidentified: written?.isUnidentified ?? false,
   }
 }
 

@@ -62,6 +62,7 @@ const BankFileOut = z
     name: z.string(),
     events: z.int(),
     received_at: Timestamp,
+    fault: z.string().nullable().describe('Why it could not be used, if it could not'),
   })
   .meta({ id: 'BankFile' })
 

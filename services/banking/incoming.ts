@@ -134,6 +134,7 @@ async function write(
 }
 
 async function matchByRule(context: Context, heard: Heard): Promise<Match | undefined> {
+  if (heard.unidentified) return undefined
   const { remittance } = wordsOf(context, heard)
   const named = remittance === null ? undefined : await payeeNamedIn(context, remittance)
   if (named === undefined) return undefined

@@ -11,7 +11,7 @@ import { publicId } from '../ids.ts'
 import { type Phase, reconcile } from '../reconciliation/reconcile.ts'
 import { addRun, findBalances, findRunOfFile, type Run } from '../reconciliation/runs.ts'
 import { type Session, withBank } from '../reconciliation/session.ts'
-import { READERS } from '../reconciliation/sources.ts'
+import { accountsAt, READERS } from '../reconciliation/sources.ts'
 import { type Command, counted, progressLine, type Terminal, UsageError } from './terminal.ts'
 
 interface Asked {
@@ -88,6 +88,7 @@ async function reconciled(
   const run = await addRun(db, { bank, source, requestedBy, fileHash, at: now() })
   if (run === undefined) return known(db, bank, fileHash, terminal)
   const config = readReconcileConfig()
+  const accounts = accountsAt({ BANKS: config.BANKS ?? [] }, bank)
   const started = performance.now()
   const onProgress = (what: Phase, done: number, of: number | undefined) =>
     terminal.progress(
@@ -96,7 +97,7 @@ async function reconciled(
         : progressLine(what, { done, of }, since(started)),
     )
   try {
-    const ended = await reconcile(session, run, READERS[source](createReadStream(file)), {
+    const ended = await reconcile(session, run, READERS[source](createReadStream(file), accounts), {
       lateDays: config.RECONCILIATION_LATE_DAYS,
       linesMax: config.STATEMENT_LINES_MAX,
       ...{ now, onProgress },

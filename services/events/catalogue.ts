@@ -71,6 +71,7 @@ export const CATALOGUE = {
   'bank_event.contradicted': told('BankEventAlarm', 'A bank contradicts what it told us before'),
   'bank_event.parked': told('BankEventAlarm', 'What a bank told us fits nothing we know'),
   'bank_file.contradicted': told('BankFile', 'A file of a bank came again with other contents'),
+  'bank_file.failed': told('BankFile', 'A file of a bank could not be used and was set aside'),
   'incoming_money.received': told('IncomingMoney', 'Money arrived that nobody asked a bank for'),
   'incoming_money.returning': told('IncomingMoney', 'Its bank is told to send it back'),
   'incoming_money.sent_back': told('IncomingMoney', 'It went back to its sender'),
@@ -84,6 +85,7 @@ export const CATALOGUE = {
     'What one bank owes another goes into the next window',
   ),
   'exchange.completed': told('Exchange', 'A person exchanged money at the rate they were quoted'),
+  'reconciliation.failed': told('Reconciliation', 'A reconciliation came to nothing, and why'),
   'reconciliation.unexplained': told(
     'Reconciliation',
     'A statement and the books differ, and nothing explains it',

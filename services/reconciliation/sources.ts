@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { Knex } from 'knex'
 import { BankError } from '../../adapters/adapter.ts'
-import { BadFile, readCamt053 } from '../../adapters/index.ts'
+import { type Accounts, BadFile, readCamt053 } from '../../adapters/index.ts'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { readCsv } from './csv.ts'
@@ -11,7 +11,7 @@ import { StatementError, type Told } from './lines.ts'
 import type { Run, Source } from './runs.ts'
 
 type FileSource = Exclude<Source, 'bank'>
-type Reader = (stream: AsyncIterable<Buffer>) => AsyncGenerator<Told>
+type Reader = (stream: AsyncIterable<Buffer>, accounts: Accounts) => AsyncGenerator<Told>
 
 export const READERS: Readonly<Record<FileSource, Reader>> = { camt053: readCamt, csv: readCsv }
 
@@ -27,10 +27,17 @@ export const TYPES = {
  */
 export function toldBy(context: Context, run: Run): AsyncGenerator<Told> {
   const { id, bank: name, source } = run
-  if (source !== 'bank') return READERS[source](storedFile(context.db, id))
+  if (source !== 'bank')
+    return READERS[source](storedFile(context.db, id), accountsAt(context.config, name))
   const bank = context.banks.get(name)
   if (bank === undefined) throw new BankError('bank_not_capable', { detail: `no bank ${name}` })
   return toldByBank(bank.fetchStatement())
+}
+
+/** Ours at a bank, where its entry says which they are. */
+export function accountsAt({ BANKS }: Pick<Context['config'], 'BANKS'>, bank: string): Accounts {
+  const entry = BANKS.find(({ name }) => name === bank)
+  return entry?.protocol === 'iso20022' ? entry.accounts : {}
 }
 
 async function* toldByBank(lines: AsyncIterable<Extract<Told, { line: unknown }>['line']>) {
@@ -38,10 +45,10 @@ async function* toldByBank(lines: AsyncIterable<Extract<Told, { line: unknown }>
 }
 
 /** The file's own currency is known by its first line; one without lines has nothing to compare. */
-async function* readCamt(stream: AsyncIterable<Buffer>): AsyncGenerator<Told> {
+async function* readCamt(stream: AsyncIterable<Buffer>, accounts: Accounts): AsyncGenerator<Told> {
   let head: { readonly opening?: bigint | undefined; readonly closing?: bigint | undefined } = {}
   try {
-    for await (const item of readCamt053(stream)) {
+    for await (const item of readCamt053(stream, accounts)) {
       if (item.kind === 'statement') {
         head = item.statement
         continue

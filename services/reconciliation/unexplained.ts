@@ -1,6 +1,7 @@
 /** By how much a bank's statement and our books differ without anybody knowing why. */
 import type { Knex } from 'knex'
 import type { Context } from '../context.ts'
+import type { Measured } from '../metrics.ts'
 import { type Balance, findBalances, newestCompleted, type Run } from './runs.ts'
 
 /** What the newest reconciliation of the bank came to. */
@@ -12,26 +13,76 @@ export async function newestBalances(
   return run && { run, balances: await findBalances(db, [run.id]) }
 }
 
+type Watched = readonly Measured[]
+
 /** In minor units, as of the newest reconciliation of each bank; asked when it is scraped. */
-export function watchUnexplained({ banks, db, log, metrics }: Context): void {
+export function watchUnexplained(context: Context): void {
+  const { banks, db, metrics } = context
   metrics.gauges(
     'florin_reconciliation_unexplained',
     'Minor units by which a bank’s statement and our books differ unexplained',
-    async () => {
-      try {
-        const names = [...banks.keys()]
-        const found = await Promise.all(names.map((bank) => newestBalances(db, bank)))
-        return found.flatMap((newest) =>
-          (newest?.balances ?? []).map(({ currency, unexplained }) => ({
-            labels: { bank: newest?.run.bank ?? '', currency },
-            value: Number(unexplained),
-          })),
-        )
-      } catch (error) {
-        // Everything else is still worth knowing.
-        log.warn({ err: error }, 'unexplained amounts')
-        return []
-      }
-    },
+    orNothing(context, 'unexplained amounts', async () => {
+      const names = [...banks.keys()]
+      const found = await Promise.all(names.map((bank) => newestBalances(db, bank)))
+      return found.flatMap((newest) =>
+        (newest?.balances ?? []).map(({ currency, unexplained }) => ({
+          labels: { bank: newest?.run.bank ?? '', currency },
+          value: Number(unexplained),
+        })),
+      )
+    }),
   )
 }
+
+/**
+ * How many runs of each bank came to nothing, and how old the newest is that came to something:
+ * what is unexplained is only known as of then. A bank without one counts from its first run.
+ */
+export function watchRuns(context: Context): void {
+  const { metrics, now } = context
+  metrics.gauges(
+    'florin_reconciliations_failed',
+    'Reconciliations of a bank that came to nothing',
+    orNothing(context, 'failed reconciliations', async () =>
+      (await runsOf(context)).map(({ bank, failed }) => ({ labels: { bank }, value: failed })),
+    ),
+  )
+  metrics.gauges(
+    'florin_reconciliation_age_seconds',
+    'Seconds since a bank’s newest complete reconciliation ended',
+    orNothing(context, 'ages of reconciliations', async () =>
+      (await runsOf(context)).map(({ bank, since }) => ({
+        labels: { bank },
+        value: (now().getTime() - since.getTime()) / 1000,
+      })),
+    ),
+  )
+}
+
+interface Runs {
+  readonly bank: string
+  readonly failed: bigint
+  readonly since: Date
+}
+
+async function runsOf({ banks, db }: Context): Promise<readonly Runs[]> {
+  const { rows } = await db.raw<{ rows: Runs[] }>(
+    `SELECT bank, count(*) FILTER (WHERE state = 'failed') AS failed,
+            coalesce(max(completed_at) FILTER (WHERE state = 'completed'), min(created_at)) AS since
+       FROM reconciliations WHERE bank = ANY (?) GROUP BY bank`,
+    [[...banks.keys()]],
+  )
+  return rows
+}
+
+/** Everything else is still worth knowing. */
+const orNothing =
+  ({ log }: Context, what: string, read: () => Promise<Watched>) =>
+  async (): Promise<Watched> => {
+    try {
+      return await read()
+    } catch (error) {
+      log.warn({ err: error }, what)
+      return []
+    }
+  }

@@ -2,9 +2,11 @@
 import { BankError } from '../../adapters/adapter.ts'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { recordEvent } from '../events/events.ts'
+import { publicId } from '../ids.ts'
 import { StatementError } from './lines.ts'
 import { reconcile } from './reconcile.ts'
-import { addRun, findRun, type Run } from './runs.ts'
+import { addRun, findRun, type Run, runOut } from './runs.ts'
 import { withBank } from './session.ts'
 import { toldBy } from './sources.ts'
 
@@ -47,7 +49,8 @@ async function advance(context: Context, id: Uuid): Promise<boolean> {
     await db('reconciliations').where({ id }).update({ state: 'running', attempts })
     try {
       const { RECONCILIATION_LATE_DAYS: lateDays, STATEMENT_LINES_MAX: linesMax } = context.config
-      await reconcile(session, run, toldBy(context, run), { lateDays, linesMax, now: context.now })
+      const bounds = { lateDays, linesMax, now: context.now }
+      warnOfLength(context, await reconcile(session, run, toldBy(context, run), bounds))
     } catch (error) {
       if (isFinal(error)) await fail(context, run, error.message.slice(0, 500))
       else if (error instanceof BankError) await postpone(context, { ...run, attempts }, error)
@@ -56,6 +59,16 @@ async function advance(context: Context, id: Uuid): Promise<boolean> {
     return true
   })
   return done === true
+}
+
+/** Of `STATEMENT_LINES_MAX`. */
+const NEARLY_PERCENT = 80
+
+/** A bank that tells all its history each day tells too much one day: that is known long before. */
+function warnOfLength({ config, log }: Context, { bank, ...run }: Run): void {
+  const [lines, linesMax] = [Number(run.lines), config.STATEMENT_LINES_MAX]
+  if (lines * 100 < linesMax * NEARLY_PERCENT) return
+  log.warn({ bank, lines, linesMax }, 'a statement is nearly too long to be reconciled')
 }
 
 const isOver = ({ state }: Run) => state === 'completed' || state === 'failed'
@@ -73,13 +86,19 @@ async function postpone({ db, now }: Context, run: Run, error: BankError): Promi
     .update({ state: 'queued', failure: error.message.slice(0, 500), due_at })
 }
 
-async function fail({ db, now }: Context, { id }: Run, failure: string): Promise<void> {
+/** As long as none is complete nothing is compared, so somebody has to know. */
+async function fail({ db, log, now }: Context, run: Run, failure: string): Promise<void> {
+  const [{ id, bank }, at, object] = [run, now(), publicId('rcn', run.id)]
   await db.transaction(async (trx) => {
     await trx('reconciliations')
       .where({ id })
-      .update({ state: 'failed', failure, completed_at: now() })
+      .update({ state: 'failed', failure, completed_at: at })
     await trx('statement_files').where({ upload_id: id }).delete()
+    const failed = { ...run, state: 'failed' as const, failure, completed_at: at }
+    const data = runOut(failed, [])
+    await recordEvent(trx, { type: 'reconciliation.failed', object, data, at })
   })
+  log.error({ bank, reconciliation: object, failure }, 'a reconciliation came to nothing')
 }
 
 const unfinished = (

@@ -42,8 +42,15 @@ const balance = (code: string, decimal: string, currency: string) =>
   `<CdtDbtInd>${decimal.startsWith('-') ? 'DBIT' : 'CRDT'}</CdtDbtInd>` +
   `<Dt><Dt>2026-11-27</Dt></Dt></Bal>`
 
-export const statementStart = (id: string, opening: string, closing: string, currency = 'EUR') =>
-  `<Stmt><Id>${id}</Id><ElctrncSeqNb>7</ElctrncSeqNb><CreDtTm>2026-11-27T18:00:00Z</CreDtTm>` +
+export const statementStart = (
+  id: string,
+  opening: string,
+  closing: string,
+  currency = 'EUR',
+  sequence = '7',
+) =>
+  `<Stmt><Id>${id}</Id><ElctrncSeqNb>${sequence}</ElctrncSeqNb>` +
+  '<CreDtTm>2026-11-27T18:00:00Z</CreDtTm>' +
   `<Acct><Id><IBAN>NL91ABNA0417164300</IBAN></Id><Ccy>${currency}</Ccy></Acct>` +
   `${balance('OPBD', opening, currency)}${balance('CLBD', closing, currency)}\n`
 

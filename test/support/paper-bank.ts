@@ -22,8 +22,9 @@ export interface PaperBank extends BankAdapter {
   readonly paid: ReadonlyMap<string, readonly bigint[]>
   readonly recalls: Recall[]
   readonly rejected: ReadonlyMap<string, string>
-  /** Puts a file down; the same id and events again are a copy. */
-  readonly putDown: (events: readonly BankEvent[], messageId?: string) => string
+  /** Puts a file down; the same id and events again are a copy. One with a fault is unreadable. */
+  readonly putDown: (events: readonly BankEvent[], messageId?: string, fault?: string) => string
+  readonly nameOf: (messageId: string) => string
   /** What it says about everything that it has paid and not yet told of. */
   readonly tellOfPaid: () => readonly BankEvent[]
   /** Called before and after each thing it does for us; may throw. */
@@ -37,11 +38,17 @@ const digestOf = (batch: InstructionBatch) =>
     .update(JSON.stringify(batch, (_, value) => (typeof value === 'bigint' ? `${value}` : value)))
     .digest('hex')
 
+interface PaperFile {
+  readonly events: readonly BankEvent[]
+  readonly fault?: string | undefined
+  readonly isThere: boolean
+}
+
 interface Books {
   readonly batches: Map<string, InstructionBatch>
   readonly paid: Map<string, bigint[]>
   readonly told: Set<string>
-  readonly files: Map<string, { readonly events: readonly BankEvent[]; readonly isThere: boolean }>
+  readonly files: Map<string, PaperFile>
   readonly rejected: Map<string, string>
   readonly recalls: Recall[]
 }
@@ -69,14 +76,16 @@ function tellOfPaid({ paid, told }: Books): BankEvent[] {
   })
 }
 
+const nameOf = (messageId: string) => `${messageId}.xml`
+
 function openPaperBank(name: string): PaperBank {
   const books: Books = {
     ...{ batches: new Map(), paid: new Map(), told: new Set(), files: new Map() },
     ...{ rejected: new Map(), recalls: [] },
   }
   const { batches, paid, files, rejected, recalls } = books
-  const collected = (messageId: string, events: readonly BankEvent[]): Collected => ({
-    ...{ messageId, name: `${messageId}.xml`, events },
+  const collected = (messageId: string, { events, fault }: PaperFile): Collected => ({
+    ...{ messageId, name: nameOf(messageId), events, ...(fault !== undefined && { fault }) },
     async accept() {
       bank.step('before accept')
       files.set(messageId, { events, isThere: false })
@@ -89,7 +98,7 @@ function openPaperBank(name: string): PaperBank {
   })
   const bank: PaperBank = {
     ...UNSUPPORTED,
-    ...{ name, batches, paid, recalls, rejected, step: () => {} },
+    ...{ name, batches, paid, recalls, rejected, step: () => {}, nameOf },
     capabilities: new Set(['credit', 'debit', 'batch', 'collect', 'recall'] as const),
     async submitBatch(batch) {
       bank.step('before submitBatch')
@@ -104,12 +113,12 @@ function openPaperBank(name: string): PaperBank {
     },
     async *collect() {
       bank.step('before collect')
-      for (const [messageId, { events, isThere }] of files) {
-        if (isThere) yield collected(messageId, events)
+      for (const [messageId, file] of files) {
+        if (file.isThere) yield collected(messageId, file)
       }
     },
-    putDown(events, messageId = randomUUID()) {
-      files.set(messageId, { events, isThere: true })
+    putDown(events, messageId = randomUUID(), fault) {
+      files.set(messageId, { events, fault, isThere: true })
       return messageId
     },
     tellOfPaid: () => tellOfPaid(books),
