@@ -57,6 +57,7 @@ describe('a statement, camt.053', () => {
         createdAt: new Date('2026-11-27T18:00:00Z'),
         opening: 10_000n,
         closing: -1501n,
+        closedOn: '2026-11-27',
       },
     })
     const bookedAt = new Date('2026-11-27T00:00:00Z')

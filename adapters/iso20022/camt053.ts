@@ -20,6 +20,8 @@ export interface StatementHead {
   /** Booked balances in minor units of the account's currency, where the bank tells them. */
   readonly opening: bigint | undefined
   readonly closing: bigint | undefined
+  /** The day of the closing balance, as the bank has it. */
+  readonly closedOn: string | undefined
 }
 
 /** A file holds statements; the lines that follow a statement are its own. */
@@ -36,13 +38,19 @@ const OUTLINE = {
   ),
 }
 
+interface Balance {
+  readonly amount: bigint
+  readonly currency: string
+  readonly day: string | undefined
+}
+
 /** What is known of the statement that is being read. */
 interface Open {
   readonly id: string
   readonly accounts: Accounts
   /** Everything but the entries, by name. */
   readonly parts: Map<string, Element>
-  readonly balances: Map<string, { readonly amount: bigint; readonly currency: string }>
+  readonly balances: Map<string, Balance>
   head: StatementHead | undefined
   /** How often each booking without a reference of the bank’s was seen. */
   readonly seen: Map<string, number>
@@ -91,7 +99,9 @@ function keep(open: Open, element: Element): void {
   if (element.name !== 'Bal') return void open.parts.set(element.name, element)
   const code = textAt(element, 'Tp/CdOrPrtry/Cd')
   const { amount, currency } = moneyAt(element, 'Amt')
-  if (code !== undefined) open.balances.set(code, { amount: signOf(element) * amount, currency })
+  const day = textAt(element, 'Dt/Dt', 'Dt/DtTm')?.slice(0, 10)
+  if (code === undefined) return
+  open.balances.set(code, { amount: signOf(element) * amount, currency, day })
 }
 
 function* headOf(open: Open | undefined): Generator<StatementItem> {
@@ -113,6 +123,7 @@ function* headOf(open: Open | undefined): Generator<StatementItem> {
     createdAt: timeAt({ name: 'Stmt', currency: undefined, ...inside(open) }, 'CreDtTm'),
     opening: opening?.amount,
     closing: closing?.amount,
+    closedOn: closing?.day,
   }
   refuseForeign(open.accounts, open.head.account, open.currency)
   yield { kind: 'statement', statement: open.head }

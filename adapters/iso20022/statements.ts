@@ -154,11 +154,14 @@ async function statementsOf(
   }))
 }
 
-/** Banks begin to count anew with a year, and give the pages of a statement one number. */
+/**
+ * Banks begin to count anew with a year, some do not count at all, and the pages of a statement
+ * have one number.
+ */
 const nameOf = (head: StatementHead, year: number) =>
   head.sequence === undefined
     ? exactly(head)
-    : hashOf('numbered', head.account, head.sequence, head.page ?? '', String(year))
+    : hashOf('numbered', head.account, head.sequence, head.page ?? '', head.closedOn ?? `${year}`)
 
 const exactly = ({ account, id, sequence = '', page = '', createdAt }: StatementHead) =>
   hashOf(account, id, sequence, page, createdAt.toISOString())
