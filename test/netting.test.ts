@@ -67,7 +67,7 @@ describe('net settlement between banks', () => {
     const { reference: ours, rail } = await owner('instructions').where(where).first()
     // The one of its rails that reaches the other bank.
     expect(rail).to.equal('clearing')
-    const words = `/RFB/${ours}/INV`
+    const words = { remittance: `/RFB/${ours}/INV` }
     await arrive('birch', 1_099n, words)
     expect((await read(done.id)).payments[0].arrived).to.equal(false)
     await Promise.all([arrive('birch', 1_100n, words), arrive('cedar', 1_100n, words)])
@@ -76,6 +76,25 @@ describe('net settlement between banks', () => {
     expect(await at('birch')).to.equal(before + 1_099n)
     await arrive('birch', 1_100n, words)
     expect(await at('birch')).to.equal(before + 1_099n + 1_100n)
+    await closed()
+  })
+
+  it('is known by what it is called from end to end where no words were passed on', async () => {
+    const ada = await customer('alder', 'birch')
+    await ada.topUp('alder', 1_200n)
+    await ada.withdraw('birch', 1_200n)
+    const done = await settled((await closed()).id)
+    const before = await at('birch')
+    const { owner } = await world()
+    const where = { id: uuidOf(done.payments[0].instruction) }
+    const { reference: endToEndId } = await owner('instructions').where(where).first()
+    // Two references are no word of which it is.
+    const other = `${endToEndId.slice(0, -4)}ZZZZ`
+    await arrive('birch', 1_200n, { remittance: other, endToEndId })
+    expect(await at('birch')).to.equal(before + 1_200n)
+    await arrive('birch', 1_200n, { remittance: 'Our payment', endToEndId })
+    expect((await read(done.id)).payments[0].arrived).to.equal(true)
+    expect(await at('birch')).to.equal(before + 1_200n)
     await closed()
   })
 

@@ -98,12 +98,13 @@ describe('the sandbox bank by itself', () => {
   it('pays us what a customer sends, once, and says who and why', async () => {
     const before = await booksOf(bank.url)
     const sent = { reference: 'IN1', number: ADA.number, amount: '700', currency: 'EUR' }
-    const asked = { ...sent, remittance: 'For the rent' }
+    const asked = { ...sent, remittance: 'For the rent', end_to_end_id: 'E1' }
     expect((await post('/incoming', asked)).status).to.equal(201)
     expect((await post('/incoming', asked)).status).to.equal(409)
     await until(() => outcomesOf('IN1').length === 1)
     const [event] = heard('IN1')
-    const said = { outcome: 'received', remittance: 'For the rent', sender: ADA.holder }
+    const words = { remittance: 'For the rent', endToEndId: 'E1' }
+    const said = { outcome: 'received', ...words, sender: ADA.holder }
     expect(event).to.include(said)
     const after = await booksOf(bank.url)
     expect((after.partner['EUR'] ?? 0n) - (before.partner['EUR'] ?? 0n)).to.equal(700n)
@@ -122,6 +123,7 @@ describe('the sandbox bank by itself', () => {
       ['/incoming', incoming({ number: 'NOBODY' }), 404],
       ['/incoming', incoming({ amount: '99999999999' }), 422],
       ['/incoming', incoming({ amount: '-5' }), 400],
+      ['/incoming', incoming({ end_to_end_id: 'e 1' }), 400],
       ['/recalls', {}, 401],
     ]
     for (const [path, body, status] of cases) {

@@ -17,6 +17,8 @@ export interface Booking {
   readonly bookedAt: Date
   readonly reason: string | undefined
   readonly remittance: string | undefined
+  /** What whoever ordered it calls it, from end to end. */
+  readonly endToEndId: string | undefined
   readonly sender: string | undefined
   readonly senderAccount: string | undefined
 }
@@ -89,6 +91,7 @@ function bookingOf(
     bookedAt: entry.bookedAt,
     reason: reasonAt(details, 'RtrInf/Rsn'),
     remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
+    endToEndId: referenceIn(details, 'Refs/EndToEndId'),
     sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
     senderAccount: wordsOf(
       textAt(details, `${party}Acct/Id/IBAN`, `${party}Acct/Id/Othr/Id`),
@@ -98,8 +101,12 @@ function bookingOf(
 }
 
 function ownReference(details: Element | undefined): string | undefined {
-  const references = ['Refs/InstrId', 'Refs/EndToEndId'].map((path) => textAt(details, path))
-  return references.find((one) => one !== undefined && one !== 'NOTPROVIDED' && OURS.test(one))
+  return referenceIn(details, 'Refs/InstrId') ?? referenceIn(details, 'Refs/EndToEndId')
+}
+
+function referenceIn(details: Element | undefined, path: string): string | undefined {
+  const one = textAt(details, path)
+  return one !== undefined && one !== 'NOTPROVIDED' && OURS.test(one) ? one : undefined
 }
 
 /**

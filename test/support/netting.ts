@@ -1,5 +1,6 @@
 /** Customers, windows and recounts of net settlement, in a currency that no other test uses. */
 import { expect } from 'chai'
+import type { IncomingMoney } from '../../adapters/adapter.ts'
 import { findAccounts } from '../../ledger/index.ts'
 import { applyCallback } from '../../services/banking/callbacks.ts'
 import { writeDown } from '../../services/banking/inbox.ts'
@@ -82,11 +83,15 @@ export const close = (id: string) => call(OPERATOR, 'POST', `/v1/netting_windows
 export const settle = (id: string) => together(`/v1/netting_windows/${id}/settle`, {})
 
 /** The bank reports money that came to our account there, and we take it in. */
-export async function arrive(bank: string, amount: bigint, remittance: string): Promise<void> {
+export async function arrive(
+  bank: string,
+  amount: bigint,
+  words: Pick<IncomingMoney, 'remittance' | 'endToEndId'>,
+): Promise<void> {
   const { worker } = await world()
   const { fresh } = await writeDown(worker, worker.db, { bank, source: 'callback' }, [
     {
-      ...{ eventId: newKey(), outcome: 'received', reference: newKey(), remittance },
+      ...{ eventId: newKey(), outcome: 'received', reference: newKey(), ...words },
       ...{ money: { amount, currency }, occurredAt: new Date() },
     },
   ])
