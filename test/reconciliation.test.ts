@@ -128,7 +128,7 @@ describe('a reconciliation', () => {
     return together(`/v1/reconciliation_items/${id}/resolve`, { body })
   }
 
-  it('lets what the bank moved after all be corrected, once the books must know of it', async () => {
+  it('lets what a bank moved after all be corrected, once the books know of all', async () => {
     const rejected = await bank.instructed(-400n, 'rejected')
     const waiting = await bank.instructed(-300n, 'manual')
     const { id } = await reconcileFile(bank, 'csv', [bank.line(rejected), bank.line(waiting)])

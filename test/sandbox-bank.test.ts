@@ -80,13 +80,6 @@ describe('the sandbox bank', function () {
     expect(await codeOf(adapter.submit(order))).to.equal('bank_outcome_unknown')
     await bank.stop()
   })
-  it('writes down what its customer is to read', async () => {
-    const bank = await startBank()
-    await finished(bank.url, instruction(5_00n, { direction: 'credit', remittance: 'RENT7' }))
-    const [accepted] = (await readFile(bank.journalFile, 'utf8')).match(/.*"accepted".*/) ?? []
-    expect(JSON.parse(accepted ?? '{}')).to.include({ remittance: 'RENT7' })
-    await bank.stop()
-  })
   it('executes a reference once, however many send it at once', async () => {
     const bank = await startBank()
     const adapter = adapterFor(bank.url)
@@ -255,7 +248,6 @@ describe('nonsense', () => {
       { account: 'NL01ADA' },
       { account: { number: 'NL01ADA' } },
       { account: { number: 'NL\n', holder: 'Ada' } },
-      { remittance: '' },
     ].map((change) => JSON.stringify({ ...sane(), ...change }))
     const doubled = JSON.stringify(sane()).replace('{', '{"amount":"9",')
     const texts = ['{', 'null', '[]', '"text"', '['.repeat(5000), '[]'.padStart(99, '['), doubled]

@@ -1,4 +1,5 @@
 /** What the sandbox bank does when nobody instructs it: time, recalls, money that comes. */
+import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import type { BankEvent } from '../adapters/adapter.ts'
 import { MAGIC_ACCOUNTS } from '../adapters/sandbox/behaviours.ts'
@@ -111,6 +112,14 @@ describe('the sandbox bank by itself', () => {
     expect(after.total).to.deep.equal(before.total)
     const lines = (await statementOf(adapterFor(bank.url))).filter((one) => one.reference === 'IN1')
     expect(lines.map(({ amount }) => amount)).to.deep.equal([700n])
+  })
+
+  it('writes down what its customer is to read', async () => {
+    const own = await startBank()
+    await finished(own.url, instruction(5_00n, { direction: 'credit', remittance: 'RENT7' }))
+    const [accepted] = (await readFile(own.journalFile, 'utf8')).match(/.*"accepted".*/) ?? []
+    expect(JSON.parse(accepted ?? '{}')).to.include({ remittance: 'RENT7' })
+    await own.stop()
   })
 
   it('refuses what makes no sense', async () => {
