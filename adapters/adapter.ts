@@ -168,6 +168,8 @@ export interface IncomingMoney {
   readonly occurredAt: Date
   /** Whatever the sender wrote: it may name whom the money is for. */
   readonly remittance?: string
+  /** The sender's own reference, as it went from end to end: ours where the money is ours. */
+  readonly endToEndId?: string
   readonly sender?: string
   /** The number of the account it came from: where it could be sent back to. */
   readonly senderAccount?: string

@@ -48,6 +48,20 @@ describe('a batch', () => {
     expect(await paidFor(payments)).to.deep.equal(times(3, () => [100n]))
   })
 
+  it('says of money between our own accounts which it is, as a single order does', async () => {
+    const payment = await withdraw(ada, '101')
+    const { id, reference } = await instructionOf(payment)
+    const { owner } = await world()
+    const row = owner('instructions').where({ id })
+    await row.clone().update({ purpose: 'netting' })
+    await runBatches(await batching())
+    await row.clone().update({ purpose: 'withdrawal' })
+    const orders = [...bank.batches.values()].flatMap(({ instructions }) => instructions)
+    const said = orders.find((one) => one.reference === reference)
+    expect(said?.remittance).to.equal(reference)
+    expect(orders.filter((one) => one !== said && one.remittance !== undefined)).to.have.length(0)
+  })
+
   it('waits until it is full or its oldest has waited long enough', async () => {
     const waiting = await batching({ BATCH_AFTER_MS: 600_000, BATCH_SIZE_MAX: 2 })
     const before = bank.batches.size

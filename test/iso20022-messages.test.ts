@@ -102,7 +102,7 @@ describe('a file from the bank', () => {
       'D settled 700',
       'B4 received 999',
     ])
-    expect(events[3]).to.deep.include({ remittance: 'for A', sender: 'Eve' })
+    expect(events[3]).to.deep.include({ remittance: 'for A', endToEndId: 'C', sender: 'Eve' })
   })
 
   it('knows money that comes back by the bank’s word for it, not by the sender’s', async () => {

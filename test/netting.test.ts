@@ -67,7 +67,7 @@ describe('net settlement between banks', () => {
     const { reference: ours, rail } = await owner('instructions').where(where).first()
     // The one of its rails that reaches the other bank.
     expect(rail).to.equal('clearing')
-    const words = `/RFB/${ours}/INV`
+    const words = { remittance: `/RFB/${ours}/INV` }
     await arrive('birch', 1_099n, words)
     expect((await read(done.id)).payments[0].arrived).to.equal(false)
     await Promise.all([arrive('birch', 1_100n, words), arrive('cedar', 1_100n, words)])

@@ -3,6 +3,8 @@ import { expect } from 'chai'
 import { call } from './support/api.ts'
 import { together } from './support/proposals.ts'
 import { OPERATOR } from './support/people.ts'
+import { uuidOf } from '../services/ids.ts'
+import { world } from './support/world.ts'
 import {
   bankOfItsOwn,
   csvOf,
@@ -39,6 +41,9 @@ describe('a reconciliation', () => {
       'FEE-1 unmatched_in_statement open',
       `${missing?.reference} unmatched_in_books open`,
     ])
+    // A run that is done again may find more lines: they have the ids that follow.
+    const { id: last } = await itemOf(id, missing?.reference ?? '')
+    expect(uuidOf(last).slice(28) >= '80000000', last).to.equal(true)
     expect(run.balances[0]).to.deep.include({ agrees: false, open_items: 4 })
     expect(run.balances[0]?.unexplained.amount).to.equal('9035')
   })
@@ -116,6 +121,53 @@ describe('a reconciliation', () => {
     expect(balances[0]).to.deep.include({ open_items: 2 })
     expect(balances[0]?.unexplained.amount).to.equal('2')
     expect(balances[0]?.statement.amount).to.equal(balances[0]?.books.amount)
+  })
+
+  const correct = (id: string) => {
+    const body = { how: 'correct', reason: 'Seen with the bank' }
+    return together(`/v1/reconciliation_items/${id}/resolve`, { body })
+  }
+
+  it('lets what a bank moved after all be corrected, once the books know of all', async () => {
+    const rejected = await bank.instructed(-400n, 'rejected')
+    const waiting = await bank.instructed(-300n, 'manual')
+    const { id } = await reconcileFile(bank, 'csv', [bank.line(rejected), bank.line(waiting)])
+    const [paid, open] = [await itemOf(id, rejected.reference), await itemOf(id, waiting.reference)]
+    expect([paid.kind, open.kind]).to.deep.equal(['unmatched_in_statement', 'late'])
+    const difference = { difference: 'left_after_all', amount: '400' }
+    expect([paid.proposed_correction, open.proposed_correction]).to.deep.equal([difference, null])
+    expect((await correct(open.id)).body.code).to.equal('item_not_correctable')
+    expect((await correct(paid.id)).body.state).to.equal('corrected')
+  })
+
+  it('does not correct what an instruction that ended since may have moved', async () => {
+    const { instruction, ...of } = await bank.instructed(-600n, 'manual')
+    const [other] = await bank.settled(1n)
+    const later = bank.line(other, { daysLater: 20 })
+    const { id } = await reconcileFile(bank, 'csv', [bank.line(of), later])
+    const { owner } = await world()
+    const ended = { state: 'settled', changed_at: new Date() }
+    await owner('instructions').where({ id: instruction }).update(ended)
+    expect((await itemOf(id, of.reference)).proposed_correction).to.equal(null)
+  })
+
+  it('takes back that a payout never left when the bank shows it at last', async () => {
+    const [early, marker] = await bank.settled(-800n, 5n)
+    const { id } = await reconcileFile(bank, 'csv', [bank.line(marker, { daysLater: 9 })])
+    const missed = await itemOf(id, early?.reference ?? '')
+    expect(missed.proposed_correction.difference).to.equal('never_left')
+    expect((await correct(missed.id)).body.state).to.equal('corrected')
+    const line = { ...bank.line(early, { daysLater: 16 }) }
+    const next = await reconcileFile(bank, 'csv', [line])
+    const shown = await itemOf(next.id, early?.reference ?? '')
+    const difference = { difference: 'left_after_all', amount: '800' }
+    expect(shown.proposed_correction).to.deep.equal(difference)
+    expect((await correct(shown.id)).body.state).to.equal('corrected')
+    const last = await reconcileFile(bank, 'csv', [
+      line,
+      { ...bank.line(marker, { daysLater: 17 }), reference: 'NEW', amount: 1n },
+    ])
+    expect(last.balances[0]?.unexplained.amount).to.equal('1')
   })
 
   it('fails with the reason and believes nothing when a line is broken', async () => {

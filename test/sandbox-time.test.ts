@@ -1,4 +1,5 @@
 /** What the sandbox bank does when nobody instructs it: time, recalls, money that comes. */
+import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import type { BankEvent } from '../adapters/adapter.ts'
 import { MAGIC_ACCOUNTS } from '../adapters/sandbox/behaviours.ts'
@@ -98,18 +99,27 @@ describe('the sandbox bank by itself', () => {
   it('pays us what a customer sends, once, and says who and why', async () => {
     const before = await booksOf(bank.url)
     const sent = { reference: 'IN1', number: ADA.number, amount: '700', currency: 'EUR' }
-    const asked = { ...sent, remittance: 'For the rent' }
+    const asked = { ...sent, remittance: 'For the rent', end_to_end_id: 'E1' }
     expect((await post('/incoming', asked)).status).to.equal(201)
     expect((await post('/incoming', asked)).status).to.equal(409)
     await until(() => outcomesOf('IN1').length === 1)
     const [event] = heard('IN1')
-    const said = { outcome: 'received', remittance: 'For the rent', sender: ADA.holder }
+    const words = { remittance: 'For the rent', endToEndId: 'E1' }
+    const said = { outcome: 'received', ...words, sender: ADA.holder }
     expect(event).to.include(said)
     const after = await booksOf(bank.url)
     expect((after.partner['EUR'] ?? 0n) - (before.partner['EUR'] ?? 0n)).to.equal(700n)
     expect(after.total).to.deep.equal(before.total)
     const lines = (await statementOf(adapterFor(bank.url))).filter((one) => one.reference === 'IN1')
     expect(lines.map(({ amount }) => amount)).to.deep.equal([700n])
+  })
+
+  it('writes down what its customer is to read', async () => {
+    const own = await startBank()
+    await finished(own.url, instruction(5_00n, { direction: 'credit', remittance: 'RENT7' }))
+    const [accepted] = (await readFile(own.journalFile, 'utf8')).match(/.*"accepted".*/) ?? []
+    expect(JSON.parse(accepted ?? '{}')).to.include({ remittance: 'RENT7' })
+    await own.stop()
   })
 
   it('refuses what makes no sense', async () => {
@@ -122,6 +132,7 @@ describe('the sandbox bank by itself', () => {
       ['/incoming', incoming({ number: 'NOBODY' }), 404],
       ['/incoming', incoming({ amount: '99999999999' }), 422],
       ['/incoming', incoming({ amount: '-5' }), 400],
+      ['/incoming', incoming({ end_to_end_id: 'e 1' }), 400],
       ['/recalls', {}, 401],
     ]
     for (const [path, body, status] of cases) {

@@ -135,6 +135,18 @@ describe('money that is sent back', () => {
     await until(async () => (await rowOf(id)).state === 'sent_back')
   })
 
+  it('goes nowhere where the number is none that every bank can be told', async () => {
+    const { owner, worker } = await world()
+    for (const number of ['12_34', 'N'.repeat(40), 'nl01ada', 'AB1']) {
+      const id = await arrives('1401')
+      const place = { table: 'callbacks', row: uuidOf(id), column: 'sender_account_sealed' }
+      const sender_account_sealed = worker.vault.seal(place, number)
+      await owner('callbacks').where({ id: place.row }).update({ sender_account_sealed })
+      expectProblem(await back(id), 422, 'return_not_possible')
+      expect((await rowOf(id)).state).to.equal('unmatched')
+    }
+  })
+
   it('goes nowhere where the bank does not say from whom it came', async () => {
     const id = await arrives('1400')
     const { owner } = await world()

@@ -44,9 +44,11 @@ export function exampleAdapter(
     capabilities: new Set([
       ...(['debit', 'credit', 'enquiry', 'callback', 'return', 'statement', 'name_check'] as const),
     ]),
-    submit: ({ reference, direction, money, account }) =>
+    submit: ({ reference, direction, money, account, remittance: text }) =>
       understood(async () => {
-        const order = { ref: reference, type: TYPES[direction], ...account, ...written(money) }
+        const words = text === undefined ? {} : { text }
+        const to = { ...account, ...written(money), ...words }
+        const order = { ref: reference, type: TYPES[direction], ...to }
         return answerIn(await ask('/transfers', order), reference)
       }),
     enquire: (reference) =>

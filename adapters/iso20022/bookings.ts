@@ -18,6 +18,8 @@ export interface Booking {
   readonly bookedAt: Date
   readonly reason: string | undefined
   readonly remittance: string | undefined
+  /** What whoever ordered it calls it, from end to end. */
+  readonly endToEndId: string | undefined
   readonly sender: string | undefined
   readonly senderAccount: string | undefined
   /** Money that came of which only its place is known: told again, it may look like other money. */
@@ -108,6 +110,7 @@ function bookingOf(
     bookedAt: entry.bookedAt,
     reason: reasonAt(details, 'RtrInf/Rsn'),
     remittance: remittanceOf(details) ?? wordsOf(textAt(entry.element, 'AddtlNtryInf'), WORDS_MAX),
+    endToEndId: referenceIn(details, 'Refs/EndToEndId'),
     sender: wordsOf(textAt(details, ...senders), WORDS_MAX),
     senderAccount: wordsOf(
       textAt(details, `${party}Acct/Id/IBAN`, `${party}Acct/Id/Othr/Id`),
@@ -148,8 +151,12 @@ function marksOf(details: Element | undefined): readonly string[] | undefined {
 }
 
 function ownReference(details: Element | undefined): string | undefined {
-  const references = ['Refs/InstrId', 'Refs/EndToEndId'].map((path) => textAt(details, path))
-  return references.find((one) => one !== undefined && one !== 'NOTPROVIDED' && OURS.test(one))
+  return referenceIn(details, 'Refs/InstrId') ?? referenceIn(details, 'Refs/EndToEndId')
+}
+
+function referenceIn(details: Element | undefined, path: string): string | undefined {
+  const one = textAt(details, path)
+  return one !== undefined && one !== 'NOTPROVIDED' && OURS.test(one) ? one : undefined
 }
 
 /**

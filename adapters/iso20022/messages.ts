@@ -227,6 +227,7 @@ function eventOf(booking: Booking, messageId: string, account: string): BankEven
     eventId: eventId('received', account, reference, amount.toString(), currency),
     ...{ outcome: kind, reference, money, occurredAt },
     ...(remittance !== undefined && { remittance }),
+    ...(booking.endToEndId !== undefined && { endToEndId: booking.endToEndId }),
     ...(sender !== undefined && { sender }),
     ...(booking.isUnidentified && { isUnidentified: true }),
     ...(booking.senderAccount !== undefined && { senderAccount: booking.senderAccount }),

@@ -90,7 +90,7 @@ export function sandboxAdapter(
 /** Where our partner hears them: a part of what is signed. */
 const callbackPath = (bank: string): string => `/v1/banks/${bank}/callbacks`
 
-function written({ reference, direction, money, account }: Instruction): string {
+function written({ reference, direction, money, account, remittance }: Instruction): string {
   const { amount, currency } = money
   const { number, holder } = account
   return JSON.stringify({
@@ -99,6 +99,7 @@ function written({ reference, direction, money, account }: Instruction): string 
     amount: amount.toString(),
     currency,
     account: { number, holder },
+    remittance,
   })
 }
 
@@ -185,6 +186,9 @@ function incomingOf(fields: parse.Fields): IncomingMoney {
     occurredAt: parse.timeOf(fields, 'occurred_at'),
     remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
     sender: parse.textOf(fields, 'sender', parse.LINE_OF_TEXT),
+    ...(fields['end_to_end_id'] !== undefined && {
+      endToEndId: parse.textOf(fields, 'end_to_end_id', parse.REFERENCE),
+    }),
     ...(fields['sender_account'] !== undefined && {
       senderAccount: parse.textOf(fields, 'sender_account', /^[A-Z0-9-]{4,34}$/),
     }),

@@ -27,6 +27,7 @@ export type Entry =
       readonly amount: string
       readonly currency: string
       readonly number: string
+      readonly remittance?: string
     }
   | {
       readonly kind: 'executed'
@@ -54,6 +55,7 @@ export type Entry =
       readonly amount: string
       readonly currency: string
       readonly remittance: string
+      readonly end_to_end_id?: string
       readonly at: string
     }
   | { readonly kind: 'told'; readonly id: string }
@@ -72,6 +74,8 @@ export interface Instruction {
   readonly currency: string
   /** The customer's. */
   readonly number: string
+  /** What the customer reads. */
+  readonly remittance?: string | undefined
   /** What happened to it, oldest first; empty while it waits. */
   readonly events: BankEvent[]
 }
@@ -94,6 +98,7 @@ export interface Notice {
   readonly at: string
   readonly reason?: string
   readonly remittance?: string
+  readonly end_to_end_id?: string | undefined
   readonly sender?: string
   readonly sender_account?: string
   delivered: boolean
@@ -197,10 +202,11 @@ function open(books: Books, entry: EntryOf<'opened'>): void {
 }
 
 function accept(books: Books, entry: EntryOf<'accepted'>): void {
-  const { reference, direction, amount, currency, number } = entry
+  const { reference, direction, currency, number, remittance } = entry
   if (books.instructions.has(reference)) throw new Error(`${reference} was accepted twice`)
-  const instruction = { reference, direction, amount: BigInt(amount), currency, number, events: [] }
-  books.instructions.set(reference, instruction)
+  const amount = BigInt(entry.amount)
+  const asked = { reference, direction, amount, currency, number, remittance }
+  books.instructions.set(reference, { ...asked, events: [] })
 }
 
 function execute(books: Books, entry: EntryOf<'executed'>): void {
@@ -233,7 +239,7 @@ function keep(books: Books, { reference, original, reason, at }: EntryOf<'kept'>
 }
 
 function receive(books: Books, entry: EntryOf<'received'>): void {
-  const { reference, number, currency, remittance, at } = entry
+  const { reference, number, currency, remittance, end_to_end_id, at } = entry
   const amount = BigInt(entry.amount)
   const account = accountOf(books, number, currency)
   if (account === undefined) throw new Error(`${reference} is paid by nobody`)
@@ -241,7 +247,7 @@ function receive(books: Books, entry: EntryOf<'received'>): void {
   book(books, { reference, currency, amount, booked_at: at })
   const id = `evt_${reference}_received`
   const sender = { sender: account.holder, sender_account: number }
-  const told = { reference, amount, currency, remittance, ...sender, at }
+  const told = { reference, amount, currency, remittance, end_to_end_id, ...sender, at }
   books.notices.set(id, { id, outcome: 'received', ...told, delivered: false })
 }
 

@@ -155,6 +155,7 @@ function payPartner(bank: Bank, { body }: Asked): Reply {
     reference: parse.textOf(fields, 'reference', parse.REFERENCE),
     number: parse.textOf(fields, 'number', NUMBER),
     remittance: parse.textOf(fields, 'remittance', parse.LINE_OF_TEXT),
+    ...optional(fields, 'end_to_end_id', parse.REFERENCE),
     ...parse.moneyOf(fields),
   }))
   if (asked === undefined) return problem(400, 'bad_request')
@@ -214,8 +215,15 @@ const instructionIn = (body: Buffer) =>
       direction: parse.oneOf(fields, 'direction', ['debit', 'credit']),
       ...parse.moneyOf(fields),
       number: parse.textOf(account, 'number', NUMBER),
+      ...optional(fields, 'remittance', parse.LINE_OF_TEXT),
     }
   })
+
+/** Nobody need say it; whoever does must say it well. */
+const optional = <const N extends string>(fields: parse.Fields, name: N, pattern: RegExp) =>
+  (fields[name] === undefined ? {} : { [name]: parse.textOf(fields, name, pattern) }) as Partial<
+    Record<N, string>
+  >
 
 const recallIn = (body: Buffer) =>
   read(body, (fields) => ({
@@ -235,10 +243,10 @@ function read<T>(body: Buffer, as: (fields: parse.Fields) => T): T | undefined {
 }
 
 function view(instruction: Instruction): object {
-  const { reference, amount, currency, events } = instruction
+  const { reference, amount, currency, remittance, events } = instruction
   const event = events.at(-1)
   const state = stateOf(instruction)
-  const known = { reference, state, amount: amount.toString(), currency }
+  const known = { reference, state, amount: amount.toString(), currency, remittance }
   if (event === undefined) return known
   return { ...known, reason: event.reason, event_id: event.id, occurred_at: event.at }
 }

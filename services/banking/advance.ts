@@ -20,6 +20,7 @@ import {
   type Progress,
 } from './instructions.ts'
 import { askName } from './name_check.ts'
+import { orderOf } from './orders.ts'
 import {
   backoffMax_ms,
   lookAgainAt,
@@ -124,7 +125,8 @@ async function submit(held: Held, instruction: Instruction): Promise<Learned> {
   if (!breakers.mayCall(bank.name) || (isRepeated && !breakers.mayRepeat(bank.name))) {
     return later(context, instruction)
   }
-  const order = await orderTo(context, instruction)
+  const account = await findBankAccount(db, instruction.bankAccount)
+  const order = orderOf(instruction, detailsOf(context, account))
   const sentAt = instruction.sentAt ?? now
   const policy = policyOf(context, bank.name)
   // A callback is given the time it needs, also after the same request was sent again.
@@ -224,15 +226,6 @@ function bankOf({ banks }: Context, instruction: Instruction): BankAdapter {
   const bank = banks.get(instruction.bank)
   assert(bank, `instruction ${instruction.id} names a bank we do not have`)
   return bank
-}
-
-async function orderTo(context: Context, instruction: Instruction) {
-  const { reference, direction, rail, money, bankAccount, purpose } = instruction
-  const account = detailsOf(context, await findBankAccount(context.db, bankAccount))
-  assert(account, `instruction ${instruction.id} is of somebody who was erased`)
-  // By this we know our own money when the other bank reports it.
-  const remittance = purpose === 'netting' ? { remittance: reference } : {}
-  return { reference, direction, rail, money, account, ...remittance }
 }
 
 /** Any failure that is not the bank's own word leaves the outcome open; a bug is thrown on. */

@@ -41,6 +41,9 @@ interface Details {
   readonly holder: string
 }
 
+/** What every bank can be told to pay to, in whatever way it is told. */
+export const ACCOUNT_NUMBER = /^[A-Z0-9-]{4,34}$/
+
 const TABLE = 'bank_accounts'
 const NUMBER = 'number_sealed'
 const HOLDER = 'holder_sealed'

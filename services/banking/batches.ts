@@ -12,6 +12,7 @@ import { detailsOf, findBankAccountsById } from './bank_accounts.ts'
 import { recordSteps } from './history.ts'
 import { findBatch, type Instruction } from './instructions.ts'
 import { NEXT, type State } from './machine.ts'
+import { orderOf } from './orders.ts'
 
 /** One run makes so many batches of a bank at most; the next one goes on. */
 const BATCHES_MAX = 20
@@ -224,11 +225,9 @@ async function write(
 async function ordersOf(context: Context, instructions: readonly Instruction[]): Promise<Order[]> {
   const ids = [...new Set(instructions.map(({ bankAccount }) => bankAccount))]
   const accounts = await findBankAccountsById(context.db, ids)
-  return instructions.map(({ id, reference, direction, rail, money, bankAccount }) => {
-    const known = accounts.get(bankAccount)
-    const account = known === undefined ? null : detailsOf(context, known)
-    if (account === null) throw new Error(`instruction ${id} is of somebody who was erased`)
-    return { reference, direction, rail, money, account }
+  return instructions.map((instruction) => {
+    const known = accounts.get(instruction.bankAccount)
+    return orderOf(instruction, known === undefined ? null : detailsOf(context, known))
   })
 }
 

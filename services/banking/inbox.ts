@@ -9,6 +9,7 @@ import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { OUR_REFERENCE } from './references.ts'
 
 export type Source = 'callback' | 'file' | 'enquiry' | 'operator'
 
@@ -34,6 +35,8 @@ export interface Heard {
   readonly occurred_at: Date
   readonly received_at: Date
   readonly disposition: Disposition
+  /** Of money that came, where its sender's reference could be one of ours. */
+  readonly end_to_end_id: string | null
   readonly remittance_sealed: Buffer | null
   readonly sender_sealed: Buffer | null
   readonly sender_account_sealed: Buffer | null
@@ -57,7 +60,7 @@ const ROWS_MAX = 5_000
 const COLUMNS = [
   ...['id', 'bank', 'source', 'file_id', 'event_id', 'reference', 'outcome', 'amount', 'currency'],
   ...['reason', 'occurred_at', 'received_at', 'next_at', 'remittance_sealed', 'sender_sealed'],
-  ...['sender_account_sealed', 'unidentified'],
+  ...['sender_account_sealed', 'unidentified', 'end_to_end_id'],
 ].join(', ')
 
 /** As one parameter: a file has more rows than a statement has parameters. */
@@ -96,6 +99,11 @@ export async function writeDown(
 
 type Row = ReturnType<typeof rowOf>
 
+const OURS = new RegExp(`^${OUR_REFERENCE}$`)
+
+/** What a stranger calls his payments is his: unsealed we keep only what looks like ours. */
+const likeOurs = (text: string | undefined) => (OURS.test(text ?? '') ? text : null)
+
 const hexOf = (bytes: Buffer) => `\\x${bytes.toString('hex')}`
 
 function rowOf({ vault, now }: Context, { bank, source, file }: Envelope, event: BankEvent) {
@@ -113,6 +121,7 @@ function rowOf({ vault, now }: Context, { bank, source, file }: Envelope, event:
     sender_sealed: sealed('sender_sealed', written?.sender),
     sender_account_sealed: sealed('sender_account_sealed', written?.senderAccount),
     unidentified: written?.isUnidentified ?? false,
+    end_to_end_id: likeOurs(written?.endToEndId),
   }
 }
 

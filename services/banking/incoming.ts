@@ -72,9 +72,10 @@ export async function takeIn(context: Context, heard: Heard): Promise<void> {
   await context.db.transaction(async (trx) => {
     const locked = await lockHeard(trx, heard.id)
     if (locked === undefined) return
-    const { id, bank, amount, currency } = locked
+    const { id, bank, amount, currency, end_to_end_id: endToEndId } = locked
     const { remittance } = wordsOf(context, locked)
-    if (await isArrival(trx, { id, bank, money: { amount, currency }, remittance })) {
+    const said = { id, bank, money: { amount, currency }, remittance, endToEndId }
+    if (await isArrival(trx, said)) {
       return dispose(trx, id, 'applied')
     }
     const at = context.now()

@@ -40,6 +40,12 @@ export interface Dependant {
     instruction: Instruction,
     report: Resolution,
   ) => Promise<readonly NewTransfer[]>
+  /** Why the bank's word cannot be all that is true, if so: then a person decides. */
+  readonly doubts?: (
+    trx: Knex.Transaction,
+    instruction: Instruction,
+    report: Resolution,
+  ) => Promise<string | undefined>
   /**
    * Moves the dependant's own state. Reads and writes through `trx` alone.
    * @param refusal why the following money could not move, although the bank's did.
@@ -87,7 +93,7 @@ export async function resolve(
     const inside = { ...context, db: trx }
     const instruction = await findInstruction(trx, { id: found.id }, 'lock')
     if (instruction === undefined) throw new Error(`instruction ${found.id} has vanished`)
-    const came = await judge(inside, trx, instruction, report)
+    const came = await judge(inside, trx, instruction, { ...report, dependant })
     if (came === 'applied') {
       await apply(inside, trx, instruction, report, { dependant, accounts, following })
     }
@@ -142,7 +148,7 @@ async function judge(
   context: Context,
   trx: Knex.Transaction,
   instruction: Instruction,
-  report: BankReport & Told,
+  report: BankReport & Told & Pick<Waiting, 'dependant'>,
 ): Promise<Disposition> {
   const { state } = instruction
   const to = next(state, report.outcome)
@@ -151,6 +157,9 @@ async function judge(
     return setAside(context, trx, instruction, report)
   }
   if (!sameMoney(instruction, report)) return setAside(context, trx, instruction, report)
+  const { by, dependant } = report
+  const doubt = by === undefined ? await dependant.doubts?.(trx, instruction, report) : undefined
+  if (doubt !== undefined) return setAside(context, trx, instruction, { ...report, doubt })
   const how = { event: report.outcome, to, detail: report.reason, by: report.by }
   await setState(context, trx, instruction, how)
   return 'applied'
@@ -172,9 +181,8 @@ async function apply(
   // What is returned before it was booked as settled never came: for the money, a rejection.
   const cameToNothing = isOpen(instruction.state) && report.outcome === 'returned'
   const effect = cameToNothing ? { ...report, outcome: 'rejected' as const } : report
-  const unit = newUnitId()
-  const occasion = { unit, at: context.now() }
-  const refusal = await moveMoney(trx, occasion, instruction, effect, accounts, following)
+  const [unit, at] = [newUnitId(), context.now()]
+  const refusal = await moveMoney(trx, { unit, at }, instruction, effect, accounts, following)
   await dependant.conclude(context, trx, instruction, { ...effect, refusal, unit, following })
   if (report.outcome === 'returned') await recallAnswered(context, trx, instruction, report)
 }
@@ -197,11 +205,11 @@ async function setAside(
   context: Context,
   trx: Knex.Transaction,
   instruction: Instruction,
-  report: BankReport,
+  report: BankReport & { readonly doubt?: string },
 ): Promise<Disposition> {
   const { state } = instruction
-  const isWrong = !sameMoney(instruction, report)
-  const reason = isWrong ? wrongMoney(instruction, report) : `${report.outcome}_after_${state}`
+  const told = report.doubt ?? `${report.outcome}_after_${state}`
+  const reason = sameMoney(instruction, report) ? told : wrongMoney(instruction, report)
   const to = next(state, 'contradicted')
   if (to === 'manual') {
     await setState(context, trx, instruction, { event: 'contradicted', to, detail: reason })

@@ -8,6 +8,7 @@ import { text, Timestamp } from '../http/schemas.ts'
 import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { idIn, idOut } from '../ids.ts'
 import {
+  ACCOUNT_NUMBER,
   bankAccountOut,
   findBankAccounts,
   linkBankAccount,
@@ -35,7 +36,7 @@ export const BankAccountOut = z
 
 export const NewBankAccount = z.strictObject({
   bank: BankName,
-  number: z.string().regex(/^[A-Z0-9-]{4,34}$/),
+  number: z.string().regex(ACCOUNT_NUMBER),
   holder: text(70),
 })
 

@@ -17,7 +17,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { chooseRail } from '../banks/choose.ts'
-import { answerColumns, countryOf, sealedColumns } from './bank_accounts.ts'
+import { ACCOUNT_NUMBER, answerColumns, countryOf, sealedColumns } from './bank_accounts.ts'
 import type { Heard } from './inbox.ts'
 import { type Incoming, incomingOut, recordIncoming, refuseDecided, wordsOf } from './incoming.ts'
 import { prepareInstruction } from './prepare.ts'
@@ -45,6 +45,8 @@ export async function wayBack(context: Context, id: Uuid): Promise<WayBack> {
   if (sealed === null || holder === null) throw new ServiceError('return_not_possible')
   const place = { table: 'callbacks', row: id, column: 'sender_account_sealed' }
   const number = vault.open(place, sealed).toString()
+  // A stranger's bank writes whatever it likes, and one that ours cannot write stops a whole batch.
+  if (!ACCOUNT_NUMBER.test(number)) throw new ServiceError('return_not_possible')
   const rail = await railTo(context, bank, number, { amount, currency })
   return { incoming, account: { number, holder }, rail }
 }

@@ -234,6 +234,9 @@ const CORRECTIONS = {
   /** We believe that money came, or left, and the bank does not. */
   never_came: ({ suspense, bank }, amount) => ['never_came', suspense, bank, amount],
   never_left: ({ bank, suspense }, amount) => ['never_left', bank, suspense, amount],
+  /** The bank moved it although it had said otherwise, or although we no longer believed it. */
+  came_after_all: ({ bank, suspense }, amount) => ['came_after_all', bank, suspense, amount],
+  left_after_all: ({ bank, suspense }, amount) => ['left_after_all', suspense, bank, amount],
   /** More or less than we booked. */
   came_more: ({ bank, suspense }, amount) => ['amount_differs', bank, suspense, amount],
   came_less: ({ suspense, bank }, amount) => ['amount_differs', suspense, bank, amount],

@@ -4,9 +4,10 @@
  */
 import type { Knex } from 'knex'
 import type { Money, Uuid } from '../../ledger/index.ts'
+import { OUR_REFERENCE } from '../banking/references.ts'
 
 /** Our reference, as it stands alone in what the sender's bank passed on. */
-const REFERENCE = /(?<![A-Z0-9])[0-7][0-9A-HJKMNP-TV-Z]{25}(?![A-Z0-9])/g
+const REFERENCE = new RegExp(`(?<![A-Z0-9])${OUR_REFERENCE}(?![A-Z0-9])`, 'g')
 
 export interface Arrival {
   /** The event's. */
@@ -15,6 +16,8 @@ export interface Arrival {
   readonly bank: string
   readonly money: Money
   readonly remittance: string | null
+  /** What the paying bank called it, where it was passed on: our own reference. */
+  readonly endToEndId: string | null
 }
 
 /**
@@ -23,9 +26,9 @@ export interface Arrival {
  */
 export async function isArrival(
   trx: Knex.Transaction,
-  { id, bank, money, remittance }: Arrival,
+  { id, bank, money, ...words }: Arrival,
 ): Promise<boolean> {
-  const named = remittance?.match(REFERENCE) ?? []
+  const named = namedIn(words)
   const [reference] = named
   if (reference === undefined || named.length > 1) return false
   const arrived = await trx('netting_obligations')
@@ -38,4 +41,11 @@ export async function isArrival(
     )
     .update({ arrival_id: id })
   return arrived === 1
+}
+
+/** Some banks pass on what was written, some only what a payment is called, some both. */
+function namedIn({ remittance, endToEndId }: Pick<Arrival, 'remittance' | 'endToEndId'>) {
+  const written: readonly string[] = remittance?.match(REFERENCE) ?? []
+  const isNew = endToEndId !== null && !written.includes(endToEndId)
+  return isNew ? [...written, endToEndId] : written
 }

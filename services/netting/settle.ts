@@ -197,6 +197,13 @@ export async function endWindows({ db, now }: Context): Promise<void> {
 /** What the first bank's word means for what is owed. The money is the instruction's own. */
 export const netPayment: Dependant = {
   follow: async () => [],
+  /** What has arrived was paid: voided, it would be paid again in the next window. */
+  async doubts(trx, { subject: id }, { outcome }) {
+    if (outcome === 'settled') return undefined
+    const owed = await trx('netting_obligations').where({ id }).forUpdate().first()
+    const isContradicted = owed?.state === 'instructed' && owed.arrival_id !== null
+    return isContradicted ? `${outcome}_after_arrival` : undefined
+  },
   async conclude(context, trx, { id: instruction, subject: id }, { outcome, reason }) {
     const owed: Owed | undefined = await trx('netting_obligations').where({ id }).first()
     const next: Readonly<Record<string, ObligationState>> = OBLIGATION_STATES[owed?.state ?? 'due']

@@ -13,6 +13,7 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
+import { isOpen as isOpenInstruction } from '../banking/machine.ts'
 import { bankAccountsOf, lossAccount } from '../books/chart.ts'
 import { type Difference, reconciled } from '../books/postings.ts'
 import type { Context } from '../context.ts'
@@ -34,6 +35,9 @@ const DIFFERENCES = {
   duplicate: { more: 'came_twice', less: 'left_twice' },
 } as const satisfies Record<ItemKind, Readonly<Record<'more' | 'less', Difference>> | null>
 
+/** The same of a line of an instruction that came to its end without it. */
+const AFTER_ALL = { more: 'came_after_all', less: 'left_after_all' } as const
+
 export interface Proposal {
   readonly difference: Difference
   /** Minor units, positive. */
@@ -42,15 +46,22 @@ export interface Proposal {
 
 /** What would correct the item; undefined where nothing of ours may. */
 export function proposalOf(item: Item): Proposal | undefined {
-  const difference = DIFFERENCES[item.kind]
+  const differences = DIFFERENCES[item.kind]
   const apart = (item.statement_amount ?? 0n) - (item.books_amount ?? 0n)
-  // An instruction without its transfer is still open: whoever resolves it moves the money.
-  const isWaiting = item.instruction_id !== null && item.transfer_id === null
-  if (difference === null || apart === 0n) return undefined
-  if (isWaiting && item.kind !== 'duplicate') return undefined
-  const amount = apart < 0n ? -apart : apart
-  return { difference: apart > 0n ? difference.more : difference.less, amount }
+  if (differences === null || apart === 0n) return undefined
+  const isAlone = item.instruction_id !== null && item.transfer_id === null
+  const isRepeated = item.kind === 'duplicate'
+  if (isAlone && !isRepeated && mayYetMove(item)) return undefined
+  const { more, less } = isAlone && !isRepeated ? AFTER_ALL : differences
+  return { difference: apart > 0n ? more : less, amount: apart < 0n ? -apart : apart }
 }
+
+/**
+ * Whoever resolves an open instruction moves the money. What one moved that has ended is only known
+ * to be all once our books were read after its end.
+ */
+const mayYetMove = ({ instruction_state: state, books_read: isRead }: Item) =>
+  state === null || isOpenInstruction(state) || !isRead
 
 export interface Resolution {
   readonly how: 'correct' | 'match'

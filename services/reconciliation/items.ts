@@ -1,6 +1,7 @@
 /** What became of each line and of each transfer that no line shows: by page, or as CSV. */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
+import type { State } from '../banking/machine.ts'
 import { csvCell } from '../books/statement.ts'
 import { publicId } from '../ids.ts'
 import type { ItemKind, Run } from './runs.ts'
@@ -32,7 +33,25 @@ export interface Item {
   readonly approved_by: string | null
   readonly reason: string | null
   readonly resolved_at: Date | null
+  /** Of the instruction of an item that has no transfer. */
+  readonly instruction_state: State | null
+  /** Whether our books were read, whole, since the instruction came to that. */
+  readonly books_read: boolean
 }
+
+/** With what a line without a transfer is judged by: a line that is matched asks for nothing. */
+const ALONE = `
+  SELECT i.state AS instruction_state,
+         EXISTS (SELECT FROM reconciliations r
+                  WHERE r.bank = i.bank AND r.state = 'completed'
+                    AND r.created_at > i.changed_at) AS books_read
+    FROM instructions i
+   WHERE i.id = reconciliation_items.instruction_id AND reconciliation_items.transfer_id IS NULL`
+
+const itemsOf = (db: Knex) =>
+  db('reconciliation_items')
+    .joinRaw(`LEFT JOIN LATERAL (${ALONE}) alone ON true`)
+    .select('reconciliation_items.*', 'instruction_state', 'books_read')
 
 export interface ItemPage {
   readonly kind?: ItemKind | undefined
@@ -43,7 +62,7 @@ export interface ItemPage {
 
 /** In the order of the statement; then what it does not show. */
 export async function findItems(db: Knex, run: Uuid, page: ItemPage): Promise<Item[]> {
-  const query = db('reconciliation_items').orderBy('id').limit(page.limit)
+  const query = itemsOf(db).orderBy('id').limit(page.limit)
   if (page.kind === undefined || page.kind === 'matched') {
     // Ids count up from the reconciliation's: they are one range.
     query.whereBetween('id', [`${run.slice(0, 28)}00000000`, `${run.slice(0, 28)}ffffffff`])
@@ -53,7 +72,7 @@ export async function findItems(db: Knex, run: Uuid, page: ItemPage): Promise<It
   if (page.kind !== undefined && page.kind !== 'matched') query.whereNot({ kind: 'matched' })
   if (page.state !== undefined) query.where({ state: page.state })
   if (page.after !== undefined) query.where('id', '>', page.after)
-  return query.select('*')
+  return query
 }
 
 export async function findItem(
@@ -61,8 +80,9 @@ export async function findItem(
   id: Uuid,
   lock: 'lock' | 'read' = 'read',
 ): Promise<Item | undefined> {
-  const query = db('reconciliation_items').where({ id })
-  return (lock === 'lock' ? query.forUpdate() : query).first()
+  const query = itemsOf(db).where({ id })
+  const [item] = await (lock === 'lock' ? query.forUpdate('reconciliation_items') : query)
+  return item
 }
 
 const optional = (kind: 'ins' | 'trf', id: Uuid | null) => (id === null ? null : publicId(kind, id))

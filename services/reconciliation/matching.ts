@@ -78,7 +78,7 @@ export async function pairUp(session: Session): Promise<void> {
 
 type Staged = 'staged_lines' | 'staged_movements' | 'staged_rest'
 
-export async function sizeOf(session: Session, table: Staged): Promise<number> {
+async function sizeOf(session: Session, table: Staged): Promise<number> {
   const [row] = await session.run<{ count: bigint }>(`SELECT count(*) FROM ${table}`)
   return Number(row?.count ?? 0)
 }

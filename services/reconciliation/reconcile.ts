@@ -8,7 +8,7 @@ import type { Uuid } from '../../ledger/index.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import type { Told } from './lines.ts'
-import { pairUp, propose, writeLines, writeMissed, sizeOf } from './matching.ts'
+import { pairUp, propose, writeLines, writeMissed } from './matching.ts'
 import { type Balance, findBalances, findRun, type ItemKind, type Run, runOut } from './runs.ts'
 import type { Session } from './session.ts'
 import {
@@ -57,7 +57,7 @@ export async function reconcile(
     isAnyOpen,
     onDone: (done) => onProgress('lines reconciled', done, fresh),
   })
-  await writeMissed(session, judged, await lastNumber(session, run.id))
+  await writeMissed(session, judged, await lastNumber(session, run.id, MISSED))
   await propose(session, run.bank)
   return finish(session, run, { statement, stands, now: now() })
 }
@@ -105,19 +105,31 @@ async function begin(
 const openingsOf = (balances: Statement['balances']) =>
   Object.fromEntries([...balances.values()].map((one) => [one.currency, one.opening.toString()]))
 
-/** The number of the newest item: an earlier attempt may have written some. */
-async function lastNumber(session: Session, run: Uuid): Promise<number> {
-  const lines = await sizeOf(session, 'staged_lines')
+interface Range {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * Numbers of items: a line has its own. What no line shows begins far beyond any, because a run
+ * that is done again meets the missed transfers of its first attempt before its last lines.
+ */
+const LINES: Range = { first: 0, last: 0x7fffffff }
+const MISSED: Range = { first: 0x80000000, last: 0xffffffff }
+
+/** The number of the newest item of a range: an earlier attempt may have written some. */
+async function lastNumber(session: Session, run: Uuid, { first, last }: Range): Promise<number> {
   const [row] = await session.run<{ id: string | null }>(
     `SELECT max(id::text) AS id FROM (
        SELECT id FROM reconciliation_items
-        WHERE id BETWEEN (left(:run, 28) || '00000000')::uuid
-                     AND (left(:run, 28) || 'ffffffff')::uuid
+        WHERE id BETWEEN (left(:run, 28) || :first)::uuid AND (left(:run, 28) || :last)::uuid
         ORDER BY id DESC LIMIT 1) newest`,
-    { run },
+    rangeOf(run, first, last),
   )
-  return Math.max(lines, Number.parseInt(row?.id?.slice(28) ?? '0', 16))
+  return Number.parseInt(row?.id?.slice(28) ?? hexOf(first), 16)
 }
+
+const hexOf = (number: number) => number.toString(16).padStart(8, '0')
 
 interface Ending {
   readonly statement: Statement
@@ -169,22 +181,33 @@ async function alert(trx: Knex.Transaction, run: Run, at: Date): Promise<void> {
   await recordEvent(trx, { type: 'reconciliation.unexplained', object, data, at })
 }
 
-/** Items of a run are one range of ids, counted in parts. */
+/** Items of a run are two ranges of ids, each counted in parts. */
 async function countsOf(session: Session, run: Uuid): Promise<Run['counts']> {
   const counts: Partial<Record<ItemKind, number>> = {}
-  const last = await lastNumber(session, run)
-  for (let first = 0; first <= last; first += NUMBERS_AT_ONCE) {
-    const rows = await session.run<{ kind: ItemKind; count: bigint }>(
-      `SELECT kind, count(*) FROM reconciliation_items
-        WHERE id BETWEEN (left(:run, 28) || lpad(to_hex(cast(:first AS int)), 8, '0'))::uuid
-                     AND (left(:run, 28) || lpad(to_hex(cast(:end AS int)), 8, '0'))::uuid
-        GROUP BY kind`,
-      { run, first, end: first + NUMBERS_AT_ONCE - 1 },
-    )
-    for (const { kind, count } of rows) counts[kind] = (counts[kind] ?? 0) + Number(count)
+  for (const range of [LINES, MISSED]) {
+    const last = await lastNumber(session, run, range)
+    for (let { first } = range; first <= last; first += NUMBERS_AT_ONCE) {
+      const end = Math.min(first + NUMBERS_AT_ONCE - 1, range.last)
+      for (const { kind, count } of await session.run<Count>(COUNTS, rangeOf(run, first, end)))
+        counts[kind] = (counts[kind] ?? 0) + Number(count)
+    }
   }
   return counts
 }
+
+interface Count {
+  readonly kind: ItemKind
+  readonly count: bigint
+}
+
+const COUNTS = `
+  SELECT kind, count(*) FROM reconciliation_items
+   WHERE id BETWEEN (left(:run, 28) || :first)::uuid AND (left(:run, 28) || :last)::uuid
+   GROUP BY kind`
+
+const rangeOf = (run: Uuid, first: number, last: number) => ({
+  ...{ run, first: hexOf(first), last: hexOf(last) },
+})
 
 const NUMBERS_AT_ONCE = 50_000
 

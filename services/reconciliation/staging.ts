@@ -219,7 +219,7 @@ export async function stageMovements(
     while (beyond < lastEntry) {
       const end = beyond + BigInt(ROWS_AT_ONCE)
       const last = end < lastEntry ? end : lastEntry
-      const window = { account: id, beyond: beyond.toString(), last: last.toString() }
+      const window = { bank, account: id, beyond: beyond.toString(), last: last.toString() }
       await session.run(MOVEMENTS, window)
       staged += Number(last - beyond)
       onMovements(staged)
@@ -237,16 +237,23 @@ export async function stageMovements(
 
 /**
  * What a transfer was made for says by which reference the bank knows it: of an instruction ours,
- * of money that came unasked the bank's. A correction is no riddle: its item knows it.
+ * of money that came unasked the bank's, and so of a net payment where it arrived. A correction is
+ * no riddle: its item knows it.
  */
 const MOVEMENTS = `
   INSERT INTO staged_movements
     (transfer_id, key, instruction_id, currency, amount, effective_at, entry)
-  SELECT m.transfer_id, coalesce(i.reference, c.reference), i.id, m.currency, m.amount,
+  SELECT m.transfer_id, coalesce(a.reference, i.reference, c.reference), i.id, m.currency, m.amount,
          m.effective_at, m.entry
     FROM movements(:account, :beyond, :last) m
     LEFT JOIN LATERAL (
-           SELECT id, reference FROM instructions WHERE id = m.reference LIMIT 1) i ON true
+           SELECT id, reference, purpose, subject_id
+             FROM instructions WHERE id = m.reference LIMIT 1) i ON true
+    LEFT JOIN LATERAL (
+           SELECT heard.reference
+             FROM netting_obligations o JOIN callbacks heard ON heard.id = o.arrival_id
+            WHERE i.purpose = 'netting' AND o.id = i.subject_id AND o.to_bank = :bank
+            LIMIT 1) a ON true
     LEFT JOIN LATERAL (
            SELECT reference FROM callbacks WHERE id = m.reference LIMIT 1) c ON i.id IS NULL
    WHERE (SELECT true FROM reconciliation_items x

@@ -79,8 +79,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'services/banking/advance.ts',
     edits: [
       [
-        'const order = await orderTo(context, instruction)',
-        'const order = { ...(await orderTo(context, instruction)), ...(isRepeated && ' +
+        'const order = orderOf(instruction, detailsOf(context, account))',
+        'const order = { ...orderOf(instruction, detailsOf(context, account)), ...(isRepeated && ' +
           '{ reference: `${instruction.reference.slice(0, -1)}0` }) }',
       ],
     ],

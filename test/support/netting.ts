@@ -1,5 +1,6 @@
 /** Customers, windows and recounts of net settlement, in a currency that no other test uses. */
 import { expect } from 'chai'
+import type { BankReport, IncomingMoney } from '../../adapters/adapter.ts'
 import { findAccounts } from '../../ledger/index.ts'
 import { applyCallback } from '../../services/banking/callbacks.ts'
 import { writeDown } from '../../services/banking/inbox.ts'
@@ -82,16 +83,31 @@ export const close = (id: string) => call(OPERATOR, 'POST', `/v1/netting_windows
 export const settle = (id: string) => together(`/v1/netting_windows/${id}/settle`, {})
 
 /** The bank reports money that came to our account there, and we take it in. */
-export async function arrive(bank: string, amount: bigint, remittance: string): Promise<void> {
+export async function arrive(
+  bank: string,
+  amount: bigint,
+  words: Pick<IncomingMoney, 'remittance' | 'endToEndId'>,
+): Promise<string> {
+  const reference = newKey()
+  await tell(bank, amount, { outcome: 'received', reference, ...words })
+  return reference
+}
+
+/** What the bank says about our money, and we apply it. */
+export async function tell(
+  bank: string,
+  amount: bigint,
+  said: Omit<BankReport, 'eventId' | 'money' | 'occurredAt'> | Said,
+): Promise<void> {
   const { worker } = await world()
+  const event = { eventId: newKey(), money: { amount, currency }, occurredAt: new Date() }
   const { fresh } = await writeDown(worker, worker.db, { bank, source: 'callback' }, [
-    {
-      ...{ eventId: newKey(), outcome: 'received', reference: newKey(), remittance },
-      ...{ money: { amount, currency }, occurredAt: new Date() },
-    },
+    { ...event, ...said },
   ])
   for (const id of fresh) await applyCallback(worker, DEPENDANTS, id)
 }
+
+type Said = Omit<IncomingMoney, 'eventId' | 'money' | 'occurredAt'>
 
 /** Closes the open window with all that is committed, and adds it up. */
 export async function closed() {
