@@ -6,25 +6,18 @@ import { publicId, uuidOf } from '../services/ids.ts'
 import { newId } from '../ledger/index.ts'
 import { expectProblem, quiet, send, statusesOf, times, unchanged, until } from './support/abuse.ts'
 import { type Answer, call, newSubject, type Who } from './support/api.ts'
-import { merchant, type Merchant, OPERATOR, person, SECOND_OPERATOR } from './support/people.ts'
-import { approve, together } from './support/proposals.ts'
+import { merchant, type Merchant, OPERATOR, person } from './support/people.ts'
+import { approve } from './support/proposals.ts'
 import { world } from './support/world.ts'
 
 const VALUE = /^florin_[0-7][0-9a-hjkmnp-tv-z]{25}_[A-Za-z0-9_-]{43}$/
 const DAY_MS = 86_400_000
-const CHAT = { name: 'Chat', scopes: ['chat'] }
 
 const newOrder = () => ({
   ...{ reference: newSubject('r'), description: 'A thing', amount: '100', currency: 'EUR' },
 })
 const make = (who: Who, body: object): Promise<Answer> =>
   call(who, 'POST', '/v1/api_keys', { body: { name: 'Till', scopes: ['merchant'], ...body } })
-/** Agreed on by two; then the one who proposed it fetches the secret. */
-async function chatKey(scopes: readonly string[]) {
-  const made = await together('/v1/chat_keys', { body: { name: 'Chat', scopes } })
-  return { made, secret: await fetchSecret(OPERATOR, made.body.id) }
-}
-const fetchSecret = (who: Who, id: string) => call(who, 'POST', `/v1/chat_keys/${id}/secret`)
 const withKey = (key: string, method: string, path: string, body?: object) =>
   send(undefined, method, path, {
     headers: { authorization: `Bearer ${key}` },
@@ -50,14 +43,6 @@ describe('an API key', () => {
     for (const path of ['/v1/ledger/proof', '/v1/exchanges', '/v1/fx_rates']) {
       expectProblem(await withKey(all.body.key, 'GET', path), 403, 'forbidden')
     }
-  })
-
-  it('of the chat app’s servers comes from two operators', async () => {
-    const { made, secret } = await chatKey(['chat:read'])
-    expect(made.body).to.include({ merchant: null, created_by: OPERATOR.sub })
-    expect((await withKey(secret.body.key, 'GET', '/v1/events')).status).to.equal(200)
-    const path = `/v1/people/${publicId('per', newId())}/sessions/revoke`
-    expectProblem(await withKey(secret.body.key, 'POST', path), 403, 'forbidden')
   })
 
   it('of a merchant is made and rotated by the merchant, by no operator', async () => {
@@ -235,57 +220,6 @@ describe('an API key', () => {
     )
     expect(outcomes.filter((one) => one === 'made')).to.have.length(5)
     expect(outcomes.filter((one) => one === 'too_many_api_keys')).to.have.length(5)
-  })
-})
-
-describe('the secret of a chat app’s key', () => {
-  it('is told once, to who proposed it, and is in nothing that is kept', async () => {
-    const { owner } = await world()
-    const proposed = await call(OPERATOR, 'POST', '/v1/chat_keys', { body: CHAT })
-    expect(proposed.status, proposed.text).to.equal(202)
-    const { body } = await approve(proposed.body.id)
-    const { id } = body.result.body
-    expectProblem(await fetchSecret(SECOND_OPERATOR, id), 404, 'not_found')
-    const told = await fetchSecret(OPERATOR, id)
-    expect((await withKey(told.body.key, 'GET', '/v1/events')).status).to.equal(200)
-    expectProblem(await fetchSecret(OPERATOR, id), 404, 'not_found')
-    const { rows } = await owner.raw(
-      `SELECT proposals::text AS text FROM proposals UNION ALL SELECT claims::text FROM claims
-        UNION ALL SELECT api_keys::text FROM api_keys`,
-    )
-    for (const { text } of rows) expect(text).not.to.contain(told.body.key.slice(-43))
-  })
-
-  it('is one of two at most, however many fetch it at once', async () => {
-    const made = await together('/v1/chat_keys', { body: CHAT })
-    const answers = await Promise.all(times(5, () => fetchSecret(OPERATOR, made.body.id)))
-    expect(statusesOf(answers)).to.deep.equal([200, 404, 404, 404, 404])
-  })
-
-  it('is a new one only when two agree, and that it may be fetched has an end', async () => {
-    const { owner } = await world()
-    const { made, secret } = await chatKey(['chat'])
-    const path = `/v1/chat_keys/${made.body.id}`
-    expectProblem(await fetchSecret(OPERATOR, made.body.id), 404, 'not_found')
-    expect((await call(OPERATOR, 'POST', `${path}/rotate`)).status).to.equal(202)
-    expectProblem(await fetchSecret(OPERATOR, made.body.id), 404, 'not_found')
-    expect((await together(`${path}/rotate`, {})).status).to.equal(200)
-    const again = await fetchSecret(OPERATOR, made.body.id)
-    for (const { body } of [secret, again]) {
-      expect((await withKey(body.key, 'GET', '/v1/events')).status).to.equal(200)
-    }
-    await together(`${path}/rotate`, {})
-    await owner('api_keys')
-      .where({ id: uuidOf(made.body.id) })
-      .update({ secret_until: new Date() })
-    expectProblem(await fetchSecret(OPERATOR, made.body.id), 404, 'not_found')
-  })
-
-  it('is not that of a merchant’s key', async () => {
-    const made = await make(await merchant(), {})
-    const path = `/v1/chat_keys/${made.body.id}`
-    expectProblem(await call(OPERATOR, 'POST', `${path}/rotate`), 404, 'not_found')
-    expectProblem(await call(OPERATOR, 'POST', `${path}/secret`), 404, 'not_found')
   })
 })
 

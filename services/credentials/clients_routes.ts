@@ -8,8 +8,8 @@ import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
 import { apiKeyOut, createApiKey, liveKeys, revokeApiKey, rotateApiKey } from './api_keys.ts'
+import { ApiKeyOut, IssuedKeyOut, issuedOut, refuseMore, rightsIn } from './chat_keys_routes.ts'
 import { nameOf } from './issuers.ts'
-import { ApiKeyOut, IssuedKeyOut, issuedOut, refuseMore, rightsIn } from './keys_shown.ts'
 import { findPayee } from '../people/parties.ts'
 import {
   addStaff,
