@@ -28,7 +28,7 @@ describe('a key of the chat app’s servers', () => {
     expectProblem(await withKey(secret.body.key, 'POST', path), 403, 'forbidden')
   })
 
-  it('has a secret that is told once, to who proposed it, and is in nothing that is kept', async () => {
+  it('has a secret that is told once, to its proposer, and is in nothing kept', async () => {
     const { owner } = await world()
     const proposed = await call(OPERATOR, 'POST', '/v1/chat_keys', { body: CHAT })
     expect(proposed.status, proposed.text).to.equal(202)
