@@ -1,6 +1,6 @@
 /** Why the business refuses. One closed union with the ledger's and the banks' codes. */
 import type { BankErrorCode } from '../adapters/adapter.ts'
-import type { LedgerErrorCode } from '../ledger/index.ts'
+import type { LedgerErrorCode, Uuid } from '../ledger/index.ts'
 import type { Noted } from './security/kinds.ts'
 
 /** Named constraints of services/migrations that a request can break. */
@@ -160,14 +160,18 @@ export class ServiceError extends Error {
   readonly more: More
   /** What it is to the security log, where the code does not say it. Clients do not see it. */
   readonly noted: Noted | undefined
+  /** Whose PIN or code was compared with what was given, and is another one. */
+  readonly guessedOf: Uuid | undefined
 
-  constructor(code: ServiceErrorCode, { detail, retryAfter_s, more = {}, noted }: Told = {}) {
+  constructor(code: ServiceErrorCode, told: Told = {}) {
+    const { detail, retryAfter_s, more = {}, noted, guessedOf } = told
     super(detail ?? code)
     this.code = code
     this.detail = detail
     this.retryAfter_s = retryAfter_s
     this.more = more
     this.noted = noted
+    this.guessedOf = guessedOf
   }
 }
 
@@ -176,4 +180,5 @@ interface Told {
   readonly retryAfter_s?: number
   readonly more?: More
   readonly noted?: Noted
+  readonly guessedOf?: Uuid
 }

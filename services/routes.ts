@@ -10,6 +10,7 @@ import { exchangeEndpoints } from './exchange/routes.ts'
 import type { PublicEndpoint } from './http/endpoint.ts'
 import { operationEndpoints } from './http/operations.ts'
 import type { Api } from './http/server.ts'
+import { chatKeyEndpoints } from './credentials/chat_keys_routes.ts'
 import { clientEndpoints } from './credentials/clients_routes.ts'
 import { deviceEndpoints } from './people/devices_routes.ts'
 import { meEndpoints } from './people/me_routes.ts'
@@ -70,6 +71,7 @@ const actions = [
   ...totpEndpoints,
   ...sessionEndpoints,
   ...clientEndpoints,
+  ...chatKeyEndpoints,
   ...meEndpoints,
   ...deviceEndpoints,
   ...eventEndpoints,

@@ -25,7 +25,7 @@ describe('every endpoint', () => {
     if (path.includes('accounts')) return path.includes('bank_accounts') ? 'bac' : 'acc'
     if (path.includes('orders')) return 'ord'
     if (path.includes('staff')) return 'stf'
-    if (path.includes('api_keys')) return 'key'
+    if (path.includes('_keys')) return 'key'
     if (path.includes('people')) return 'per'
     return path.includes('settlements') ? 'set' : 'pay'
   }

@@ -198,6 +198,19 @@ describe('a device', () => {
     expectProblem(await revoke(ada, last.id), 409, 'last_factor')
   })
 
+  it('is not taken away when the PIN that is left is of no more use', async () => {
+    const ada = await person()
+    const { id } = await phone(ada)
+    const { owner, api } = await world()
+    const failures = api.config.PIN_FAILURES_MAX
+    await owner('pins').where({ person_id: ada.id }).update({ failures })
+    expectProblem(await revoke(ada, id), 409, 'last_factor')
+    await owner('pins')
+      .where({ person_id: ada.id })
+      .update({ failures: failures - 1 })
+    expect((await revoke(ada, id)).status).to.equal(204)
+  })
+
   it('ends the other sessions of its person when it comes, and when it goes', async () => {
     const ada = await person()
     const { tokenUrl, apiUrl } = await world()

@@ -8,7 +8,8 @@ import { type Kind, publicId } from '../services/ids.ts'
 import { send } from './support/abuse.ts'
 import { inSeconds, type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newSubject } from './support/api.ts'
-import { merchant, type Merchant, OPERATOR } from './support/people.ts'
+import { merchant, type Merchant } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { WHO_MAY } from './support/who-may.ts'
 import { world } from './support/world.ts'
 
@@ -54,7 +55,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
   ...{ incoming_money: 'inc', instructions: 'ins', bank_accounts: 'bac', accounts: 'acc' },
   ...{ orders: 'ord', people: 'per', settlements: 'set', webhook_endpoints: 'whe' },
   ...{ fee_schedules: 'fee', fee_invoices: 'inv', 'v1/refunds': 'rfd', 'v1/disputes': 'dsp' },
-  ...{ staff: 'stf', api_keys: 'key', fx_: 'fxq', exchanges: 'exc', payments: 'pay' },
+  ...{
+    staff: 'stf',
+    api_keys: 'key',
+    chat_keys: 'key',
+    fx_: 'fxq',
+    exchanges: 'exc',
+    payments: 'pay',
+  },
 }
 
 /** Of things that are not there, so that whoever is let in changes nothing. */
@@ -147,7 +155,7 @@ describe('every call', () => {
   it('knows a staff member’s rights beside those of the token', async () => {
     const reader = newSubject('m')
     const body = { merchant: shop.id, subject: reader, rights: ['read'] }
-    const added = await call(OPERATOR, 'POST', '/v1/staff', { body })
+    const added = await together('/v1/staff', { body })
     expect(added.status, added.text).to.equal(201)
     const who = { sub: reader, scope: 'merchant' }
     expect((await call(who, 'GET', '/v1/payments')).status).to.equal(200)

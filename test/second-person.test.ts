@@ -39,6 +39,7 @@ interface Asked {
 }
 
 const WHY = { reason: 'A test' }
+const CHAT_KEY = { name: 'Chat', scopes: ['chat'] }
 
 let days = 0
 /** Each is a holiday once. */
@@ -53,6 +54,15 @@ const made = async (path: string, body: object) =>
 
 /** Everything that takes two, each about something of its own. */
 const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
+  'POST /v1/staff': async () => ({
+    path: '/v1/staff',
+    body: { merchant: (await merchant()).id, subject: newSubject('m') },
+  }),
+  'POST /v1/chat_keys': async () => ({ path: '/v1/chat_keys', body: CHAT_KEY }),
+  'POST /v1/chat_keys/:id/rotate': async () => {
+    const { body } = await together('/v1/chat_keys', { body: CHAT_KEY })
+    return { path: `/v1/chat_keys/${body.id}/rotate` }
+  },
   'POST /v1/ledger/bulk': async () => ({ path: '/v1/ledger/bulk', body: await bulkOf() }),
   'POST /v1/ledger/reversals': async () => {
     const done = await together('/v1/ledger/bulk', { body: await bulkOf() })

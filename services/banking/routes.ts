@@ -47,6 +47,8 @@ export const bankingEndpoints = [
   endpoint({
     ...{ method: 'POST', path: '/v1/bank_accounts', summary: 'Link a bank account' },
     ...{ tag: 'Banking', scopes: ['person', 'merchant'], idempotency: 'optional' },
+    // The bank says whose an account is: whoever may ask as often as they like learns names.
+    rate: 'lookup',
     body: NewBankAccount,
     answers: { 201: BankAccountOut },
     refusals: [
@@ -72,6 +74,7 @@ export const bankingEndpoints = [
     ...{ method: 'POST', path: '/v1/bank_accounts/:id/confirm', tag: 'Banking' },
     summary: 'Say that a close match is you, so that money is paid out to the account',
     ...{ scopes: ['person', 'merchant'], tokensOnly: true, idempotency: 'required' },
+    rate: 'security',
     params: z.strictObject({ id: idIn('bac') }),
     body: z.strictObject({
       name_at_bank: text(140).nullable().describe('As it was shown to you'),

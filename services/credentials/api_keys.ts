@@ -38,7 +38,7 @@ interface SecretRow extends ApiKeyRow {
   readonly revoked_at: Date | null
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   ...['id', 'merchant_id', 'name', 'scopes', 'created_by', 'created_at', 'expires_at'],
   'last_used_at',
 ] as const
@@ -104,11 +104,11 @@ export function openApiKeys(db: Knex, onError: (error: unknown) => void): ApiKey
 }
 
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest()
-const newSecret = () => randomBytes(SECRET_BYTES).toString('base64url')
+export const newSecret = () => randomBytes(SECRET_BYTES).toString('base64url')
 const valueOf = (id: Uuid, secret: string) => `florin_${suffixOf(id)}_${secret}`
 
 /** As much of a context as changing keys takes. */
-interface Desk extends Recorder {
+export interface Desk extends Recorder {
   readonly config: Config
 }
 
@@ -134,25 +134,36 @@ const KEYS_MAX = 100
 
 /** @throws {ServiceError} `too_many_api_keys` */
 export async function createApiKey(desk: Desk, key: NewApiKey): Promise<Issued> {
-  const { db, now } = desk
-  const [id, secret, created_at] = [newId(), newSecret(), now()]
-  return db.transaction(async (trx) => {
-    // Whoever counts is alone, or two would both find room for one.
-    await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [
-      `api_keys ${key.merchant ?? 'chat'}`,
-    ])
-    const known = await liveKeys(trx, { merchant_id: key.merchant ?? null }, created_at)
-    if (known.length >= KEYS_MAX) throw new ServiceError('too_many_api_keys')
-    const [row] = await trx('api_keys')
-      .insert({
-        ...{ id, merchant_id: key.merchant ?? null, name: key.name, scopes: key.scopes },
-        ...{ secret_hash: hashOf(secret), created_by: key.by, created_at },
-        expires_at: endOf(desk, created_at),
-      })
-      .returning(COLUMNS)
-    await record(trx, desk, 'api_key_created', id)
-    return { row, value: valueOf(id, secret) }
+  const secret = newSecret()
+  return desk.db.transaction(async (trx) => {
+    const row = await insertApiKey(trx, desk, key, secret)
+    return { row, value: valueOf(row.id, secret) }
   })
+}
+
+/** @throws {ServiceError} `too_many_api_keys` */
+export async function insertApiKey(
+  trx: Knex.Transaction,
+  desk: Desk,
+  key: NewApiKey,
+  secret: string,
+): Promise<ApiKeyRow> {
+  const [id, created_at] = [newId(), desk.now()]
+  // Whoever counts is alone, or two would both find room for one.
+  await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [
+    `api_keys ${key.merchant ?? 'chat'}`,
+  ])
+  const known = await liveKeys(trx, { merchant_id: key.merchant ?? null }, created_at)
+  if (known.length >= KEYS_MAX) throw new ServiceError('too_many_api_keys')
+  const [row] = await trx('api_keys')
+    .insert({
+      ...{ id, merchant_id: key.merchant ?? null, name: key.name, scopes: key.scopes },
+      ...{ secret_hash: hashOf(secret), created_by: key.by, created_at },
+      expires_at: endOf(desk, created_at),
+    })
+    .returning(COLUMNS)
+  await record(trx, desk, 'api_key_created', id)
+  return row
 }
 
 const DAY_MS = 86_400_000
@@ -162,6 +173,9 @@ const endOf = ({ config }: Desk, from: Date) =>
 
 /** Whose keys; every owner's where nothing is said. */
 export type Owner = { readonly merchant_id?: Uuid | null }
+
+/** Whose keys, and for which operator a new secret is meant, where two have agreed on one. */
+type Rotated = Owner & { readonly secret_for?: string }
 
 /** Those that can still be used, newest first. */
 export async function liveKeys(db: Knex, whose: Owner, now: Date): Promise<ApiKeyRow[]> {
@@ -183,7 +197,7 @@ export async function liveKeys(db: Knex, whose: Owner, now: Date): Promise<ApiKe
 export async function rotateApiKey(
   desk: Desk,
   id: Uuid,
-  whose: Owner,
+  whose: Rotated,
   refuse: (scopes: readonly Grant[]) => void,
 ): Promise<Issued> {
   const { db, config } = desk
@@ -194,7 +208,9 @@ export async function rotateApiKey(
       .where({ id, ...whose })
       .whereNull('revoked_at')
       .where('expires_at', '>', now)
+      .where((open) => void open.whereNull('secret_until').orWhere('secret_until', '>', now))
       .update({
+        ...{ secret_for: null, secret_until: null },
         ...{ previous_hash: trx.ref('secret_hash'), secret_hash: hashOf(secret) },
         previous_until: trx.raw('least(expires_at, ?::timestamptz)', [until]),
         expires_at: endOf(desk, now),

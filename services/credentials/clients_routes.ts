@@ -1,22 +1,24 @@
-/** Who acts for a merchant, and with which keys its servers and the chat app's come, over HTTP. */
+/** Who acts for a merchant, and with which keys its servers come, over HTTP. */
 import { z } from 'zod'
 import type { Uuid } from '../../ledger/index.ts'
+import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
+import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import {
-  apiKeyOut,
-  createApiKey,
-  type Issued,
-  liveKeys,
-  revokeApiKey,
-  rotateApiKey,
-} from './api_keys.ts'
+import { apiKeyOut, createApiKey, liveKeys, revokeApiKey, rotateApiKey } from './api_keys.ts'
+import { ApiKeyOut, IssuedKeyOut, issuedOut, refuseMore, rightsIn } from './chat_keys_routes.ts'
 import { nameOf } from './issuers.ts'
 import { findPayee } from '../people/parties.ts'
-import { type Grant, GRANTS, type Right } from './scopes.ts'
-import { addStaff, removeStaff, staffIssuer, staffOf, staffOut } from './staff.ts'
+import {
+  addStaff,
+  refuseTakenSubject,
+  removeStaff,
+  staffIssuer,
+  staffOf,
+  staffOut,
+} from './staff.ts'
 
 type Owner = Extract<Caller, { scope: 'merchant' | 'operator' }>
 
@@ -36,21 +38,6 @@ const StaffOut = z
     created_at: Timestamp,
   })
   .meta({ id: 'StaffMember' })
-
-const ApiKeyShape = z.strictObject({
-  id: idOut('key'),
-  merchant: idOut('mer').nullable().describe('null: of the chat app’s servers'),
-  name: z.string(),
-  scopes: z.array(z.string()),
-  created_by: z.string(),
-  created_at: Timestamp,
-  expires_at: Timestamp,
-  last_used_at: Timestamp.nullable().describe('To about a minute'),
-})
-const ApiKeyOut = ApiKeyShape.meta({ id: 'ApiKey' })
-const IssuedKeyOut = ApiKeyShape.extend({
-  key: z.string().describe('Send it as `Authorization: Bearer`. It is shown this once'),
-}).meta({ id: 'IssuedApiKey' })
 
 const ofMerchant = z.strictObject({
   merchant: idIn('mer').optional().describe('For operators: whose'),
@@ -77,14 +64,26 @@ function merchantNeeded(caller: Owner, named: Uuid | undefined): Uuid {
 const ownOnly = (caller: Owner) =>
   caller.scope === 'merchant' ? { merchant_id: caller.merchant } : {}
 
-/** Nobody gives away what they have not. */
-function refuseMore(caller: Owner, rights: readonly Right[]): void {
-  if (rights.every((right) => caller.rights.has(right))) return
-  throw new ServiceError('forbidden', { detail: 'nobody can give a right that they do not have' })
-}
+const NewStaff = ofMerchant.extend({
+  subject: Subject,
+  issuer: text(200).optional().describe('The first configured unless told'),
+  rights: z.array(StaffRight).min(1).max(2).default(['read', 'write']),
+})
 
-const rightsIn = (scopes: readonly Grant[]): Right[] =>
-  scopes.flatMap((scope) => [...GRANTS[scope][1]])
+/** Who shall act for which merchant, as far as the caller may say so. */
+async function memberMeant(
+  context: Context,
+  caller: Owner,
+  { merchant: named, subject, ...asked }: z.infer<typeof NewStaff>,
+) {
+  const merchant = merchantNeeded(caller, named)
+  if ((await findPayee(context, 'merchant', merchant)) === undefined) {
+    throw new ServiceError('not_found')
+  }
+  refuseMore(caller, asked.rights)
+  const issuer = staffIssuer(context.config, asked.issuer)
+  return { merchant, issuer, subject, rights: [...new Set(asked.rights)] }
+}
 
 const staff = [
   endpoint({
@@ -100,25 +99,19 @@ const staff = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/staff', summary: 'Let a subject’s tokens act for it' },
-    ...{ tag: TAG, scopes: SCOPES, tokensOnly: true },
-    body: ofMerchant.extend({
-      subject: Subject,
-      issuer: text(200).optional().describe('The first configured unless told'),
-      rights: z.array(StaffRight).min(1).max(2).default(['read', 'write']),
-    }),
+    ...{ tag: TAG, scopes: SCOPES, tokensOnly: true, idempotency: 'required' },
+    // Whoever acts for a merchant gives its money back: two say who that is, or the merchant.
+    secondPerson: ({ scope }) => scope === 'operator',
+    body: NewStaff,
     answers: { 201: StaffOut },
     refusals: ['not_found', 'issuer_unknown', 'merchant_subject_exists', 'too_many_staff'],
-    handle: async (context, { caller, body: { merchant: named, subject, ...body } }) => {
-      const merchant = merchantNeeded(caller, named)
-      if ((await findPayee(context, 'merchant', merchant)) === undefined) {
-        throw new ServiceError('not_found')
-      }
-      refuseMore(caller, body.rights)
-      const issuer = staffIssuer(context.config, body.issuer)
-      const rights = [...new Set(body.rights)]
+    check: async (context, { caller, body }) => {
+      await refuseTakenSubject(context, await memberMeant(context, caller, body))
+    },
+    handle: async (context, { caller, body, claim }) => {
+      const { merchant, ...member } = await memberMeant(context, caller, body)
       const by = nameOf(context.config, caller.session)
-      const row = await addStaff(context, merchant, { issuer, subject, rights, by })
-      return { status: 201, body: staffOut(context.config, row) }
+      return addStaff(context, merchant, { ...member, by }, claimed(claim))
     },
   }),
   endpoint({
@@ -134,20 +127,6 @@ const staff = [
   }),
 ]
 
-const issuedOut = ({ row, value }: Issued) => ({ ...apiKeyOut(row), key: value })
-
-const MERCHANT_SCOPES = ['merchant', 'merchant:read', 'merchant:write'] as const
-const CHAT_SCOPES = ['chat', 'chat:read'] as const
-const KeyScope = z.enum([...MERCHANT_SCOPES, ...CHAT_SCOPES])
-type KeyScope = z.infer<typeof KeyScope>
-
-/** A merchant's key acts for the merchant, one of the chat app's servers for the chat app. */
-function refuseOtherRole(scopes: readonly KeyScope[], merchant: Uuid | undefined): void {
-  const role = merchant === undefined ? 'chat' : 'merchant'
-  if (scopes.every((scope) => GRANTS[scope][0] === role)) return
-  throw new ServiceError('invalid_request', { detail: `scopes: of a ${role} only` })
-}
-
 const keys = [
   endpoint({
     ...{ method: 'GET', path: '/v1/api_keys', summary: 'Keys that can still be used' },
@@ -161,26 +140,24 @@ const keys = [
       return { status: 200, body: { data: rows.map(apiKeyOut) } }
     },
   }),
+  // No operators: a key of a merchant gives its money back, and its secret is told to who asks.
   endpoint({
     ...{ method: 'POST', path: '/v1/api_keys', summary: 'A key for a merchant’s servers' },
     // No idempotency: an answer that is kept would keep the secret. Twice asked is two keys.
-    ...{ tag: TAG, scopes: SCOPES, tokensOnly: true },
+    ...{ tag: TAG, scopes: ['merchant'], tokensOnly: true },
     body: z.strictObject({
-      merchant: idIn('mer')
-        .optional()
-        .describe('From an operator: none for the chat app’s servers'),
+      merchant: idIn('mer').optional().describe('Your own, where you name it'),
       name: text(64),
-      scopes: z.array(KeyScope).min(1).max(5),
+      scopes: z
+        .array(z.enum(['merchant', 'merchant:read', 'merchant:write']))
+        .min(1)
+        .max(3),
     }),
     answers: { 201: IssuedKeyOut },
     refusals: ['not_found', 'too_many_api_keys'],
     handle: async (context, { caller, body: { merchant: named, name, ...body } }) => {
       const merchant = merchantMeant(caller, named)
-      if (merchant && (await findPayee(context, 'merchant', merchant)) === undefined) {
-        throw new ServiceError('not_found')
-      }
       const scopes = [...new Set(body.scopes)]
-      refuseOtherRole(scopes, merchant)
       refuseMore(caller, rightsIn(scopes))
       const by = nameOf(context.config, caller.session)
       const issued = await createApiKey(context, { merchant, name, scopes, by })
@@ -189,7 +166,7 @@ const keys = [
   }),
   endpoint({
     ...{ method: 'POST', path: '/v1/api_keys/:id/rotate', summary: 'A new secret and a new end' },
-    ...{ tag: TAG, scopes: SCOPES, tokensOnly: true },
+    ...{ tag: TAG, scopes: ['merchant'], tokensOnly: true },
     params: z.strictObject({ id: idIn('key') }),
     answers: { 200: IssuedKeyOut },
     refusals: ['not_found'],

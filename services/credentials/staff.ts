@@ -1,6 +1,6 @@
 /** Whose tokens act for a merchant, and what they may do for it. */
 import type { Knex } from 'knex'
-import { newId, type Uuid } from '../../ledger/index.ts'
+import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -39,29 +39,32 @@ export function staffIssuer({ TOKEN_ISSUERS }: Config, named: string | undefined
 }
 
 /**
- * The constraint knows issuers by name; rows of before there were several have none. No such row is
- * added any more, so a look is enough.
+ * Said before anybody is asked to agree. The constraint decides, but it knows issuers by name; rows
+ * of before there were several have none. No such row is added any more, so a look is enough.
  * @throws {ServiceError} `merchant_subject_exists`
  */
 export async function refuseTakenSubject(
   { db, config }: Pick<Context, 'db' | 'config'>,
   { issuer, subject }: StaffMember,
 ): Promise<void> {
-  if (issuer !== config.TOKEN_ISSUERS[0].issuer) return
-  const unnamed = { issuer: '', subject, removed_at: null }
-  const taken = await db('merchant_staff').where(unnamed).first('id')
+  const issuers = issuer === config.TOKEN_ISSUERS[0].issuer ? [issuer, ''] : [issuer]
+  const taken = await db('merchant_staff')
+    .where({ subject, removed_at: null })
+    .whereIn('issuer', issuers)
+    .first('id')
   if (taken !== undefined) throw new ServiceError('merchant_subject_exists')
 }
 
-/** @throws {ServiceError} `merchant_subject_exists`, `too_many_staff` */
+/** Once for the claim. @throws {ServiceError} `merchant_subject_exists`, `too_many_staff` */
 export async function addStaff(
   context: Context,
   merchant: Uuid,
   member: StaffMember & { readonly rights: readonly Right[]; readonly by: string },
-): Promise<StaffRow> {
-  await refuseTakenSubject(context, member)
+  claim: Claim,
+): Promise<Outcome> {
   const { issuer, subject, rights, by } = member
-  return context.db.transaction(async (trx) => {
+  return answerOnce(context.db, claim, async (trx) => {
+    await refuseTakenSubject({ ...context, db: trx }, member)
     // Whoever counts is alone, or two would both find room for one.
     await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [`staff ${merchant}`])
     const known = await staffOf(trx, merchant)
@@ -80,7 +83,7 @@ export async function addStaff(
       detail: { merchant: publicId('mer', merchant) },
     }
     await recordSecurity({ ...context, db: trx }, { kind: 'staff_added', ...entry })
-    return row
+    return JSON.stringify(staffOut(context.config, row))
   })
 }
 

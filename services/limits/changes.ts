@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import type { EndableRules } from '../rules/end.ts'
 import { recordSecurity } from '../security/log.ts'
-import { countsOf, fromRow, type LimitRule, type Row } from './rules.ts'
+import { countsOf, fromRow, type LimitRule, refuseTooMany, type Row } from './rules.ts'
 import { ruleOut } from './shown.ts'
 
 type NewRule = Omit<LimitRule, 'id' | 'validTo' | 'validFrom' | 'counts'> & {
@@ -12,13 +12,17 @@ type NewRule = Omit<LimitRule, 'id' | 'validTo' | 'validFrom' | 'counts'> & {
   readonly validFrom: Date | undefined
 }
 
-/** Another rule only ever allows less: the strictest of those that bind decides. */
+/**
+ * Another rule only ever allows less: the strictest of those that bind decides.
+ * @throws {ServiceError} `too_many_rules`
+ */
 export async function addRule(context: Context, rule: NewRule): Promise<LimitRule> {
   const at = context.now()
   const { validFrom = at } = rule
   const dated = { validFrom: validFrom < at ? at : validFrom, validTo: null }
   const made = { ...rule, ...dated, id: newId(), counts: countsOf(rule) }
   await context.db.transaction(async (trx) => {
+    await refuseTooMany(trx, at)
     await trx('limit_rules').insert({
       ...{ id: made.id, scope: made.scope, period: made.period, currency: made.currency },
       ...{ amount_max: made.amountMax?.toString(), count_max: made.countMax?.toString() },

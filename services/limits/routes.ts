@@ -95,7 +95,7 @@ export const limitEndpoints = [
     summary: 'Add a limit: the strictest of those in force decides, so this only ever allows less',
     body: NewRule,
     answers: { 201: RuleOut },
-    refusals: ['currency_unknown'],
+    refusals: ['currency_unknown', 'too_many_rules'],
     handle: async (context, { caller, body }) => {
       const { amount_max, count_max, currency, valid_from } = body
       if (currency !== null && !isCurrency(currency)) throw new ServiceError('currency_unknown')

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex'
 import type { Period, Uuid } from '../../ledger/index.ts'
 import type { Facts, Rail } from '../clearance/facts.ts'
+import { ServiceError } from '../errors.ts'
 import type { Standing } from '../credentials/standing.ts'
 import type { Dated } from '../rules/book.ts'
 
@@ -55,13 +56,26 @@ const isRecent = (changed: Date | null, at: Date, within_s: number): boolean =>
 
 /** Those in force and those to come. */
 export async function loadRules(db: Knex, now: Date): Promise<LimitRule[]> {
-  const rows: Row[] = await db('limit_rules')
-    .where((open) => void open.whereNull('valid_to').orWhere('valid_to', '>', now))
+  const rows: Row[] = await openRules(db, now)
     .orderBy('id')
     .limit(RULES_MAX + 1)
   if (rows.length > RULES_MAX) throw new Error(`more than ${RULES_MAX} limits are in force`)
   return rows.map(fromRow)
 }
+
+/**
+ * With one too many nothing could be paid at all. Whoever counts is alone until `trx` ends, or two
+ * would both find room for one.
+ * @throws {ServiceError} `too_many_rules`
+ */
+export async function refuseTooMany(trx: Knex.Transaction, now: Date): Promise<void> {
+  await trx.raw(`SELECT pg_advisory_xact_lock(hashtextextended('limit_rules', 0))`)
+  const { length } = await openRules(trx, now).limit(RULES_MAX).select('id')
+  if (length >= RULES_MAX) throw new ServiceError('too_many_rules')
+}
+
+const openRules = (db: Knex, now: Date) =>
+  db('limit_rules').where((open) => void open.whereNull('valid_to').orWhere('valid_to', '>', now))
 
 /** All that there ever were, newest first. */
 export async function findRules(

@@ -8,6 +8,7 @@ import { type Act, digestOf } from '../approvals/acts.ts'
 import { allFactors, type ApprovalBody, approve } from '../approvals/approvals.ts'
 import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from '../approvals/device_keys.ts'
 import { type Algorithm, isSignedBy, readJws } from '../approvals/jws.ts'
+import { pinRulesOf } from '../pins/attempts.ts'
 import { endSessions } from '../credentials/revocations.ts'
 import { securityChanged } from '../credentials/standing.ts'
 
@@ -98,6 +99,9 @@ export async function revokeDevice(
 ): Promise<void> {
   const at = context.now()
   await context.db.transaction(async (trx) => {
+    // The PIN before the person, as whoever changes it goes about it: a reset by a code alone sees
+    // that a device was taken away, or is done before it is.
+    const hasPin = await hasUsablePin(trx, context, person)
     // Locks the person: of two devices that are revoked at the same time one is the last.
     const subject = publicId('dev', id)
     await securityChanged(trx, context, person, { type: 'person.device_revoked', at, subject })
@@ -107,11 +111,21 @@ export async function revokeDevice(
       .whereNull('revoked_at')
       .update({ revoked_at: at })
     if (revoked === 0) throw new ServiceError('not_found')
-    const pin = await trx('pins').where({ person_id: person }).whereNotNull('hash').first('hash')
-    if (pin === undefined && (await countDevices(trx, person)) === 0) {
+    if (!hasPin && (await countDevices(trx, person)) === 0) {
       throw new ServiceError('last_factor')
     }
   })
+}
+
+/** A PIN that was wrong too often is nothing to agree with any more. It is locked by this. */
+async function hasUsablePin(
+  trx: Knex.Transaction,
+  { config }: Context,
+  person: Uuid,
+): Promise<boolean> {
+  const pin = await trx('pins').where({ person_id: person }).forUpdate().first('hash', 'failures')
+  if (pin === undefined || pin.hash === null) return false
+  return pin.failures < pinRulesOf(config).failuresMax
 }
 
 /** Those that are bound, in the order in which they were. */
@@ -134,6 +148,16 @@ export async function countDevices(db: Knex, person: Uuid): Promise<number> {
   const row = await db('devices')
     .where({ person_id: person })
     .whereNull('revoked_at')
+    .count({ count: '*' })
+    .first()
+  return Number(row?.['count'])
+}
+
+/** How many were taken away since. */
+export async function countRevoked(db: Knex, person: Uuid, since: Date): Promise<number> {
+  const row = await db('devices')
+    .where({ person_id: person })
+    .where('revoked_at', '>', since)
     .count({ count: '*' })
     .first()
   return Number(row?.['count'])

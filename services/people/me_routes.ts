@@ -39,7 +39,7 @@ export const meEndpoints = [
     }),
   }),
   endpoint({
-    ...{ method: 'PUT', path: '/v1/me', tag: 'Identity', scopes: ['person'] },
+    ...{ method: 'PUT', path: '/v1/me', tag: 'Identity', scopes: ['person'], rate: 'security' },
     summary: 'Change how much you pay with a token alone: less at will, more with an approval',
     idempotency: 'optional',
     body: z.strictObject({ no_pin_limit: Limit, approval: ApprovalBody.optional() }),

@@ -1,4 +1,5 @@
 /** A person's PIN over HTTP. It is never in an answer, a log or a stored request. */
+import type { Knex } from 'knex'
 import { z } from 'zod'
 import { ServiceError } from '../errors.ts'
 import type { Uuid } from '../../ledger/index.ts'
@@ -16,6 +17,7 @@ import {
   approve,
   Pin,
 } from '../approvals/approvals.ts'
+import { countDevices, countRevoked } from './devices.ts'
 import { findPayee } from './parties.ts'
 import { checkPin } from '../pins/attempts.ts'
 import { clearPin, type PinHolder, pinStateOf, resetPin, setPin } from '../pins/pins.ts'
@@ -67,7 +69,8 @@ export const pinEndpoints = [
       const { pin, current_pin: current } = body
       if (current === undefined) await refuseOthers(context, caller)
       const alsoProve = await secondProof(context, caller, body.totp)
-      await setPin(context, holderOf(caller), { pin, current, known: caller.known }, alsoProve)
+      const proofs = { alsoProve, refuseOthers: refuseOthersOf(context, caller.person.id) }
+      await setPin(context, holderOf(caller), { pin, current, known: caller.known }, proofs)
       return { status: 204 }
     },
   }),
@@ -94,8 +97,11 @@ export const pinEndpoints = [
     refusals: [...APPROVAL_REFUSALS, 'weak_pin'],
     handle: async (context, { caller, body, idempotencyKey }) => {
       const { pin, approval, totp } = body
-      await proveOtherwise(context, caller.person.id, { approval, totp, key: idempotencyKey })
-      await resetPin(context, holderOf(caller), { pin, known: caller.known })
+      const { id } = caller.person
+      await proveOtherwise(context, id, { approval, totp, key: idempotencyKey })
+      const stillProved = (trx: Knex) =>
+        approval === undefined ? refuseDevices(context, trx, id) : Promise.resolve()
+      await resetPin(context, holderOf(caller), { pin, known: caller.known }, stillProved)
       return { status: 204 }
     },
   }),
@@ -124,10 +130,25 @@ export const pinEndpoints = [
 /** Whoever has something else to agree by shows that: a token alone sets the very first factor. */
 async function refuseOthers(context: Context, caller: CallerOf<'person'>): Promise<void> {
   const { state } = await pinStateOf(context, caller.person.id)
-  const standing = await caller.standing
-  if (state !== 'unset' || standing === undefined) return
-  if (standing.devices.length === 0 && !(await hasTotp(context, caller.person.id))) return
+  if (state === 'unset') await refuseOthersOf(context, caller.person.id)(context.db)
+}
+
+const refuseOthersOf = (context: Context, person: Uuid) => async (db: Knex) => {
+  const isAlone = (await countDevices(db, person)) === 0
+  if (isAlone && !(await hasTotp({ ...context, db }, person))) return
   throw new ServiceError('approval_required', { detail: 'POST /v1/pin/reset with what you have' })
+}
+
+/**
+ * Who has a device as well shows it too: all that is left of what they agree by. Nor is a code
+ * enough just after one was taken away: a token takes devices away, and would leave the code alone.
+ */
+async function refuseDevices({ config, now }: Context, db: Knex, person: Uuid): Promise<void> {
+  const since = new Date(now().getTime() - config.REDUCED_LIMITS_S * 1000)
+  const lately = await countRevoked(db, person, since)
+  if (lately === 0 && (await countDevices(db, person)) === 0) return
+  const detail = lately === 0 ? undefined : 'a device was taken away lately; ask us, or wait'
+  throw new ServiceError('approval_required', detail === undefined ? {} : { detail })
 }
 
 /** Who has an authenticator shows a code too; that it is missing is said before a PIN is tried. */
@@ -158,9 +179,7 @@ async function proveOtherwise(
     throw new ServiceError('approval_required', { detail: 'give {"device": "..."}, or a totp' })
   }
   if (approval === undefined) {
-    const standing = await context.standings(person)
-    // Who has a device as well shows it too: all that is left of what they agree by.
-    if (standing?.devices.length !== 0) throw new ServiceError('approval_required')
+    await refuseDevices(context, context.db, person)
     await useSecondFactor(context, person, totp ?? '')
     return
   }

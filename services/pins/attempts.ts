@@ -144,6 +144,7 @@ async function refusal(
     await context.db.transaction((trx) => tellOf(trx, context, person, change))
   }
   return new ServiceError('approval_refused', {
+    guessedOf: person,
     noted: { kind: 'pin_refused', subject: publicId('per', person) },
     ...(left <= WARNED_LEFT && { more: { attempts_left: Math.max(0, left) } }),
   })

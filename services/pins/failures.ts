@@ -17,7 +17,11 @@ export interface Budget {
   readonly isRoom: (name: string, others: number) => Promise<boolean>
   /** @throws {ServiceError} `saturated` when too many were wrong anywhere within this minute. */
   readonly refuseFlood: () => Promise<void>
-  readonly recordFailure: (name: string) => Promise<void>
+  /**
+   * @param person whose PIN or code it was, by a name. Of each person one a minute counts among
+   *   everybody's: who guesses at many is meant, and nobody alone can keep all others out.
+   */
+  readonly recordFailure: (name: string, person: string) => Promise<void>
 }
 
 const MINUTE_MS = 60_000
@@ -52,7 +56,7 @@ export function openBudget(context: Here): Budget {
       throw refusal('saturated', minute + MINUTE_MS, now())
     },
 
-    recordFailure: (name) => recordFailure(context, name),
+    recordFailure: (name, person) => recordFailure(context, name, person),
   }
 }
 
@@ -82,13 +86,16 @@ async function findFailures(
   return new Map(rows.map(({ name, ...found }) => [name, found]))
 }
 
-async function recordFailure({ db, now }: Here, name: string): Promise<void> {
+async function recordFailure({ db, now }: Here, name: string, person: string): Promise<void> {
   const minute = minuteOf(now())
+  const rowOf = (one: string) => ({ minute, address: Buffer.from(one, 'hex'), failures: 1 })
+  const first = await db('pin_failures')
+    .insert(rowOf(person))
+    .onConflict(['address', 'minute'])
+    .ignore()
+    .returning('minute')
   await db('pin_failures')
-    .insert([
-      { minute, address: Buffer.from(name, 'hex'), failures: 1 },
-      { minute, address: Buffer.alloc(0), failures: 1 },
-    ])
+    .insert([rowOf(name), ...first.map(() => rowOf(EVERYBODY))])
     .onConflict(['address', 'minute'])
     .merge({ failures: db.raw('pin_failures.failures + 1') })
 }

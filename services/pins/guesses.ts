@@ -63,8 +63,11 @@ export function openGuesses(context: Context): Guesses {
       try {
         return await work()
       } catch (error) {
-        const isWrong = error instanceof ServiceError && error.code === 'approval_refused'
-        if (isWrong) await budget.recordFailure(name)
+        // What cannot be read or is signed by nobody was never compared: it guesses at nothing.
+        const person = error instanceof ServiceError ? error.guessedOf : undefined
+        if (person !== undefined) {
+          await budget.recordFailure(name, peppers.nameOf(`person ${person}`).toString('hex'))
+        }
         throw error
       } finally {
         leave(name, crowd)

@@ -17,6 +17,9 @@ export interface PinHolder {
   readonly jti: string | null
 }
 
+/** Asked where nobody can change the answer any more before the PIN is written. */
+export type Check = (trx: Knex.Transaction) => Promise<void>
+
 export interface NewPin {
   readonly pin: string
   /** What others may know about the person, and so would try first. */
@@ -26,14 +29,15 @@ export interface NewPin {
 /**
  * Sets the first PIN, or changes it for who knows the current one.
  * @param alsoProve asked once the current one is right: what else the person agrees by.
+ * @param refuseOthers where one was taken away: refuses who has something else to agree by.
  * @throws {ServiceError} `invalid_request` and `weak_pin` for the new one; `pin_already_set` where
- *   the current one is not given; and whatever `checkPin` and `alsoProve` throw.
+ *   the current one is not given; and whatever `checkPin` and the other two throw.
  */
 export async function setPin(
   context: Context,
   holder: PinHolder,
   { pin, known, current }: NewPin & { readonly current: string | undefined },
-  alsoProve: () => Promise<void>,
+  { alsoProve, refuseOthers }: { readonly alsoProve: () => Promise<void>; refuseOthers: Check },
 ): Promise<void> {
   refuseWeak(context, { pin, known })
   const { person } = holder
@@ -45,7 +49,8 @@ export async function setPin(
   }
   const hash = await context.hashes.hash(pin)
   const row = { ...columnsOf(hash), changed_at: context.now() }
-  if (!(await insertFirst(context, person, row))) await fillCleared(context, holder, row)
+  if (await insertFirst(context, person, row)) return
+  await fillCleared(context, holder, row, refuseOthers)
 }
 
 /** False where there is or was one. */
@@ -64,31 +69,50 @@ async function insertFirst(context: Context, person: Uuid, row: object): Promise
 }
 
 /** A PIN in the place of one that was taken away. */
-async function fillCleared(context: Context, holder: PinHolder, row: object): Promise<void> {
+async function fillCleared(
+  context: Context,
+  holder: PinHolder,
+  row: object,
+  refuseOthers: Check,
+): Promise<void> {
   const { person } = holder
   await context.db.transaction(async (trx) => {
     const filled = await trx('pins').where({ person_id: person }).whereNull('hash').update(row)
     if (filled === 0) throw new ServiceError('pin_already_set')
+    // It may have been taken away only after it was seen that there was one.
+    await refuseOthers(trx)
     const at = context.now()
     await changed(trx, context, holder, { type: 'person.pin_changed', at, kind: 'pin_set' })
   })
 }
 
-/** A new PIN for who has proved to be the person without the old one, locked or not. */
-export async function resetPin(context: Context, holder: PinHolder, asked: NewPin): Promise<void> {
+/**
+ * A new PIN for who has proved to be the person without the old one, locked or not.
+ * @param stillProved refuses where the proof is of no more use by now.
+ */
+export async function resetPin(
+  context: Context,
+  holder: PinHolder,
+  asked: NewPin,
+  stillProved: Check,
+): Promise<void> {
   refuseWeak(context, asked)
-  await replacePin(context, holder, { pin: asked.pin, type: 'person.pin_reset' })
+  await replacePin(context, holder, { pin: asked.pin, type: 'person.pin_reset' }, stillProved)
 }
 
 async function replacePin(
   context: Context,
   holder: PinHolder,
   { pin, type }: { readonly pin: string; readonly type: SecurityChange['type'] },
+  check: Check = async () => {},
 ): Promise<void> {
   const hash = await context.hashes.hash(pin)
   const at = context.now()
   const row = { ...columnsOf(hash), changed_at: at }
-  await context.db.transaction((trx) => forget(trx, context, holder, row, { type, at }))
+  await context.db.transaction(async (trx) => {
+    await forget(trx, context, holder, row, { type, at })
+    await check(trx)
+  })
 }
 
 /**

@@ -55,7 +55,7 @@ export const privacyEndpoints = [
   endpoint({
     ...{ method: 'DELETE', path: '/v1/me', tag: 'Privacy', scopes: ['person'] },
     summary: 'Have everything forgotten that names you; first everything must be paid out',
-    idempotency: 'required',
+    ...{ idempotency: 'required', rate: 'security' },
     body: z.strictObject({ approval: ApprovalBody.optional() }),
     answers: { 204: null },
     refusals: [...APPROVAL_REFUSALS, 'not_found', 'account_not_empty'],

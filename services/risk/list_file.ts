@@ -40,7 +40,7 @@ const AT_ONCE = 100
 
 export function openFileList(options: FileOptions): ListCheck {
   let read: Read | undefined
-  /** What the file was like when it was last read, well or not. */
+  /** What the file was like when its content was last taken in, or refused. */
   let seen: string | undefined
   let isFailing = false
   let looking: Promise<void> | undefined
@@ -52,8 +52,10 @@ export function openFileList(options: FileOptions): ListCheck {
       const { mtimeMs, size, ino } = await stat(options.file)
       const version = `${mtimeMs} ${size} ${ino}`
       if (version === seen) return
+      const bytes = size > options.bytesMax ? undefined : await readFile(options.file)
+      // Not before: what could not be read is read at the next look, though it has not changed.
       seen = version
-      read = await readList(options, size)
+      read = await listIn(bytes, options)
       isFailing = false
       options.log.info({ names: read.index.size() }, 'sanctions list read')
     } catch (error) {
@@ -91,9 +93,13 @@ function answerOf({ index, answers }: Read, name: string): readonly Match[] {
   return found
 }
 
-async function readList({ file, bytesMax, namesMax }: FileOptions, size: number): Promise<Read> {
-  if (size > bytesMax) throw new ListUnavailable(`it has more than ${bytesMax} bytes`)
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
+/** @param bytes undefined where there are too many of them. */
+async function listIn(
+  bytes: Buffer | undefined,
+  { bytesMax, namesMax }: FileOptions,
+): Promise<Read> {
+  if (bytes === undefined) throw new ListUnavailable(`it has more than ${bytesMax} bytes`)
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   const index = openListIndex()
   let taken = 0
   for (const { id, name, aliases } of entriesIn(text)) {

@@ -4,19 +4,23 @@ import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
 import type { EndableRules } from '../rules/end.ts'
 import { recordSecurity } from '../security/log.ts'
-import { fromRow, type Row, type StepUpRule } from './rules.ts'
+import { fromRow, refuseTooMany, type Row, type StepUpRule } from './rules.ts'
 
 type NewStepUpRule = Omit<StepUpRule, 'id' | 'validTo' | 'validFrom'> & {
   /** Now, where it is undefined or past. */
   readonly validFrom: Date | undefined
 }
 
-/** Another rule only ever asks for more: of those that bind, one is enough. */
+/**
+ * Another rule only ever asks for more: of those that bind, one is enough.
+ * @throws {ServiceError} `too_many_rules`
+ */
 export async function addStepUpRule(context: Context, rule: NewStepUpRule): Promise<StepUpRule> {
   const at = context.now()
   const { validFrom = at } = rule
   const made = { ...rule, id: newId(), validFrom: validFrom < at ? at : validFrom, validTo: null }
   await context.db.transaction(async (trx) => {
+    await refuseTooMany(trx, at)
     await trx('step_up_rules').insert({
       ...{ id: made.id, kind: made.kind, currency: made.currency },
       ...{ amount_from: made.amountFrom.toString(), window_s: made.window_s },

@@ -63,7 +63,7 @@ export const stepUpEndpoints = [
     summary: 'Add a rule: it only ever asks for more',
     body: NewRule,
     answers: { 201: RuleOut },
-    refusals: ['currency_unknown'],
+    refusals: ['currency_unknown', 'too_many_rules'],
     handle: async (context, { caller, body }) => {
       const { kind, currency, amount_from, valid_from, window_s, rails, tier } = body
       if (currency !== null && !isCurrency(currency)) throw new ServiceError('currency_unknown')

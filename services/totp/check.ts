@@ -40,10 +40,11 @@ interface Totp {
 }
 
 /** What nobody who has the authenticator would show. */
-export const wrongCode = (person: Uuid): ServiceError => {
-  const noted = { kind: 'totp_refused', subject: publicId('per', person) } as const
-  return new ServiceError('approval_refused', { noted })
-}
+export const wrongCode = (person: Uuid): ServiceError =>
+  new ServiceError('approval_refused', { noted: refusedTo(person), guessedOf: person })
+
+const refusedTo = (person: Uuid) =>
+  ({ kind: 'totp_refused', subject: publicId('per', person) }) as const
 
 /** `stale`: right once, or right when nobody may try. Neither is a guess, and is not counted. */
 type Use = 'used' | 'stale' | 'wrong'
@@ -126,6 +127,7 @@ async function countWrong(context: Context, person: Uuid): Promise<boolean> {
 async function whyStale({ db, now }: Context, person: Uuid): Promise<ServiceError> {
   const row = await db('totp').where({ person_id: person }).first('locked_until')
   const left_ms = (row?.locked_until?.getTime() ?? 0) - now().getTime()
-  if (left_ms <= 0) return wrongCode(person)
+  // It is not a guess: whoever knows it has seen it.
+  if (left_ms <= 0) return new ServiceError('approval_refused', { noted: refusedTo(person) })
   return new ServiceError('totp_locked', { retryAfter_s: Math.ceil(left_ms / 1000) })
 }

@@ -138,10 +138,11 @@ export async function remove(context: Context, holder: Holder): Promise<void> {
   const { person } = holder
   const at = context.now()
   await context.db.transaction(async (trx) => {
+    // First of all, as whoever confirms one goes about it, or the two could wait for each other.
+    await trx('totp_enrolments').where({ person_id: person }).delete()
     const removed = await trx('totp').where({ person_id: person }).delete()
     if (removed === 0) throw new ServiceError('totp_not_set')
     await trx('recovery_codes').where({ person_id: person }).delete()
-    await trx('totp_enrolments').where({ person_id: person }).delete()
     await changed(trx, context, holder, { type: 'person.totp_removed', at })
   })
 }

@@ -24,11 +24,15 @@ interface Made {
 
 const post = async (path: string, body: object) =>
   (await call(OPERATOR, 'POST', path, { body })).body
-const keyOf = ({ id }: Merchant): Promise<Made & { readonly key: string }> =>
-  post('/v1/api_keys', { merchant: id, name: 'Till', scopes: ['merchant'] })
-const newApiKey = async () => keyOf(await merchant())
-const staffOf = ({ id }: Merchant): Promise<Made> =>
-  post('/v1/staff', { merchant: id, subject: newSubject('staff') })
+/** A key that operators may revoke, and its secret. */
+async function newApiKey(): Promise<Made & { readonly key: string }> {
+  const body = { name: 'Till', scopes: ['merchant'] }
+  return (await call(await merchant(), 'POST', '/v1/api_keys', { body })).body
+}
+const newChatKey = async (): Promise<Made> =>
+  (await together('/v1/chat_keys', { body: { name: 'Chat', scopes: ['chat'] } })).body
+const staffOf = async ({ id }: Merchant): Promise<Made> =>
+  (await together('/v1/staff', { body: { merchant: id, subject: newSubject('staff') } })).body
 const newStaff = async () => staffOf(await merchant())
 const newLimit = (): Promise<Made> =>
   post('/v1/limit_rules', { scope: 'payer', period: 'day', count_max: 1, tier: newSubject('t') })
@@ -93,13 +97,13 @@ async function expiredKey() {
 }
 
 const CLIENTS: readonly Occasion[] = [
-  ['api_key_created', 'an API key', olga(merchant, async (shop) => (await keyOf(shop)).id)],
+  ['api_key_created', 'an API key', olga(nothing, async () => (await newChatKey()).id)],
   [
     'api_key_rotated',
     'an API key with a new secret',
     olga(
-      newApiKey,
-      idAfter(({ id }) => post(`/v1/api_keys/${id}/rotate`, {})),
+      newChatKey,
+      idAfter(({ id }) => post(`/v1/chat_keys/${id}/secret`, {})),
     ),
   ],
   [
