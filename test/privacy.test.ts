@@ -1,9 +1,7 @@
 /** A person's data: named by id in whatever is kept for ever, exported whole, and erased. */
 import { expect } from 'chai'
 import type { Knex } from 'knex'
-import type { BankAdapter } from '../adapters/adapter.ts'
 import { audit, verifySeals } from '../ledger/index.ts'
-import { linkBankAccount } from '../services/banking/bank_accounts.ts'
 import { findPayee } from '../services/people/parties.ts'
 import { openMetrics } from '../services/metrics.ts'
 import { openMemory } from '../services/memory.ts'
@@ -260,23 +258,6 @@ describe('erasure', () => {
     const open = await owner('accounts').where({ owner: seen.id, closed_at: null })
     expect(open).to.deep.equal([])
     expect(worker.db).not.to.equal(api.db)
-  })
-
-  it('leaves no bank account that was being linked meanwhile', async () => {
-    const ada = await person()
-    const { api, owner } = await world()
-    const north = api.banks.get('north')
-    expect(north).not.to.equal(undefined)
-    const checkName: BankAdapter['checkName'] = async (account) => {
-      const answer = await north!.checkName(account)
-      await erase(api, ada.id)
-      return answer
-    }
-    const banks = new Map([['north', { ...north!, checkName }]])
-    const details = { bank: 'north', number: 'T-0001', holder: 'Customer 1' }
-    const linked = linkBankAccount({ ...api, banks }, publicId('per', ada.id), details, undefined)
-    expect(await linked.catch(({ code }: { code: string }) => code)).to.equal('forbidden')
-    expect(await owner('bank_accounts').where({ owner: publicId('per', ada.id) })).to.deep.equal([])
   })
 
   it('waits for no exchange that waits for it', async () => {

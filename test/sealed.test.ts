@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
+import type { BankAdapter } from '../adapters/adapter.ts'
 import { connect, migrate, newId } from '../ledger/index.ts'
-import { detailsOf, findBankAccount } from '../services/banking/bank_accounts.ts'
+import { detailsOf, findBankAccount, linkBankAccount } from '../services/banking/bank_accounts.ts'
 import { inherited } from '../services/config.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
+import { erase } from '../services/privacy/erasure.ts'
 import { findPersonKey, namePlace, openForPerson } from '../services/privacy/person_keys.ts'
 import { showPeople } from '../services/privacy/shown.ts'
 import { carryOver } from '../services/vault/carry_over.ts'
@@ -92,6 +94,23 @@ describe('what is sealed', () => {
       createdAt: new Date(0),
     },
     sealed: { number: row.number_sealed, holder: row.holder_sealed },
+  })
+
+  it('is no bank account of somebody who was erased while it was linked', async () => {
+    const ada = await person()
+    const { api, owner } = await world()
+    const north = api.banks.get('north')
+    expect(north).not.to.equal(undefined)
+    const checkName: BankAdapter['checkName'] = async (account) => {
+      const answer = await north!.checkName(account)
+      await erase(api, ada.id)
+      return answer
+    }
+    const banks = new Map([['north', { ...north!, checkName }]])
+    const details = { bank: 'north', number: 'T-0001', holder: 'Customer 1' }
+    const linked = linkBankAccount({ ...api, banks }, publicId('per', ada.id), details, undefined)
+    expect(await linked.catch(({ code }: { code: string }) => code)).to.equal('forbidden')
+    expect(await owner('bank_accounts').where({ owner: publicId('per', ada.id) })).to.deep.equal([])
   })
 })
 

@@ -10,6 +10,7 @@ import {
   type TransferId,
   type Uuid,
 } from '../../ledger/index.ts'
+import { recordEvent } from '../events/events.ts'
 import { publicId, suffixOf } from '../ids.ts'
 import { recordStep } from './history.ts'
 import { type Event, next, type State, WORKED_ON } from './machine.ts'
@@ -273,3 +274,10 @@ export const instructionOut = (instruction: Instruction) => ({
   state: instruction.state,
   reason: instruction.reason,
 })
+
+/** Somebody has to look at it: nothing else will move it. */
+export const askPerson = (trx: Knex.Transaction, one: Instruction, reason: string, at: Date) =>
+  recordEvent(trx, {
+    ...{ type: 'instruction.manual', object: publicId('ins', one.id), at },
+    data: { ...instructionOut(one), reason },
+  })

@@ -4,29 +4,15 @@
  */
 import type { Knex } from 'knex'
 import type { BankReport } from '../../adapters/adapter.ts'
-import {
-  createTransfers,
-  LedgerError,
-  type LedgerErrorCode,
-  type NewTransfer,
-  newUnitId,
-  type UnitId,
-  type Uuid,
-} from '../../ledger/index.ts'
+import { type NewTransfer, newUnitId, type UnitId, type Uuid } from '../../ledger/index.ts'
 import { bankAccountsOf } from '../books/chart.ts'
-import {
-  courseOf,
-  type InstructionAccounts,
-  resolvedByBank,
-  resolvedWithoutOwner,
-} from '../books/postings.ts'
+import type { InstructionAccounts } from '../books/postings.ts'
 import type { Context } from '../context.ts'
-import { recordEvent } from '../events/events.ts'
-import { publicId } from '../ids.ts'
 import { recordStep } from './history.ts'
 import { dispose, type Disposition as HeardDisposition, lockHeard } from './inbox.ts'
-import { findInstruction, type Instruction, instructionOut, type Purpose } from './instructions.ts'
+import { askPerson, findInstruction, type Instruction, type Purpose } from './instructions.ts'
 import { type Event, isOpen, next, type State } from './machine.ts'
+import { moveMoney } from './moved.ts'
 import { recallAnswered } from './recalls.ts'
 
 /**
@@ -239,62 +225,4 @@ async function setState(
     .update({ state: to, reason: detail ?? null, ...freed })
   const step = { instruction: id, at, event, from, to, detail: detail ?? null }
   await recordStep(trx, by === undefined ? step : { ...step, by })
-}
-
-/** Spent, closed or frozen meanwhile: a bank's word waits for nobody. */
-const OWNER_OUT_OF_REACH: readonly LedgerErrorCode[] = [
-  'insufficient_funds',
-  'account_closed',
-  'account_frozen',
-]
-
-const askPerson = (trx: Knex.Transaction, instruction: Instruction, reason: string, at: Date) =>
-  recordEvent(trx, {
-    ...{ type: 'instruction.manual', object: publicId('ins', instruction.id), at },
-    data: { ...instructionOut(instruction), reason },
-  })
-
-/** The bank's movement and what follows it; answers why the latter could not be made, if so. */
-async function moveMoney(
-  trx: Knex.Transaction,
-  { unit, at }: { readonly unit: UnitId; readonly at: Date },
-  instruction: Instruction,
-  { outcome, occurredAt }: Resolution,
-  ours: Omit<InstructionAccounts, 'owner'>,
-  following: readonly NewTransfer[],
-): Promise<string | undefined> {
-  const { id: reference, money, owner, transfer: hold } = instruction
-  const course = courseOf(instruction)
-  const occasion = { reference, effectiveAt: earlier(occurredAt, at) }
-  const accounts = { owner, ...ours }
-  const own = resolvedByBank(occasion, course, outcome, { accounts, money, hold })
-  const refusal = await refusalOf(trx, { id: unit, at, transfers: [own, ...following] })
-  if (refusal !== undefined) {
-    // What the bank did is a fact, whatever becomes of what should have followed.
-    const alone = { id: newUnitId(), at, transfers: [own] }
-    const obstacle = following.length === 0 ? refusal : await refusalOf(trx, alone)
-    if (obstacle === undefined) return refusal
-    if (!OWNER_OUT_OF_REACH.includes(obstacle)) throw new LedgerError(obstacle)
-    const parked = resolvedWithoutOwner(occasion, course, outcome, { accounts, money, hold })
-    await createTransfers(trx, { ...alone, transfers: [parked] })
-    if (obstacle !== 'insufficient_funds') await askPerson(trx, instruction, obstacle, at)
-  }
-  return refusal
-}
-
-/** A bank's clock may be ahead of ours; nothing of ours has happened in the future. */
-const earlier = (one: Date, other: Date) => (one < other ? one : other)
-
-/** Undefined when the transfers were made; else why not, and then nothing was written. */
-async function refusalOf(
-  trx: Knex.Transaction,
-  unit: Parameters<typeof createTransfers>[1],
-): Promise<LedgerErrorCode | undefined> {
-  try {
-    await createTransfers(trx, unit)
-    return undefined
-  } catch (error) {
-    if (error instanceof LedgerError) return error.code
-    throw error
-  }
 }

@@ -79,9 +79,8 @@ export async function serve(context: Context, tools: Tools, session: Session): P
   const due = openDue(context, endpoint.id)
   const stopAt_ms = endpoint.until_ms - context.config.WEBHOOK_TIMEOUT_MS - MARGIN_MS
 
-  let isBroken = false
   const isOver = () =>
-    isBroken ||
+    failures.length > 0 ||
     tools.isClosing() ||
     session.isGone ||
     session.isQuick !== endpoint.is_quick ||
@@ -110,18 +109,8 @@ export async function serve(context: Context, tools: Tools, session: Session): P
     begin()
   }
 
-  const works: Promise<void>[] = []
-  function begin(): void {
-    works.push(work().catch(fail))
-  }
-
-  /** What became of one could not be written: the others end too, and begin no more. */
-  function fail(error: unknown): void {
-    isBroken = true
-    failures.push(error)
-  }
-
-  const failures: unknown[] = []
+  const [works, failures]: [Promise<void>[], unknown[]] = [[], []]
+  const begin = () => void works.push(work().catch((error: unknown) => void failures.push(error)))
   begin()
   // Those begun meanwhile too: whoever has the endpoint next must not meet them there.
   for (const one of works) await one
