@@ -46,8 +46,7 @@ export function exampleAdapter(
     ]),
     submit: ({ reference, direction, money, account, remittance: text }) =>
       understood(async () => {
-        const words = text === undefined ? {} : { text }
-        const to = { ...account, ...written(money), ...words }
+        const to = { ...account, ...written(money), ...(text !== undefined && { text }) }
         const order = { ref: reference, type: TYPES[direction], ...to }
         return answerIn(await ask('/transfers', order), reference)
       }),

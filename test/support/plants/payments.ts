@@ -3,6 +3,9 @@ import { set, state, without, NEW, copy, type Plant } from './plant.ts'
 
 const DELIVERY = `INSERT INTO webhook_deliveries
   (id, endpoint_id, event_id, state, attempts, next_at, created_at, changed_at)`
+/** An account that has nothing to do with the transfer. */
+const ANOTHER = `SELECT id FROM accounts
+   WHERE id NOT IN (debit_account_id, credit_account_id) ORDER BY type = 'wallet' DESC LIMIT 1`
 const ENDPOINT = `INSERT INTO webhook_endpoints
   (id, url, types, state, secret_sealed, created_by, created_at, changed_at)
   VALUES (:sale, 'https://x', '{*}', 'enabled', '', 'x', now(), now())`
@@ -27,16 +30,13 @@ export const PAYMENT_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
   payments_are_between_their_parties: [
     ['a payment is of another currency', set('payments', 'sale', "currency = 'USD'")],
     [
-      'somebody else’s wallet paid',
-      `UPDATE transfers SET debit_account_id = (
-         SELECT id FROM accounts WHERE type = 'wallet' AND id <> debit_account_id LIMIT 1)
+      'somebody else paid',
+      `UPDATE transfers SET debit_account_id = (${ANOTHER})
         WHERE reference = :sale AND code = 'payment'`,
     ],
     [
-      'the payer was paid',
-      `UPDATE transfers SET credit_account_id = (
-         SELECT id FROM accounts WHERE type = 'merchant' AND id <> credit_account_id
-         UNION ALL SELECT id FROM accounts WHERE type = 'wallet' LIMIT 1)
+      'somebody else was paid',
+      `UPDATE transfers SET credit_account_id = (${ANOTHER})
         WHERE reference = :sale AND code = 'payment'`,
     ],
   ],
