@@ -64,8 +64,8 @@ interface Storm {
   readonly ableAfter: number
 }
 
-/** As one crowd of three: each comes when the one before has gone. */
-const ROUNDS = 3
+/** Each comes when the one before has gone; what the machine does beside one is not the median. */
+const ROUNDS = 5
 
 function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): OverloadFigures {
   const ratios = storms.map(
