@@ -202,9 +202,10 @@ export async function findDeliveries(
       rows.map((row) => row.id),
     )
     .orderBy(['delivery_id', 'number'])
+  // One that was made since the rows were read is not in what they say.
   return rows.map((row) => ({
     row,
-    attempts: attempts.filter(({ delivery_id }) => delivery_id === row.id),
+    attempts: attempts.filter((one) => one.delivery_id === row.id && one.number <= row.attempts),
   }))
 }
 
