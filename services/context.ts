@@ -113,9 +113,11 @@ export function openContext(options: ContextOptions): Context {
     onCommit: metrics.groupCommitted,
   })
   const peppers = openPeppers(config.PIN_PEPPER, config.PIN_PREVIOUS_PEPPERS)
+  const vault = openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY })
   return {
     ...{ config, banks, log, metrics, now, db, group, peppers },
-    ...{ standings: (person) => group.look(STANDINGS, person), subjects: openSubjects(db, config) },
+    ...{ standings: (person) => group.look(STANDINGS, person), vault },
+    subjects: openSubjects(db, config, vault),
     ...openBankState(db, banks, { config, role, log, now }),
     devices: openDevices(db),
     pinKeys: openPinKeys(config.PIN_JWE_KEY, config.PIN_JWE_PREVIOUS_KEYS),
@@ -138,7 +140,6 @@ export function openContext(options: ContextOptions): Context {
     sealKeys: openSealKeys(config.SEAL_KEY, config.SEAL_PREVIOUS_KEYS),
     tail: openTail(db, (error) => log.warn({ err: error }, 'events')),
     memory: openMemory(MEMORY_ENTRIES_MAX, now),
-    vault: openVault({ dataKeys: config.DATA_KEYS, blindIndexKey: config.BLIND_INDEX_KEY }),
     watch: openWatch({
       secret: config.SECURITY_LOG_KEY ?? config.PIN_PEPPER,
       perAddress: config.SECURITY_LOG_PER_ADDRESS,

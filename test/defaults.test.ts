@@ -38,7 +38,7 @@ const NUMBERS: Readonly<
   },
   'steps a code may be late, wrong codes, their lock': {
     ...{ TOTP_STEPS_BACK: [1, '2'], TOTP_ATTEMPTS_MAX: [5, '6'], TOTP_LOCK_S: [1_800, '1799'] },
-    TOTP_ENROLMENT_S: [600, '3601'],
+    ...{ TOTP_FAILURES_MAX: [20, '21', '0'], TOTP_ENROLMENT_S: [600, '3601'] },
   },
   'the age of an approval': { APPROVAL_AGE_MAX_S: [120, '121'], APPROVAL_AHEAD_MAX_S: [10, '61'] },
   'what a token alone may pay': { NO_PIN_LIMIT: [0, '-1'], NO_PIN_DAY_LIMIT: [5_000, '-1'] },

@@ -27,8 +27,8 @@ describe('the security log has one row of', () => {
     const ada = await person()
     const { id } = await phone(ada)
     await call(ada, 'GET', '/v1/security_log')
-    const { owner } = await world()
-    const actors = [idOf(ada), `token https://id.example ${ada.sub}`]
+    const { api, owner } = await world()
+    const actors = [idOf(ada), api.watch.nameOf(`token https://id.example ${ada.sub}`)]
     const rows = await owner('security_log').whereIn('actor', actors).orderBy('id')
     expect(rows.map(({ kind, subject }) => [kind, subject])).to.deep.equal([
       ['pin_set', idOf(ada)],

@@ -58,7 +58,14 @@ describe('the security log', () => {
     for (const answer of tries) expectProblem(answer, 403, 'forbidden')
     const actor = `token https://id.example ${ada.sub}`
     const query = `kind=forbidden&limit=100&actor=${encodeURIComponent(actor)}`
-    expect(await logOf(query)).to.have.length(7)
+    const rows = await logOf(query)
+    expect(rows).to.have.length(7)
+    // By a hash: the log outlives the person's erasure. Whoever has that finds the same.
+    expect(JSON.stringify(rows)).not.to.contain(ada.sub)
+    const hidden = rows[0]?.actor ?? ''
+    expect(hidden).to.match(/^token https:\/\/id\.example [0-9a-f]{32}$/)
+    const same = await logOf(`kind=forbidden&limit=100&actor=${encodeURIComponent(hidden)}`)
+    expect(same).to.deep.equal(rows)
   })
 
   it('has one row for each wrong PIN and each try while it is locked', async () => {
@@ -191,5 +198,20 @@ describe('what a flood may write', () => {
     expect(watch.hashOf('10.0.0.1')).to.deep.equal(watch.hashOf('10.0.0.1'))
     expect(watch.hashOf('10.0.0.1')).not.to.deep.equal(watch.hashOf('10.0.0.2'))
     expect(watch.hashOf('10.0.0.1')).not.to.deep.equal(other.hashOf('10.0.0.1'))
+  })
+
+  it('hides the subject of a token alike, and no other name', () => {
+    const other = openWatch({ secret: Buffer.alloc(32, 2), perAddress: 1, inAll: 1 })
+    const { nameOf } = watchOf(1, 1)
+    const hidden = /^token https:\/\/a\.example [0-9a-f]{32}$/
+    for (const subject of ['ada', 'ada b', 'ada\nb', ' ']) {
+      expect(nameOf(`token https://a.example ${subject}`), subject).to.match(hidden)
+    }
+    const names = ['a', 'b'].map((issuer) => nameOf(`token ${issuer} ada`).split(' ').at(-1))
+    expect(names[0]).not.to.equal(names[1])
+    expect(nameOf('token a ada')).not.to.equal(other.nameOf('token a ada'))
+    for (const name of ['operator olga', 'per_1', 'token', 'x token a ada']) {
+      expect(nameOf(name)).to.equal(name)
+    }
   })
 })

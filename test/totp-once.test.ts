@@ -1,12 +1,15 @@
 /** A second factor is good once, and cannot be guessed: alone, in a crowd, in two processes. */
 import { expect } from 'chai'
+import type { Knex } from 'knex'
 import type { Context } from '../services/context.ts'
+import { publicId } from '../services/ids.ts'
 import { useSecondFactor } from '../services/totp/check.ts'
-import { expectProblem } from './support/abuse.ts'
+import { expectProblem, times, until } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { call } from './support/api.ts'
 import { count, refusalOf } from './support/books.ts'
-import { payment, person, PIN } from './support/people.ts'
+import { payment, type Person, person, PIN } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { agreed, codeAt, contextAt, enrolled, eventsOf, secondsAfter } from './support/totp.ts'
 import { world } from './support/world.ts'
 
@@ -130,3 +133,90 @@ describe('guessing a second factor', () => {
     expect((await call(ada, 'POST', '/v1/payments', { body })).status).to.equal(201)
   })
 })
+
+describe('a code that nothing comes before', () => {
+  const NEW_PIN = '830462'
+  const reset = (who: Person, totp: string) =>
+    call(who, 'POST', '/v1/pin/reset', { body: { pin: NEW_PIN, totp } })
+  const failuresOf = async ({ id }: Person): Promise<number> => {
+    const { owner } = await world()
+    return (await owner('totp').where({ person_id: id }).first('failures')).failures
+  }
+  /** Somebody at whose codes so many guesses were wrong, over many locks. */
+  async function guessed(failures: number, balance = 0n) {
+    const ada = await enrolled(balance)
+    const { owner } = await world()
+    await owner('totp').where({ person_id: ada.id }).update({ failures })
+    return ada
+  }
+
+  it('is not guessed in the end: after twenty wrong ones no right one is good', async () => {
+    const ada = await guessed(18)
+    const at = new Date()
+    const wrong = ['000000', '000001', '000002'].find(
+      (one) => ![0, -30].some((ago) => one === codeAt(ada.secret, secondsAfter(at, ago))),
+    )
+    for (const guess of times(2, () => wrong ?? '')) {
+      expectProblem(await reset(ada, guess), 401, 'approval_refused')
+    }
+    expect(await failuresOf(ada)).to.equal(20)
+    for (const code of [codeAt(ada.secret, at), wrong ?? '', codeAt(ada.secret, new Date())]) {
+      const refused = await reset(ada, code)
+      expectProblem(refused, 401, 'approval_refused')
+      expect(refused.body.detail).to.contain('recovery code')
+    }
+    // None of these was looked at: the way out is not locked by them.
+    const state = await call(ada, 'GET', '/v1/totp')
+    expect(state.body.locked_until).to.equal(null)
+    expect(await failuresOf(ada)).to.equal(20)
+    expect((await reset(ada, ada.recoveryCodes[0] ?? '')).status).to.equal(204)
+    expect(await failuresOf(ada)).to.equal(0)
+    expect((await reset(ada, codeAt(ada.secret, new Date()))).status).to.equal(204)
+  })
+
+  it('is good again once operators have taken the PIN away', async () => {
+    const ada = await guessed(20)
+    expectProblem(await reset(ada, codeAt(ada.secret, new Date())), 401, 'approval_refused')
+    const path = `/v1/people/${publicId('per', ada.id)}/pin/reset`
+    const cleared = await together(path, { body: { reason: 'They came to us' } })
+    expect(cleared.status, cleared.text).to.equal(200)
+    expect(await failuresOf(ada)).to.equal(0)
+    const { api } = await world()
+    const code = codeAt(ada.secret, new Date())
+    expect(await useSecondFactor(api, ada.id, code, 'nothing')).to.equal('totp')
+  })
+
+  it('is good beside another factor, and then alone', async () => {
+    const [ada, ben] = [await guessed(20, 100_000n), await person()]
+    const approval = { pin: PIN, totp: codeAt(ada.secret, new Date()) }
+    const paid = await call(ada, 'POST', '/v1/payments', {
+      body: payment(ben, '5000', { approval }),
+    })
+    expect(paid.status, paid.text).to.equal(201)
+    expect(await failuresOf(ada)).to.equal(0)
+  })
+
+  it('is no better while the twentieth wrong one is being counted', async () => {
+    const ada = await guessed(19)
+    const { api, owner } = await world()
+    let refused: Promise<string | undefined> | undefined
+    await owner.transaction(async (trx) => {
+      await trx('totp').where({ person_id: ada.id }).update({ failures: 20 })
+      const code = codeAt(ada.secret, new Date())
+      refused = refusalOf(useSecondFactor(api, ada.id, code, 'nothing'))
+      await until(async () => (await waiting(owner)) > 0)
+    })
+    expect(await refused).to.equal('approval_refused')
+    expect(await failuresOf(ada)).to.equal(20)
+  })
+})
+
+/** How many sessions wait to write down that a code was used. */
+async function waiting(owner: Knex): Promise<number> {
+  const { rows } = await owner.raw(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE 'update "totp"%'
+        AND datname = current_database()`,
+  )
+  return rows[0].n
+}

@@ -13,7 +13,9 @@ export const OVERSIGHT_SETTINGS = {
   PROPOSAL_HOURS: integer(24, 1, 168).describe('How long a second person may take to decide'),
   SECURITY_LOG_KEY: key
     .optional()
-    .describe('Hides addresses in the security log; where left out, made of PIN_PEPPER'),
+    .describe(
+      'Hides addresses and subjects in the security log; where left out, made of PIN_PEPPER',
+    ),
   SECURITY_LOG_PER_ADDRESS: integer(20, 1, 100_000).describe(
     'Failures of one kind from one address that get a row each, in a minute; more are counted',
   ),

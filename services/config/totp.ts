@@ -13,6 +13,9 @@ export const TOTP_SETTINGS = {
   ),
   TOTP_ATTEMPTS_MAX: integer(5, 1, 5).describe('Wrong codes in a row before a lock'),
   TOTP_LOCK_S: integer(1_800, 1_800, 2_592_000).describe('How long that lock lasts, in seconds'),
+  TOTP_FAILURES_MAX: integer(20, 1, 20).describe(
+    'Wrong codes without a right one between, before no code alone resets a PIN',
+  ),
   TOTP_ENROLMENT_S: integer(600, 60, 3_600).describe(
     'How long a person may take to confirm a new authenticator, in seconds',
   ),

@@ -1,6 +1,7 @@
 /** Ending sessions: from a moment on, tokens of before are worth nothing, in every process. */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
+import type { Vault } from '../vault/vault.ts'
 
 interface Issued {
   /** Seconds since 1970. */
@@ -44,7 +45,7 @@ export async function endSessions(
  * Keeps two apart until `trx` ends who would each not see what the other writes of the subject: one
  * that revokes its tokens, and one that records the person it is.
  */
-const lockSubject = (trx: Knex.Transaction, { issuer, subject }: Named) =>
+export const lockSubject = (trx: Knex.Transaction, { issuer, subject }: Named) =>
   trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [`subject ${issuer} ${subject}`])
 
 /** Whose tokens they are. */
@@ -53,16 +54,30 @@ interface Named {
   readonly subject: string
 }
 
+/** What a revocation is found by once the person is erased. No token has a space in its subject. */
+export const erasedSubject = (vault: Vault, { issuer, subject }: Named): string => {
+  const where = { table: 'revocations', column: 'subject' }
+  return `erased ${vault.blindIndex(where, `${issuer} ${subject}`).toString('hex')}`
+}
+
 /**
  * What was revoked of a subject before it was known as a person holds for the person too. Call it
  * before the person is recorded.
  * @returns the moment of the revocation; null where there is none.
  */
-export async function revokedBefore(trx: Knex.Transaction, named: Named): Promise<Date | null> {
+export async function revokedBefore(
+  trx: Knex.Transaction,
+  vault: Vault,
+  named: Named,
+): Promise<Date | null> {
   await lockSubject(trx, named)
   const { issuer, subject } = named
-  const row = await trx('revocations').where({ issuer, subject }).first('revoked_before')
-  return row?.revoked_before ?? null
+  const row = await trx('revocations')
+    .where({ issuer })
+    .whereIn('subject', [subject, erasedSubject(vault, named)])
+    .max({ before: 'revoked_before' })
+    .first()
+  return row?.before ?? null
 }
 
 /** The same for any subject, in every role it has, that of a person included. */
@@ -72,13 +87,39 @@ export async function revokeSubject(
   { at, by }: { readonly at: Date; readonly by: string },
 ): Promise<void> {
   await lockSubject(trx, { issuer, subject })
-  await trx.raw(
+  await record(trx, { issuer, subject }, { at, by })
+  const person = await trx('people').where({ issuer, subject }).first('id')
+  if (person !== undefined) await endSessions(trx, person.id, at, null)
+}
+
+/**
+ * Lets a revocation name nobody any more, and hold as before: whoever has an old token of an erased
+ * person would otherwise be believed again. Call `lockSubject` before the person is locked.
+ */
+export async function hideRevocation(
+  trx: Knex.Transaction,
+  vault: Vault,
+  { issuer, subject }: Named,
+): Promise<void> {
+  const rows = await trx('revocations')
+    .where({ issuer, subject })
+    .delete()
+    .returning(['revoked_before', 'revoked_by'])
+  const hidden = { issuer, subject: erasedSubject(vault, { issuer, subject }) }
+  // Somebody who came back and is erased again has one already.
+  for (const { revoked_before: at, revoked_by: by } of rows) await record(trx, hidden, { at, by })
+}
+
+/** Of two the later one holds. */
+const record = (
+  trx: Knex.Transaction,
+  { issuer, subject }: Named,
+  { at, by }: { readonly at: Date; readonly by: string },
+) =>
+  trx.raw(
     `INSERT INTO revocations (issuer, subject, revoked_before, revoked_by) VALUES (?, ?, ?, ?)
      ON CONFLICT (issuer, subject) DO UPDATE
         SET revoked_before = excluded.revoked_before, revoked_by = excluded.revoked_by
       WHERE revocations.revoked_before < excluded.revoked_before`,
     [issuer, subject, at, by],
   )
-  const person = await trx('people').where({ issuer, subject }).first('id')
-  if (person !== undefined) await endSessions(trx, person.id, at, null)
-}

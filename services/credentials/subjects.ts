@@ -6,6 +6,8 @@ import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Config } from '../config.ts'
 import { type Load, openLoader } from '../loader.ts'
+import type { Vault } from '../vault/vault.ts'
+import { erasedSubject } from './revocations.ts'
 import type { Right } from './scopes.ts'
 
 export interface Subject {
@@ -30,22 +32,32 @@ interface Row {
  * row that names it goes before one that does not.
  */
 const LOOK = `
-  SELECT asked.issuer, asked.subject, staff.merchant_id, staff.rights, revocations.revoked_before
-    FROM unnest(?::text[], ?::text[]) AS asked (issuer, subject)
+  SELECT asked.issuer, asked.subject, staff.merchant_id, staff.rights, revoked.revoked_before
+    FROM unnest(?::text[], ?::text[], ?::text[]) AS asked (issuer, subject, erased)
     LEFT JOIN LATERAL (
          SELECT merchant_id, rights FROM merchant_staff
           WHERE merchant_staff.subject = asked.subject AND removed_at IS NULL
             AND merchant_staff.issuer IN (asked.issuer, CASE WHEN asked.issuer = ? THEN '' END)
           ORDER BY merchant_staff.issuer DESC LIMIT 1) AS staff ON true
-    LEFT JOIN revocations USING (issuer, subject)`
+    CROSS JOIN LATERAL (
+         SELECT max(revoked_before) AS revoked_before FROM revocations
+          WHERE revocations.issuer = asked.issuer
+            AND revocations.subject IN (asked.subject, asked.erased)) AS revoked`
 
 /** Many requests share one look. */
-export function openSubjects(db: Knex, { TOKEN_ISSUERS: [first] }: Config): Load<string, Subject> {
+export function openSubjects(
+  db: Knex,
+  { TOKEN_ISSUERS: [first] }: Config,
+  vault: Vault,
+): Load<string, Subject> {
   return openLoader(async (keys) => {
-    const pairs = keys.map((key): [string, string] => JSON.parse(key))
-    const [issuers, subjects] = [0, 1].map((index) => pairs.map((pair) => pair[index] ?? ''))
+    const asked = keys.map((key) => {
+      const [issuer, subject]: [string, string] = JSON.parse(key)
+      return { issuer, subject, erased: erasedSubject(vault, { issuer, subject }) }
+    })
     const { rows } = await db.raw<{ rows: Row[] }>(LOOK, [
-      ...[issuers ?? [], subjects ?? [], first.issuer],
+      ...[asked.map(({ issuer }) => issuer), asked.map(({ subject }) => subject)],
+      ...[asked.map(({ erased }) => erased), first.issuer],
     ])
     return new Map(rows.map((row) => [subjectKey(row), fromRow(row)]))
   })

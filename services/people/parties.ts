@@ -123,7 +123,7 @@ async function recordPerson(context: Context, token: Token): Promise<void> {
   const name = (token.name ?? alias ?? subject).slice(0, NAME_LENGTH_MAX)
   const { key, row } = newPersonKey(context.vault, id)
   await context.db.transaction(async (trx) => {
-    const revoked = await revokedBefore(trx, token)
+    const revoked = await revokedBefore(trx, context.vault, token)
     const inserted = await trx('people')
       .insert({ id, issuer, subject, name_sealed: sealForPerson(key, namePlace(id), name) })
       .onConflict(['issuer', 'subject'])

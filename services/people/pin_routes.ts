@@ -180,7 +180,7 @@ async function proveOtherwise(
   }
   if (approval === undefined) {
     await refuseDevices(context, context.db, person)
-    await useSecondFactor(context, person, totp ?? '')
+    await useSecondFactor(context, person, totp ?? '', 'nothing')
     return
   }
   const act = { action: 'pin_reset', person, facts: {}, key } as const

@@ -9,6 +9,7 @@ import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './attempts.ts'
 import { endSessions } from '../credentials/revocations.ts'
 import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
+import { forgetGuesses } from '../totp/check.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
 
 export interface PinHolder {
@@ -110,7 +111,8 @@ async function replacePin(
   const at = context.now()
   const row = { ...columnsOf(hash), changed_at: at }
   await context.db.transaction(async (trx) => {
-    await forget(trx, context, holder, row, { type, at })
+    await forget(trx, holder.person, row)
+    await changed(trx, context, holder, { type, at })
     await check(trx)
   })
 }
@@ -123,24 +125,19 @@ export async function clearPin(context: Context, person: Uuid, claim: Claim): Pr
   const nothing = { hash: null, pepper_kid: null }
   const change = { type: 'person.pin_reset', at: context.now(), kind: 'pin_taken_away' } as const
   return answerOnce(context.db, claim, async (trx) => {
-    await forget(trx, context, { person, jti: null }, nothing, change)
+    await forget(trx, person, nothing)
+    await forgetGuesses(trx, person)
+    await changed(trx, context, { person, jti: null }, change)
     return JSON.stringify({ id: publicId('per', person), taken_away_at: change.at.toISOString() })
   })
 }
 
 /** Wrong PINs were guesses at another one: with it they are forgotten. */
-async function forget(
-  trx: Knex.Transaction,
-  context: Context,
-  holder: PinHolder,
-  row: object,
-  change: SecurityChange,
-): Promise<void> {
+async function forget(trx: Knex.Transaction, person: Uuid, row: object): Promise<void> {
   const updated = await trx('pins')
-    .where({ person_id: holder.person })
+    .where({ person_id: person })
     .update({ ...row, failed: 0, failures: 0, locked_until: null })
   if (updated === 0) throw new ServiceError('pin_not_set')
-  await changed(trx, context, holder, change)
 }
 
 /** The person is told, limits are reduced for a while, and other sessions end. */

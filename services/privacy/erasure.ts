@@ -15,6 +15,7 @@ import {
 } from '../../ledger/index.ts'
 import { lockBelongings } from '../books/chart.ts'
 import type { Context } from '../context.ts'
+import { hideRevocation, lockSubject } from '../credentials/revocations.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -121,6 +122,7 @@ async function destroy(
   at: Date,
   operator: string | null = null,
 ): Promise<Known> {
+  await lockSubjectOf(trx, person)
   await lockFactors(trx, person)
   // No stronger lock: whoever has an account of theirs may have to refer to the person, and this
   // asks for the accounts only now.
@@ -137,10 +139,17 @@ async function destroy(
     const rows = trx(table).where({ [by]: whose })
     await (becomes === undefined ? rows.delete() : rows.update(becomes(person, at)))
   }
+  await hideRevocation(trx, context.vault, found)
   const data = { id: owner, operator, at: at.toISOString() }
   await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
   await recordSecurity({ ...context, db: trx }, { kind: 'person_erased', subject: owner })
   return { ...found, alias: named?.alias ?? null }
+}
+
+/** Before the person, as whoever revokes their tokens goes about it. */
+async function lockSubjectOf(trx: Knex.Transaction, person: Uuid): Promise<void> {
+  const named = await trx('people').where({ id: person }).first('issuer', 'subject')
+  if (named !== undefined) await lockSubject(trx, named)
 }
 
 /** Before the person, as whoever changes one of them goes about it. */

@@ -126,15 +126,15 @@ export interface SecurityFilter {
   readonly limit: number
 }
 
-/** Newest first. */
+/** Newest first. Whose subject is hidden is found by its name, and by what the log has instead. */
 export async function findSecurity(
-  db: Knex,
+  { db, watch }: Pick<Recorder, 'db' | 'watch'>,
   { kind, actor, subject, before, limit }: SecurityFilter,
 ): Promise<SecurityRow[]> {
   const query = db('security_log').orderBy('id', 'desc').limit(limit)
   if (kind !== undefined) query.where({ kind })
-  if (actor !== undefined) query.where({ actor })
-  if (subject !== undefined) query.where({ subject })
+  if (actor !== undefined) query.whereIn('actor', [actor, watch.nameOf(actor)])
+  if (subject !== undefined) query.whereIn('subject', [subject, watch.nameOf(subject)])
   if (before !== undefined) query.where('id', '<', before)
   return query.select('*')
 }

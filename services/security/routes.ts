@@ -6,12 +6,17 @@ import { idOut, publicId } from '../ids.ts'
 import { SECURITY_KINDS } from './kinds.ts'
 import { findSecurity, type SecurityRow } from './log.ts'
 
+const BY_NAME = 'As an entry has it, or `token`, the issuer and the subject of a token, in clear'
+
 const EntryOut = z
   .strictObject({
     id: idOut('sec'),
     at: Timestamp,
     kind: z.enum(SECURITY_KINDS),
-    actor: z.string().nullable(),
+    actor: z
+      .string()
+      .nullable()
+      .describe('Of a token that has no role here, the issuer and a hash'),
     subject: z.string().nullable(),
     request_id: z.uuid().nullable().describe('The X-Request-Id of the answer'),
     address: z.string().nullable().describe('The same for the same address; not the address'),
@@ -32,13 +37,13 @@ export const securityEndpoints = [
     ...{ tag: 'Operators', scopes: ['operator'] },
     query: pageQuery('sec').extend({
       kind: z.enum(SECURITY_KINDS).optional(),
-      actor: text(300).optional(),
-      subject: text(300).optional(),
+      actor: text(300).optional().describe(BY_NAME),
+      subject: text(300).optional().describe(BY_NAME),
     }),
     answers: { 200: listOf(EntryOut) },
     refusals: [],
-    handle: async ({ db }, { query: { limit, cursor, ...where } }) => {
-      const found = await findSecurity(db, { ...where, before: cursor, limit })
+    handle: async (context, { query: { limit, cursor, ...where } }) => {
+      const found = await findSecurity(context, { ...where, before: cursor, limit })
       return { status: 200, body: page(found.map(entryOut), limit) }
     },
   }),

@@ -15,6 +15,8 @@ export interface Counted {
 export interface Watch {
   /** An address as the log keeps it: whoever has the log alone cannot find the address. */
   readonly hashOf: (address: string) => Buffer
+  /** The same for the subject of a token, `token <issuer> <subject>`; any other name as it is. */
+  readonly nameOf: (name: string) => string
   /** Whether a failure gets a row of its own; if not, it is counted. */
   readonly admit: (kind: string, address: string | undefined, at: Date) => boolean
   /** What was counted since this was asked last. */
@@ -32,9 +34,13 @@ interface WatchOptions {
 
 export const WINDOW_MS = 60_000
 
+const [KEY_BYTES, HASH_BYTES] = [32, 16]
+
 export function openWatch({ secret, perAddress, inAll }: WatchOptions): Watch {
-  // A key for this purpose alone, so that the log says nothing about what else the secret protects.
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'florin security log address', 32))
+  // Keys for these purposes alone: the log says nothing about what else the secret protects.
+  const [addressKey, subjectKey] = ['address', 'subject'].map((what) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `florin security log ${what}`, KEY_BYTES)),
+  ) as [Buffer, Buffer]
   const written = new Map<string, number>()
   let counted = new Map<string, Counted>()
   let [rows, window] = [0, 0]
@@ -48,7 +54,13 @@ export function openWatch({ secret, perAddress, inAll }: WatchOptions): Watch {
   }
 
   return {
-    hashOf: (address) => createHmac('sha256', key).update(address).digest().subarray(0, 16),
+    hashOf: (address) => hashUnder(addressKey, address),
+    nameOf: (name) =>
+      name.replace(
+        TOKEN_NAME,
+        (whole, issuer: string) =>
+          `token ${issuer} ${hashUnder(subjectKey, whole).toString('hex')}`,
+      ),
     admit(kind, address, at) {
       startWindow(at)
       const name = `${kind} ${address ?? ''}`
@@ -72,3 +84,9 @@ export function openWatch({ secret, perAddress, inAll }: WatchOptions): Watch {
     },
   }
 }
+
+/** The log is never changed: a subject that it named would outlive the person's erasure. */
+const TOKEN_NAME = /^token (\S+) .+$/s
+
+const hashUnder = (key: Buffer, text: string): Buffer =>
+  createHmac('sha256', key).update(text).digest().subarray(0, HASH_BYTES)

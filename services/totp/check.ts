@@ -11,8 +11,12 @@ import { publicId } from '../ids.ts'
 import { securityChanged, tellOf } from '../credentials/standing.ts'
 import { isTotpCode, plainCode, stepOf } from './secrets.ts'
 
+/** What comes before the code: another factor of the person, or a token and nothing else. */
+type Beside = 'another factor' | 'nothing'
+
 /**
  * Returns when it is right, and has used it up: a code is good once, and no older one after it.
+ * Beside nothing, six digits would be guessed in the end, however slowly: of those there are few.
  * @throws {ServiceError} `totp_not_set`, `approval_refused`, `totp_locked` after too many wrong
  *   ones in a row.
  */
@@ -20,15 +24,19 @@ export async function useSecondFactor(
   context: Context,
   person: Uuid,
   given: string,
+  beside: Beside = 'another factor',
 ): Promise<'totp' | 'recovery_code'> {
   const totp: Totp | undefined = await context
     .db('totp')
     .where({ person_id: person })
-    .first('seed_sealed', 'confirmed_at')
+    .first('seed_sealed', 'confirmed_at', 'failures')
   if (totp === undefined) throw new ServiceError('totp_not_set')
   const kind = isTotpCode(given) ? 'totp' : 'recovery_code'
+  const failuresMax = failuresMaxOf(context, kind, beside)
+  // Not counted: it would lock out the recovery code as well.
+  if (totp.failures >= failuresMax) throw guessedTooOften(person)
   const use = kind === 'totp' ? useCode : useRecoveryCode
-  const came = await use(context, person, given, totp)
+  const came = await use(context, person, given, { ...totp, failuresMax })
   if (came === 'used') return kind
   if (came === 'wrong' && (await countWrong(context, person))) throw wrongCode(person)
   throw await whyStale(context, person)
@@ -37,7 +45,24 @@ export async function useSecondFactor(
 interface Totp {
   readonly seed_sealed: Buffer
   readonly confirmed_at: Date
+  /** Wrong ones since the last right one. */
+  readonly failures: number
 }
+
+interface Usable extends Totp {
+  readonly failuresMax: number
+}
+
+/** As many as the column holds where the number does not matter. */
+const ANY = 2_147_483_647
+
+const failuresMaxOf = ({ config }: Context, kind: 'totp' | 'recovery_code', beside: Beside) =>
+  kind === 'totp' && beside === 'nothing' ? config.TOTP_FAILURES_MAX : ANY
+
+const guessedTooOften = (person: Uuid) =>
+  new ServiceError('approval_refused', {
+    ...{ noted: refusedTo(person), detail: 'too many codes were wrong: use a recovery code' },
+  })
 
 /** What nobody who has the authenticator would show. */
 export const wrongCode = (person: Uuid): ServiceError =>
@@ -58,7 +83,15 @@ export const seedPlace = (table: 'totp' | 'totp_enrolments', person: Uuid) => ({
   ...{ table, row: person, column: 'seed_sealed' },
 })
 
-async function useCode(context: Context, person: Uuid, code: string, totp: Totp): Promise<Use> {
+/** What a right one says of the wrong ones before it: that the person made them. */
+const UNHARMED = { failed: 0, failures: 0, locked_until: null }
+
+/** Whoever else has seen who the person is says so: codes are good alone again. */
+export async function forgetGuesses(trx: Knex.Transaction, person: Uuid): Promise<void> {
+  await trx('totp').where({ person_id: person }).update({ failures: 0 })
+}
+
+async function useCode(context: Context, person: Uuid, code: string, totp: Usable): Promise<Use> {
   const { db, vault, config, now } = context
   const at = now()
   const secret = vault.open(seedPlace('totp', person), totp.seed_sealed).toString()
@@ -67,8 +100,9 @@ async function useCode(context: Context, person: Uuid, code: string, totp: Totp)
   const used = await db('totp')
     .where({ person_id: person, confirmed_at: totp.confirmed_at })
     .where('last_step', '<', step.toString())
+    .where('failures', '<', totp.failuresMax)
     .where(isOpen(at))
-    .update({ last_step: step.toString(), failed: 0, locked_until: null })
+    .update({ last_step: step.toString(), ...UNHARMED })
   return used === 1 ? 'used' : 'stale'
 }
 
@@ -85,7 +119,7 @@ async function useRecoveryCode(context: Context, person: Uuid, code: string): Pr
     const codes = () => trx('recovery_codes').where({ person_id: person, hash })
     const used = await codes().whereNull('used_at').update({ used_at: at })
     if (used === 0) return (await codes().first('used_at')) === undefined ? 'wrong' : 'stale'
-    await trx('totp').where({ person_id: person }).update({ failed: 0, locked_until: null })
+    await trx('totp').where({ person_id: person }).update(UNHARMED)
     await securityChanged(trx, context, person, { type: 'person.recovery_code_used', at })
     return 'used'
   })
@@ -107,6 +141,7 @@ async function countWrong(context: Context, person: Uuid): Promise<boolean> {
     const { rows } = await trx.raw<{ rows: { locked_until: Date | null }[] }>(
       `UPDATE totp
           SET failed = attempt.number,
+              failures = failures + 1,
               locked_until = CASE WHEN attempt.number >= ? THEN ?::timestamptz END
          FROM (SELECT person_id AS id,
                       CASE WHEN locked_until IS NULL THEN failed + 1 ELSE 1 END AS number

@@ -191,7 +191,7 @@ const PEOPLE: readonly Occasion[] = [
     olga(nothing, async () => {
       const subject = newSubject('gone')
       await post('/v1/revocations', { subject })
-      return `token https://id.example ${subject}`
+      return (await world()).api.watch.nameOf(`token https://id.example ${subject}`)
     }),
   ],
   ['tier_changed', 'another tier', toPerson((_, ada) => knownAs(ada, { tier: newSubject('t') }))],

@@ -1,0 +1,78 @@
+/** Erasure beside what others do: what was revoked stays revoked, and nobody waits for ever. */
+import { expect } from 'chai'
+import type { Knex } from 'knex'
+import { revokeSubject } from '../services/credentials/revocations.ts'
+import { publicId } from '../services/ids.ts'
+import { erase } from '../services/privacy/erasure.ts'
+import { expectProblem, until } from './support/abuse.ts'
+import { call, tokenOf } from './support/api.ts'
+import { OPERATOR, type Person, person } from './support/people.ts'
+import { world } from './support/world.ts'
+
+async function revoke({ sub }: Person) {
+  const revoked = await call(OPERATOR, 'POST', '/v1/revocations', { body: { subject: sub } })
+  expect(revoked.status, revoked.text).to.equal(204)
+}
+
+describe('erasure', () => {
+  it('does not bring back what was revoked, in no role, however often they come back', async () => {
+    const { api, owner } = await world()
+    const ada = await person()
+    const { issuer } = api.config.TOKEN_ISSUERS[0]
+    const asOperator = { sub: ada.sub, scope: 'operator' }
+    const writes = [
+      () => call(asOperator, 'POST', '/v1/fx_rates', { body: {} }),
+      () => call(ada, 'PUT', '/v1/pin', { body: { pin: '274952' } }),
+    ]
+    for (const round of [1, 2]) {
+      await tokenOf(asOperator)
+      await revoke(ada)
+      const { id } = await owner('people').where({ issuer, subject: ada.sub }).first('id')
+      await erase(api, id)
+      for (const write of writes) expectProblem(await write(), 401, 'invalid_token')
+      const rows = await owner('revocations').where({ subject: ada.sub })
+      expect(rows, `round ${round}`).to.deep.equal([])
+    }
+  })
+
+  it('waits for whoever revokes their tokens, and leaves nothing of that', async () => {
+    const { api, owner } = await world()
+    const ada = await person()
+    const { issuer } = api.config.TOKEN_ISSUERS[0]
+    let erased: Promise<void> | undefined
+    await api.db.transaction(async (trx) => {
+      const when = { at: api.now(), by: OPERATOR.sub }
+      await revokeSubject(trx, { issuer, subject: ada.sub }, when)
+      erased = erase(api, ada.id)
+      await until(async () => (await waitingFor(owner, 'hashtextextended')) > 0)
+    })
+    await erased
+    expect(await owner('revocations').where({ subject: ada.sub })).to.deep.equal([])
+  })
+
+  it('waits for no exchange that waits for it', async () => {
+    const { owner, api } = await world()
+    const ada = await person(100n)
+    const [wallet] = await owner('accounts').where({ owner: publicId('per', ada.id) })
+    await owner.transaction(async (trx) => {
+      await trx('accounts').where({ id: wallet.id }).forNoKeyUpdate().first()
+      const refused = erase(api, ada.id).catch(({ code }: { code: string }) => code)
+      while ((await waitingFor(owner, '"accounts"')) === 0)
+        await new Promise((on) => setTimeout(on, 5))
+      // As the foreign key of an exchange does, with the wallet locked.
+      await trx('people').where({ id: ada.id }).forKeyShare().first()
+      await trx.commit()
+      expect(await refused).to.equal('account_not_empty')
+    })
+  })
+})
+
+/** How many sessions wait for a lock in a statement that has this part. */
+async function waitingFor(owner: Knex, part: string): Promise<number> {
+  const { rows } = await owner.raw(
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE ? AND datname = current_database()`,
+    [`%${part}%`],
+  )
+  return rows[0].n
+}
