@@ -266,6 +266,4 @@ describe('erasure', () => {
     expect(open).to.deep.equal([])
     expect(worker.db).not.to.equal(api.db)
   })
-
-  })
 })
