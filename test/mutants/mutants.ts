@@ -166,7 +166,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'TOTP step not stored',
     file: 'services/totp/check.ts',
-    edits: [['.update({ last_step: step.toString(), failed: 0,', '.update({ failed: 0,']],
+    edits: [['.update({ last_step: step.toString(), ...UNHARMED })', '.update(UNHARMED)']],
     tests: ['test/totp-once.test.ts', 'test/totp.test.ts'],
   },
   {
