@@ -1,4 +1,5 @@
 /** What is counted, for Prometheus. Measured at the seams: the router, the group, the worker. */
+import type { Logger } from 'pino'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 export interface Metrics {
@@ -20,6 +21,18 @@ export interface Measured {
   readonly labels: { readonly bank: string; readonly currency?: string }
   readonly value: number | bigint
 }
+
+/** For figures that cannot be had now: everything else is still worth knowing. */
+export const orNothing =
+  (log: Logger, what: string, read: () => Promise<readonly Measured[]>) =>
+  async (): Promise<readonly Measured[]> => {
+    try {
+      return await read()
+    } catch (error) {
+      log.warn({ err: error }, what)
+      return []
+    }
+  }
 
 interface RequestLabels {
   readonly method: string

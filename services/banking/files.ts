@@ -9,6 +9,7 @@ import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
+import { orNothing } from '../metrics.ts'
 import { writeDown } from './inbox.ts'
 
 /** Nobody else fetches from a bank so long after its worker died. */
@@ -242,16 +243,11 @@ export const fileOut = (file: FileRow) => ({
 /** How many files of each bank could not be used so far; asked when it is scraped. */
 export function watchFailedFiles({ banks, db, log, metrics }: Context): void {
   const [name, help] = ['florin_bank_files_failed', 'Files of a bank that could not be used']
-  metrics.gauges(name, help, async () => {
-    try {
-      const rows = db('bank_files').whereNotNull('fault').groupBy('bank').select('bank')
-      const found: { bank: string; count: bigint }[] = await rows.count({ count: '*' })
-      const counts = new Map(found.map(({ bank, count }) => [bank, count]))
-      return [...banks.keys()].map((bank) => ({ labels: { bank }, value: counts.get(bank) ?? 0 }))
-    } catch (error) {
-      // Everything else is still worth knowing.
-      log.warn({ err: error }, 'files that failed')
-      return []
-    }
-  })
+  const read = async () => {
+    const rows = db('bank_files').whereNotNull('fault').groupBy('bank').select('bank')
+    const found: { bank: string; count: bigint }[] = await rows.count({ count: '*' })
+    const counts = new Map(found.map(({ bank, count }) => [bank, count]))
+    return [...banks.keys()].map((bank) => ({ labels: { bank }, value: counts.get(bank) ?? 0 }))
+  }
+  metrics.gauges(name, help, orNothing(log, 'files that failed', read))
 }

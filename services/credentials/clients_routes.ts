@@ -7,10 +7,17 @@ import { type Caller, endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
 import { text, Timestamp } from '../http/schemas.ts'
 import { idIn, idOut } from '../ids.ts'
-import { apiKeyOut, createApiKey, liveKeys, revokeApiKey, rotateApiKey } from './api_keys.ts'
-import { ApiKeyOut, IssuedKeyOut, issuedOut, refuseMore, rightsIn } from './chat_keys_routes.ts'
+import {
+  apiKeyOut,
+  createApiKey,
+  type Issued,
+  liveKeys,
+  revokeApiKey,
+  rotateApiKey,
+} from './api_keys.ts'
 import { nameOf } from './issuers.ts'
 import { findPayee } from '../people/parties.ts'
+import { refuseMore, rightsIn } from './scopes.ts'
 import {
   addStaff,
   refuseTakenSubject,
@@ -63,6 +70,23 @@ function merchantNeeded(caller: Owner, named: Uuid | undefined): Uuid {
 
 const ownOnly = (caller: Owner) =>
   caller.scope === 'merchant' ? { merchant_id: caller.merchant } : {}
+
+const ApiKeyShape = z.strictObject({
+  id: idOut('key'),
+  merchant: idOut('mer').nullable().describe('null: of the chat app’s servers'),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  created_by: z.string(),
+  created_at: Timestamp,
+  expires_at: Timestamp,
+  last_used_at: Timestamp.nullable().describe('To about a minute'),
+})
+export const ApiKeyOut = ApiKeyShape.meta({ id: 'ApiKey' })
+export const IssuedKeyOut = ApiKeyShape.extend({
+  key: z.string().describe('Send it as `Authorization: Bearer`. It is shown this once'),
+}).meta({ id: 'IssuedApiKey' })
+
+export const issuedOut = ({ row, value }: Issued) => ({ ...apiKeyOut(row), key: value })
 
 const NewStaff = ofMerchant.extend({
   subject: Subject,

@@ -1,4 +1,5 @@
 /** What a scope lets its holder do: in which role, with which rights. All else is denied. */
+import { ServiceError } from '../errors.ts'
 
 /** In which role somebody calls. */
 export type Scope = 'person' | 'merchant' | 'operator' | 'chat'
@@ -42,3 +43,15 @@ export const scopesFor = (roles: readonly Scope[], right: Right): readonly Grant
   Object.entries(GRANTS)
     .filter(([, [role, rights]]) => roles.includes(role) && rights.some((one) => one === right))
     .map(([scope]) => scope as Grant)
+
+/** Nobody gives away what they have not. */
+export function refuseMore(
+  { rights: own }: { readonly rights: ReadonlySet<Right> },
+  rights: readonly Right[],
+): void {
+  if (rights.every((right) => own.has(right))) return
+  throw new ServiceError('forbidden', { detail: 'nobody can give a right that they do not have' })
+}
+
+export const rightsIn = (scopes: readonly Grant[]): Right[] =>
+  scopes.flatMap((scope) => [...GRANTS[scope][1]])

@@ -2,9 +2,10 @@
 import { newId } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
+import { refuseTooMany } from '../rules/bound.ts'
 import type { EndableRules } from '../rules/end.ts'
 import { recordSecurity } from '../security/log.ts'
-import { countsOf, fromRow, type LimitRule, refuseTooMany, type Row } from './rules.ts'
+import { countsOf, fromRow, type LimitRule, type Row } from './rules.ts'
 import { ruleOut } from './shown.ts'
 
 type NewRule = Omit<LimitRule, 'id' | 'validTo' | 'validFrom' | 'counts'> & {
@@ -22,7 +23,7 @@ export async function addRule(context: Context, rule: NewRule): Promise<LimitRul
   const dated = { validFrom: validFrom < at ? at : validFrom, validTo: null }
   const made = { ...rule, ...dated, id: newId(), counts: countsOf(rule) }
   await context.db.transaction(async (trx) => {
-    await refuseTooMany(trx, at)
+    await refuseTooMany(trx, 'limit_rules', at)
     await trx('limit_rules').insert({
       ...{ id: made.id, scope: made.scope, period: made.period, currency: made.currency },
       ...{ amount_max: made.amountMax?.toString(), count_max: made.countMax?.toString() },

@@ -2,9 +2,9 @@
 import type { Knex } from 'knex'
 import type { Period, Uuid } from '../../ledger/index.ts'
 import type { Facts, Rail } from '../clearance/facts.ts'
-import { ServiceError } from '../errors.ts'
 import type { Standing } from '../credentials/standing.ts'
 import type { Dated } from '../rules/book.ts'
+import { loadOpenRules } from '../rules/bound.ts'
 
 export interface LimitRule extends Dated {
   readonly id: Uuid
@@ -27,9 +27,6 @@ export interface LimitRule extends Dated {
 
 /** A rule that names no rails is about money that leaves the payer for somebody else or a bank. */
 const LEAVING: readonly Rail[] = ['wallet', 'order', 'bank', 'withdrawal']
-
-/** More than so many in force at once is a mistake. */
-const RULES_MAX = 1_000
 
 /** Whether the rule binds the payment. Pure. */
 export function binds(rule: LimitRule, facts: Facts, reduced_s: number): boolean {
@@ -56,26 +53,8 @@ const isRecent = (changed: Date | null, at: Date, within_s: number): boolean =>
 
 /** Those in force and those to come. */
 export async function loadRules(db: Knex, now: Date): Promise<LimitRule[]> {
-  const rows: Row[] = await openRules(db, now)
-    .orderBy('id')
-    .limit(RULES_MAX + 1)
-  if (rows.length > RULES_MAX) throw new Error(`more than ${RULES_MAX} limits are in force`)
-  return rows.map(fromRow)
+  return (await loadOpenRules<Row>(db, 'limit_rules', now)).map(fromRow)
 }
-
-/**
- * With one too many nothing could be paid at all. Whoever counts is alone until `trx` ends, or two
- * would both find room for one.
- * @throws {ServiceError} `too_many_rules`
- */
-export async function refuseTooMany(trx: Knex.Transaction, now: Date): Promise<void> {
-  await trx.raw(`SELECT pg_advisory_xact_lock(hashtextextended('limit_rules', 0))`)
-  const { length } = await openRules(trx, now).limit(RULES_MAX).select('id')
-  if (length >= RULES_MAX) throw new ServiceError('too_many_rules')
-}
-
-const openRules = (db: Knex, now: Date) =>
-  db('limit_rules').where((open) => void open.whereNull('valid_to').orWhere('valid_to', '>', now))
 
 /** All that there ever were, newest first. */
 export async function findRules(

@@ -1,7 +1,7 @@
 /** By how much a bank's statement and our books differ without anybody knowing why. */
 import type { Knex } from 'knex'
 import type { Context } from '../context.ts'
-import type { Measured } from '../metrics.ts'
+import { orNothing } from '../metrics.ts'
 import { type Balance, findBalances, newestCompleted, type Run } from './runs.ts'
 
 /** What the newest reconciliation of the bank came to. */
@@ -13,15 +13,13 @@ export async function newestBalances(
   return run && { run, balances: await findBalances(db, [run.id]) }
 }
 
-type Watched = readonly Measured[]
-
 /** In minor units, as of the newest reconciliation of each bank; asked when it is scraped. */
 export function watchUnexplained(context: Context): void {
-  const { banks, db, metrics } = context
+  const { banks, db, log, metrics } = context
   metrics.gauges(
     'florin_reconciliation_unexplained',
     'Minor units by which a bank’s statement and our books differ unexplained',
-    orNothing(context, 'unexplained amounts', async () => {
+    orNothing(log, 'unexplained amounts', async () => {
       const names = [...banks.keys()]
       const found = await Promise.all(names.map((bank) => newestBalances(db, bank)))
       return found.flatMap((newest) =>
@@ -39,18 +37,18 @@ export function watchUnexplained(context: Context): void {
  * what is unexplained is only known as of then. A bank without one counts from its first run.
  */
 export function watchRuns(context: Context): void {
-  const { metrics, now } = context
+  const { log, metrics, now } = context
   metrics.gauges(
     'florin_reconciliations_failed',
     'Reconciliations of a bank that came to nothing',
-    orNothing(context, 'failed reconciliations', async () =>
+    orNothing(log, 'failed reconciliations', async () =>
       (await runsOf(context)).map(({ bank, failed }) => ({ labels: { bank }, value: failed })),
     ),
   )
   metrics.gauges(
     'florin_reconciliation_age_seconds',
     'Seconds since a bank’s newest complete reconciliation ended',
-    orNothing(context, 'ages of reconciliations', async () =>
+    orNothing(log, 'ages of reconciliations', async () =>
       (await runsOf(context)).map(({ bank, since }) => ({
         labels: { bank },
         value: (now().getTime() - since.getTime()) / 1000,
@@ -74,15 +72,3 @@ async function runsOf({ banks, db }: Context): Promise<readonly Runs[]> {
   )
   return rows
 }
-
-/** Everything else is still worth knowing. */
-const orNothing =
-  ({ log }: Context, what: string, read: () => Promise<Watched>) =>
-  async (): Promise<Watched> => {
-    try {
-      return await read()
-    } catch (error) {
-      log.warn({ err: error }, what)
-      return []
-    }
-  }

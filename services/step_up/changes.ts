@@ -2,9 +2,10 @@
 import { newId } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { publicId } from '../ids.ts'
+import { refuseTooMany } from '../rules/bound.ts'
 import type { EndableRules } from '../rules/end.ts'
 import { recordSecurity } from '../security/log.ts'
-import { fromRow, refuseTooMany, type Row, type StepUpRule } from './rules.ts'
+import { fromRow, type Row, type StepUpRule } from './rules.ts'
 
 type NewStepUpRule = Omit<StepUpRule, 'id' | 'validTo' | 'validFrom'> & {
   /** Now, where it is undefined or past. */
@@ -20,7 +21,7 @@ export async function addStepUpRule(context: Context, rule: NewStepUpRule): Prom
   const { validFrom = at } = rule
   const made = { ...rule, id: newId(), validFrom: validFrom < at ? at : validFrom, validTo: null }
   await context.db.transaction(async (trx) => {
-    await refuseTooMany(trx, at)
+    await refuseTooMany(trx, 'step_up_rules', at)
     await trx('step_up_rules').insert({
       ...{ id: made.id, kind: made.kind, currency: made.currency },
       ...{ amount_from: made.amountFrom.toString(), window_s: made.window_s },

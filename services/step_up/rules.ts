@@ -2,8 +2,8 @@
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
 import type { Facts, Rail } from '../clearance/facts.ts'
-import { ServiceError } from '../errors.ts'
 import type { Dated } from '../rules/book.ts'
+import { loadOpenRules } from '../rules/bound.ts'
 
 export const STEP_UP_KINDS = ['amount', 'new_payee', 'new_device', 'security_changed'] as const
 export type StepUpKind = (typeof STEP_UP_KINDS)[number]
@@ -68,31 +68,10 @@ const HITS: Readonly<Record<StepUpKind, Hit>> = {
 const isNew = (since: Date | null, at: Date, window_s: number | null): boolean =>
   since !== null && at.getTime() - since.getTime() < (window_s ?? 0) * 1000
 
-/** More than so many in force at once is a mistake. */
-const RULES_MAX = 1_000
-
 /** Those in force and those to come. */
 export async function loadStepUpRules(db: Knex, now: Date): Promise<StepUpRule[]> {
-  const rows: Row[] = await openRules(db, now)
-    .orderBy('id')
-    .limit(RULES_MAX + 1)
-  if (rows.length > RULES_MAX) throw new Error(`more than ${RULES_MAX} step-up rules are in force`)
-  return rows.map(fromRow)
+  return (await loadOpenRules<Row>(db, 'step_up_rules', now)).map(fromRow)
 }
-
-/**
- * With one too many nothing could be paid at all. Whoever counts is alone until `trx` ends, or two
- * would both find room for one.
- * @throws {ServiceError} `too_many_rules`
- */
-export async function refuseTooMany(trx: Knex.Transaction, now: Date): Promise<void> {
-  await trx.raw(`SELECT pg_advisory_xact_lock(hashtextextended('step_up_rules', 0))`)
-  const { length } = await openRules(trx, now).limit(RULES_MAX).select('id')
-  if (length >= RULES_MAX) throw new ServiceError('too_many_rules')
-}
-
-const openRules = (db: Knex, now: Date) =>
-  db('step_up_rules').where((open) => void open.whereNull('valid_to').orWhere('valid_to', '>', now))
 
 /** All that there ever were, newest first. */
 export async function findStepUpRules(
