@@ -109,10 +109,10 @@ function refuseRevoked(token: Token, before: Date | null, kept: string | null): 
   if (isRevoked(token, before, kept)) throw new ServiceError('invalid_token')
 }
 
-/** Whose credential it is, before it is known what they may do, as the security log names them. */
-export const bearerOf = ({ watch }: Context, credential: Credential): string =>
+/** Whose credential it is, before it is known what they may do. */
+export const bearerOf = (credential: Credential): string =>
   credential.kind === 'token'
-    ? watch.nameOf(`token ${credential.issuer} ${credential.subject}`)
+    ? `token ${credential.issuer} ${credential.subject}`
     : publicId('key', credential.id)
 
 /** Whoever asks, as the security log names them. */

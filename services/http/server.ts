@@ -185,7 +185,7 @@ async function received(
   const { address } = state.origin
   const verify = () => context.credentials.verify(shown, context.now())
   const credential = await strangers.verified({ address, shown: shown.authorization }, verify)
-  state.origin = { ...state.origin, actor: bearerOf(context, credential) }
+  state.origin = { ...state.origin, actor: bearerOf(credential) }
   roleAt(credential, endpoint)
   const { uploadTypes: types = [] } = endpoint
   const upload = uploadIn(ctx.req, { types, bytesMax: context.config.STATEMENT_BYTES_MAX })

@@ -62,8 +62,7 @@ export const sessionEndpoints = [
       const when = { at: context.now(), by: caller.subject }
       await context.db.transaction(async (trx) => {
         await revokeSubject(trx, { issuer, subject }, when)
-        const named = context.watch.nameOf(`token ${issuer} ${subject}`)
-        const entry = { kind: 'sessions_revoked', subject: named } as const
+        const entry = { kind: 'sessions_revoked', subject: `token ${issuer} ${subject}` } as const
         await recordSecurity({ ...context, db: trx }, entry)
       })
       return { status: 204 }

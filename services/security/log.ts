@@ -11,7 +11,10 @@ export interface Origin {
   readonly requestId: Uuid
   /** Where it came from, in clear: never written down or logged. */
   readonly address: string
-  /** Who asks, as far as that is known yet: `per_…`, `mer_…` or `operator <subject>`. */
+  /**
+   * Who asks, as far as that is known yet: `per_…`, `mer_…`, `operator <subject>`; or, in clear and
+   * never written down like this, `token <issuer> <subject>`.
+   */
   readonly actor?: string
   /** The operator who agreed, where two have to. */
   readonly approvedBy?: string
@@ -91,9 +94,12 @@ export async function flushCounted(recorder: Recorder): Promise<void> {
 function securityRow(scribe: Scribe, { kind, actor, subject, detail }: SecurityEntry) {
   const { origin } = scribe
   const approved = origin?.approvedBy && { approved_by: origin.approvedBy }
+  // Hidden here and nowhere else: of most requests nothing is written.
+  const named = (name: string | undefined) =>
+    name === undefined || scribe.origin === undefined ? name : scribe.watch.nameOf(name)
   return {
-    ...{ id: newId(), at: scribe.now(), kind, actor: actor ?? origin?.actor ?? null },
-    ...{ subject: subject ?? null, request_id: origin?.requestId ?? null },
+    ...{ id: newId(), at: scribe.now(), kind, actor: named(actor ?? origin?.actor) ?? null },
+    ...{ subject: named(subject) ?? null, request_id: origin?.requestId ?? null },
     address: scribe.origin === undefined ? null : scribe.watch.hashOf(scribe.origin.address),
     detail: JSON.stringify({ ...detail, ...approved }),
   }
