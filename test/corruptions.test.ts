@@ -65,18 +65,33 @@ const corruptions = (b: Healthy): Readonly<Record<string, readonly (readonly str
     [row(b.payment, 'amount = 9223372036854775807')],
   ],
   never_below_floor: [
-    [...without('accounts.insufficient_funds'), total(b.ben, 'floor = 1000000')],
+    [
+      ...without('accounts.insufficient_funds', 'accounts.floor_follows_the_chart'),
+      total(b.ben, 'floor = 1000000'),
+    ],
     [
       ...without('accounts.insufficient_funds'),
       total(b.ada, 'debits_pending = debits_pending + 9999'),
     ],
   ],
-  never_was_below_floor: [[total(b.merchant, 'floor = credits_posted - debits_posted')]],
+  never_was_below_floor: [
+    [
+      ...without('accounts.floor_follows_the_chart'),
+      total(b.merchant, 'floor = credits_posted - debits_posted'),
+    ],
+  ],
   totals_are_not_negative: [
     [...without('accounts.totals_not_negative'), total(b.ada, 'debits_posted = -1')],
   ],
   normal_sides_follow_the_chart: [
     [...without('accounts.insufficient_funds'), total(b.ada, "normal_side = 'debit'")],
+  ],
+  floors_follow_the_chart: [
+    [...without('accounts.floor_follows_the_chart'), total(b.ada, 'floor = NULL')],
+    [...without('accounts.floor_follows_the_chart'), total(b.ada, 'floor = -1')],
+    [...without('accounts.floor_follows_the_chart'), total(b.merchant, 'floor = NULL')],
+    [...without('accounts.floor_follows_the_chart'), total(b.merchant, 'floor = 1')],
+    [...without('accounts.floor_follows_the_chart'), total(b.fees, 'floor = 0')],
   ],
   closed_accounts_are_empty: [
     [...without('accounts.account_not_empty'), total(b.ada, 'closed_at = now()')],

@@ -19,6 +19,7 @@ describe('the books are defended by Postgres itself', () => {
       'UPDATE accounts SET floor = NULL',
       'SELECT set_floor(gen_random_uuid(), 1)',
       'DELETE FROM accounts',
+      'INSERT INTO accounts (id, credits_posted) VALUES (gen_random_uuid(), 100)',
       'UPDATE claims SET answer = NULL',
       'DELETE FROM claims',
       'UPDATE events SET data = NULL',
@@ -61,6 +62,24 @@ describe('the books are defended by Postgres itself', () => {
     it(`even the owner may not ${statement} (abuse 27)`, async () => {
       const { owner } = await world()
       expect(await owner.raw(statement).catch(constraintOf)).to.equal('append_only')
+    })
+  }
+
+  for (const [type, side, floor] of [
+    ['wallet', 'credit', null],
+    ['wallet', 'credit', -1],
+    ['merchant', 'credit', null],
+    ['merchant', 'credit', -1],
+    ['merchant', 'credit', 1],
+    ['transit', 'credit', null],
+    ['fees', 'credit', 0],
+    ['bank', 'debit', 0],
+  ] as const) {
+    it(`nobody opens an account of type ${type} that may fall to ${floor}`, async () => {
+      const { owner } = await world()
+      const key = { id: newId(), owner: newId(), type, currency: 'EUR', normal_side: side }
+      const opened = owner('accounts').insert({ ...key, floor })
+      expect(await opened.catch(constraintOf)).to.equal('floor_follows_the_chart')
     })
   }
 

@@ -1,11 +1,11 @@
 /** Erasure beside what others do: what was revoked stays revoked, and nobody waits for ever. */
 import { expect } from 'chai'
 import type { Knex } from 'knex'
-import { revokeSubject } from '../services/credentials/revocations.ts'
+import { erasedSubject, revokeSubject } from '../services/credentials/revocations.ts'
 import { publicId } from '../services/ids.ts'
 import { erase } from '../services/privacy/erasure.ts'
 import { expectProblem, until } from './support/abuse.ts'
-import { call, tokenOf } from './support/api.ts'
+import { call, signInAgain, tokenOf } from './support/api.ts'
 import { OPERATOR, type Person, person } from './support/people.ts'
 import { world } from './support/world.ts'
 
@@ -32,7 +32,42 @@ describe('erasure', () => {
       for (const write of writes) expectProblem(await write(), 401, 'invalid_token')
       const rows = await owner('revocations').where({ subject: ada.sub })
       expect(rows, `round ${round}`).to.deep.equal([])
+      await signInAgain(ada, asOperator)
+      expect((await call(ada, 'GET', '/v1/accounts')).status).to.equal(200)
     }
+  })
+
+  it('leaves nobody whom a token of before makes known again', async () => {
+    const { api, owner } = await world()
+    const ada = await person()
+    await erase(api, ada.id)
+    for (const [method, path] of [
+      ['GET', '/v1/accounts'],
+      ['GET', '/v1/me'],
+      ['PUT', '/v1/pin'],
+    ] as const) {
+      const body = method === 'PUT' ? { body: { pin: '274952' } } : {}
+      expectProblem(await call(ada, method, path, body), 401, 'invalid_token')
+    }
+    expect(await owner('people').where({ subject: ada.sub })).to.deep.equal([])
+    await signInAgain(ada)
+    expect((await call(ada, 'GET', '/v1/accounts')).status).to.equal(200)
+    const [{ id }, ...others] = await owner('people').where({ subject: ada.sub })
+    expect([id === ada.id, others]).to.deep.equal([false, []])
+  })
+
+  it('is not undone by a revocation that comes later', async () => {
+    const { api, owner } = await world()
+    const ada = await person()
+    const { issuer } = api.config.TOKEN_ISSUERS[0]
+    await erase(api, ada.id)
+    await revoke(ada)
+    expect(await owner('revocations').where({ subject: ada.sub })).to.deep.equal([])
+    const hidden = { issuer, subject: erasedSubject(api.vault, { issuer, subject: ada.sub }) }
+    const rows = await owner('revocations').where(hidden)
+    expect(rows.map(({ revoked_by }) => revoked_by)).to.deep.equal([OPERATOR.sub])
+    const log = await owner('security_log').where('subject', 'like', `%${ada.sub}%`)
+    expect(log).to.deep.equal([])
   })
 
   it('waits for whoever revokes their tokens, and leaves nothing of that', async () => {
@@ -42,7 +77,7 @@ describe('erasure', () => {
     let erased: Promise<void> | undefined
     await api.db.transaction(async (trx) => {
       const when = { at: api.now(), by: OPERATOR.sub }
-      await revokeSubject(trx, { issuer, subject: ada.sub }, when)
+      await revokeSubject(trx, api.vault, { issuer, subject: ada.sub }, when)
       erased = erase(api, ada.id)
       await until(async () => (await waitingFor(owner, 'hashtextextended')) > 0)
     })

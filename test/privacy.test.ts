@@ -9,7 +9,7 @@ import { publicKeysOf } from '../services/seals/keys.ts'
 import { verifyReceipt } from '../services/seals/receipt.ts'
 import { openSealing, type Sealing } from '../services/seals/sealing.ts'
 import { expectProblem } from './support/abuse.ts'
-import { call, newKey } from './support/api.ts'
+import { call, newKey, signInAgain } from './support/api.ts'
 import { dumpOf, leaksOf } from './support/dump.ts'
 import { agree, postRate, quoted } from './support/exchange.ts'
 import {
@@ -209,6 +209,7 @@ describe('erasure', () => {
     expect(account).to.match(/^bac_/)
 
     // The same subject comes back as somebody else, to whom none of it belongs.
+    await signInAgain(ada)
     const back = await call(ada, 'GET', '/v1/me/export')
     expect(back.body.id).not.to.equal(paid.payer.id)
     expect(back.body.payments).to.deep.equal([])

@@ -130,7 +130,7 @@ const TRANSFERS = proves(
 )
 
 const CHART_ROWS = Object.entries(CHART).map(
-  ([type, { normalSide }]) => `('${type}', '${normalSide}')`,
+  ([type, { normalSide, floor }]) => `('${type}', '${normalSide}', ${floor}::bigint)`,
 )
 
 const ACCOUNTS = proves(
@@ -142,11 +142,14 @@ const ACCOUNTS = proves(
     totals_are_not_negative:
       'least(debits_posted, credits_posted, debits_pending, credits_pending) < 0',
     normal_sides_follow_the_chart: 'chart.side IS DISTINCT FROM a.normal_side::text',
+    floors_follow_the_chart: `
+      CASE type WHEN 'merchant' THEN a.floor <= chart.floor IS NOT TRUE
+                ELSE a.floor IS DISTINCT FROM chart.floor END`,
     closed_accounts_are_empty: `
       a.closed_at IS NOT NULL
       AND (debits_posted <> credits_posted OR debits_pending <> 0 OR credits_pending <> 0)`,
   },
-  `accounts a LEFT JOIN (VALUES ${CHART_ROWS.join(', ')}) AS chart (type, side) USING (type)`,
+  `accounts a LEFT JOIN (VALUES ${CHART_ROWS.join(', ')}) AS chart (type, side, floor) USING (type)`,
 )
 
 /** Two ways to the same sums: what the accounts say, and what the transfers say. */

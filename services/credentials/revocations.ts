@@ -80,34 +80,42 @@ export async function revokedBefore(
   return row?.before ?? null
 }
 
+interface Revocation {
+  readonly at: Date
+  readonly by: string
+}
+
 /** The same for any subject, in every role it has, that of a person included. */
 export async function revokeSubject(
   trx: Knex.Transaction,
-  { issuer, subject }: Named,
-  { at, by }: { readonly at: Date; readonly by: string },
+  vault: Vault,
+  named: Named,
+  { at, by }: Revocation,
 ): Promise<void> {
-  await lockSubject(trx, { issuer, subject })
-  await record(trx, { issuer, subject }, { at, by })
+  const { issuer, subject } = named
+  await lockSubject(trx, named)
+  const hidden = { issuer, subject: erasedSubject(vault, named) }
   const person = await trx('people').where({ issuer, subject }).first('id')
   if (person !== undefined) await endSessions(trx, person.id, at, null)
+  // Who was erased and did not come back is named by nothing, and not by this either.
+  const isErased = person === undefined && (await trx('revocations').where(hidden).first('issuer'))
+  await record(trx, isErased ? hidden : named, { at, by })
 }
 
 /**
- * Lets a revocation name nobody any more, and hold as before: whoever has an old token of an erased
- * person would otherwise be believed again. Call `lockSubject` before the person is locked.
+ * Ends the sessions of somebody who is erased, in a row that names nobody: an app that still has a
+ * token of theirs would otherwise make them known again. What was revoked before goes with it. Call
+ * `lockSubject` before the person is locked.
  */
-export async function hideRevocation(
+export async function revokeErased(
   trx: Knex.Transaction,
   vault: Vault,
-  { issuer, subject }: Named,
+  named: Named,
+  { at, by }: Revocation,
 ): Promise<void> {
-  const rows = await trx('revocations')
-    .where({ issuer, subject })
-    .delete()
-    .returning(['revoked_before', 'revoked_by'])
-  const hidden = { issuer, subject: erasedSubject(vault, { issuer, subject }) }
-  // Somebody who came back and is erased again has one already.
-  for (const { revoked_before: at, revoked_by: by } of rows) await record(trx, hidden, { at, by })
+  const { issuer, subject } = named
+  await trx('revocations').where({ issuer, subject }).delete()
+  await record(trx, { issuer, subject: erasedSubject(vault, named) }, { at, by })
 }
 
 /** Of two the later one holds. */

@@ -2,7 +2,7 @@
  * How many requests are answered at the same time.
  *
  * More at once are not answered sooner: each would only wait for the others, until those who asked
- * have given up and what was done for them was done in vain. Whoever comes when so many are there
+ * have given up and what was done for them was done in vain. Whoever comes when there is no room
  * is refused before anything is known of them, for a fraction of what an answer costs.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -10,6 +10,7 @@ import { newId } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
 import { PROBES } from './operations.ts'
 import { problemOf } from './problems.ts'
+import { openRoom } from './room.ts'
 
 export interface Admission {
   /** Lets it be answered, or refuses it. */
@@ -30,9 +31,10 @@ export function openAdmission(
   { headers, isLast }: Refusing,
 ): Admission {
   let inHand = 0
+  const hasRoom = openRoom(config.REQUESTS_AT_ONCE_MAX)
   const refused = refusal(headers)
   const isFull = ({ url = '' }: IncomingMessage) =>
-    inHand >= config.REQUESTS_AT_ONCE_MAX && !PROBES.has(url)
+    !hasRoom(inHand, performance.now()) && !PROBES.has(url)
   function refuse({ method = '' }: IncomingMessage, response: ServerResponse): void {
     const own = ['X-Request-Id', newId(), ...(isLast(response) ? ['Connection', 'close'] : [])]
     response.writeHead(refused.status, [...refused.head, ...own]).end(refused.body)

@@ -3,6 +3,7 @@
  */
 import { newId, type Uuid } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import { publicId, uuidOf } from '../ids.ts'
 import {
   forgetPersonKey,
@@ -13,7 +14,7 @@ import {
   sealForPerson,
   unsealKey,
 } from '../privacy/person_keys.ts'
-import { endSessions, revokedBefore } from '../credentials/revocations.ts'
+import { endSessions, isRevoked, revokedBefore } from '../credentials/revocations.ts'
 import type { Token } from '../credentials/tokens.ts'
 
 export interface Person {
@@ -116,7 +117,10 @@ interface PersonRow {
   readonly erased_at: Date | null
 }
 
-/** Two first requests at once record one person; a taken alias does not keep anybody out. */
+/**
+ * Two first requests at once record one person; a taken alias does not keep anybody out.
+ * @throws {ServiceError} `invalid_token` for a token that was revoked: it makes nobody known.
+ */
 async function recordPerson(context: Context, token: Token): Promise<void> {
   const { issuer, subject, alias } = token
   const id = newId()
@@ -124,6 +128,7 @@ async function recordPerson(context: Context, token: Token): Promise<void> {
   const { key, row } = newPersonKey(context.vault, id)
   await context.db.transaction(async (trx) => {
     const revoked = await revokedBefore(trx, context.vault, token)
+    if (isRevoked(token, revoked, null)) throw new ServiceError('invalid_token')
     const inserted = await trx('people')
       .insert({ id, issuer, subject, name_sealed: sealForPerson(key, namePlace(id), name) })
       .onConflict(['issuer', 'subject'])

@@ -61,7 +61,7 @@ export const sessionEndpoints = [
       const { issuer = context.config.TOKEN_ISSUERS[0].issuer, subject } = body
       const when = { at: context.now(), by: caller.subject }
       await context.db.transaction(async (trx) => {
-        await revokeSubject(trx, { issuer, subject }, when)
+        await revokeSubject(trx, context.vault, { issuer, subject }, when)
         const entry = { kind: 'sessions_revoked', subject: `token ${issuer} ${subject}` } as const
         await recordSecurity({ ...context, db: trx }, entry)
       })

@@ -15,7 +15,7 @@ import {
 } from '../../ledger/index.ts'
 import { lockBelongings } from '../books/chart.ts'
 import type { Context } from '../context.ts'
-import { hideRevocation, lockSubject } from '../credentials/revocations.ts'
+import { lockSubject, revokeErased } from '../credentials/revocations.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -139,7 +139,7 @@ async function destroy(
     const rows = trx(table).where({ [by]: whose })
     await (becomes === undefined ? rows.delete() : rows.update(becomes(person, at)))
   }
-  await hideRevocation(trx, context.vault, found)
+  await revokeErased(trx, context.vault, found, { at, by: operator ?? owner })
   const data = { id: owner, operator, at: at.toISOString() }
   await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
   await recordSecurity({ ...context, db: trx }, { kind: 'person_erased', subject: owner })

@@ -1,5 +1,6 @@
 /** Calling the API as a stranger would, and holding every answer against the published document. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
 import { onceAWorld, world } from './world.ts'
@@ -51,6 +52,12 @@ export async function tokenOf({ sub, scope }: Who): Promise<string> {
   const { access_token } = (await response.json()) as { access_token: string }
   tokens.set(`${sub} ${scope}`, { token: access_token, since: now })
   return access_token
+}
+
+/** Tokens of the very second of a revocation are revoked: in the next one they get others. */
+export async function signInAgain(...all: readonly Who[]): Promise<void> {
+  await pause(1_000 - (Date.now() % 1_000) + 20)
+  for (const { sub, scope } of all) tokensOf().delete(`${sub} ${scope}`)
 }
 
 export async function call(

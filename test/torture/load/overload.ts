@@ -96,8 +96,8 @@ function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): O
   return { ...figures, missed: missedOf(figures), timeline, marks }
 }
 
-/** Until as many are at work as may be, nobody is refused: that is no overload yet. */
-const FILLING_S = 2
+/** For so long more are let in than may stay, and fewer refused: that is no overload yet. */
+const FILLING_S = 6
 const settled = ({ timeline }: Offered) => timeline.slice(FILLING_S)
 const goodputOf = (seconds: readonly Second[]) =>
   seconds.reduce((all, { per_s }) => all + per_s, 0) / seconds.length

@@ -38,6 +38,6 @@ export const loadScenarios = (options: LoadOptions) => {
       return { clean: true, shown: {}, json: { installed: false } }
     },
     stop: async () => ran(await stop(plan(0, 0))),
-    overload: async () => ran(await overload(plan(30, 60))),
+    overload: async () => ran(await overload(plan(50, 90))),
   }
 }
