@@ -149,7 +149,8 @@ const ACCOUNTS = proves(
       a.closed_at IS NOT NULL
       AND (debits_posted <> credits_posted OR debits_pending <> 0 OR credits_pending <> 0)`,
   },
-  `accounts a LEFT JOIN (VALUES ${CHART_ROWS.join(', ')}) AS chart (type, side, floor) USING (type)`,
+  `accounts a
+   LEFT JOIN (VALUES ${CHART_ROWS.join(', ')}) AS chart (type, side, floor) USING (type)`,
 )
 
 /** Two ways to the same sums: what the accounts say, and what the transfers say. */
