@@ -20,7 +20,7 @@ export const EDGE_SETTINGS = {
     'Requests after which a socket is closed',
   ),
   REQUESTS_AT_ONCE_MAX: integer(512, 16, 65_536).describe(
-    'Requests answered at the same time, four times as many for a moment; the next is refused with 503',
+    'Requests answered at the same time, four times as many for a moment; the next gets 503',
   ),
   CLAIM_DAYS: integer(30, 30, 3_650).describe('How long a repeated Idempotency-Key is recognised'),
 }

@@ -1,5 +1,5 @@
 /**
- * How many may be answered at the same time: so many for as long as they come, and more for a moment.
+ * How many may be answered at the same time: so many for as long as they come, more for a moment.
  *
  * What a machine does beside us slows everybody for a second or three. Whoever came then would be
  * refused, and would come again: more work for the same payments. So more are let in, and the fewer
