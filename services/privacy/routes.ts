@@ -54,7 +54,7 @@ export const privacyEndpoints = [
   }),
   endpoint({
     ...{ method: 'DELETE', path: '/v1/me', tag: 'Privacy', scopes: ['person'] },
-    summary: 'Have everything forgotten that names you; first everything must be paid out',
+    summary: 'Have everything forgotten that names you, once all is paid out; ends your sessions',
     ...{ idempotency: 'required', rate: 'security' },
     body: z.strictObject({ approval: ApprovalBody.optional() }),
     answers: { 204: null },

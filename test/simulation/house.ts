@@ -77,10 +77,12 @@ export async function openHouse(): Promise<House> {
   // Whoever connects first would draw lots that a second simulation does not.
   for (const { db } of [api, opened, worker]) await db.raw('SELECT 1')
   drive(house)
+  // What the worker keeps in memory it reads by connections of its own.
+  for (const { db } of [api, opened]) holdTime(house, db)
   return house
 }
 
-/** Time stands still while the database works; before that, and after a commit, it may pass. */
+/** Before the database works, and after a commit, time may pass. */
 function drive(house: House): void {
   const { db } = house.worker
   stepThrough(house.worker, {
@@ -89,21 +91,7 @@ function drive(house: House): void {
     isDead: () => house.schedule?.isDead() ?? false,
     step: () => house.schedule?.step(),
   })
-  const { client } = db as unknown as { client: Pool }
-  const [acquire, release] = [client.acquireConnection, client.releaseConnection]
-  client.acquireConnection = async function acquireConnection() {
-    const { schedule } = house
-    await schedule?.mayStop()
-    schedule?.hold()
-    return acquire.call(client).catch((error: unknown) => {
-      schedule?.release()
-      throw error
-    })
-  }
-  client.releaseConnection = (connection) => {
-    house.schedule?.release()
-    return release.call(client, connection)
-  }
+  holdTime(house, db, async () => house.schedule?.mayStop())
   const transaction = db.transaction.bind(db) as (...asked: unknown[]) => Promise<unknown>
   Object.defineProperty(db, 'transaction', {
     async value(...asked: unknown[]) {
@@ -114,9 +102,35 @@ function drive(house: House): void {
   })
 }
 
+/** Time stands still while the database works. */
+function holdTime(house: House, db: Context['db'], before = async () => {}): void {
+  const { client } = db as unknown as { client: Pool }
+  const [acquire, release] = [client.acquireConnection, client.releaseConnection]
+  const held = new WeakMap<object, Schedule>()
+  client.acquireConnection = async function acquireConnection() {
+    await before()
+    const { schedule } = house
+    schedule?.hold()
+    try {
+      const connection = await acquire.call(client)
+      if (schedule !== undefined) held.set(connection, schedule)
+      return connection
+    } catch (error) {
+      schedule?.release()
+      throw error
+    }
+  }
+  client.releaseConnection = (connection) => {
+    // Of the days in which it was taken: they may be over.
+    held.get(connection)?.release()
+    held.delete(connection)
+    return release.call(client, connection)
+  }
+}
+
 interface Pool {
-  acquireConnection: () => Promise<unknown>
-  releaseConnection: (connection: unknown) => Promise<void>
+  acquireConnection: () => Promise<object>
+  releaseConnection: (connection: object) => Promise<void>
 }
 
 /** The adapter that is shipped, over a wire that is simulated. */
