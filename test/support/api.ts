@@ -95,14 +95,18 @@ interface Response {
   readonly content?: Record<string, { schema: object }>
 }
 
-let loaded: Promise<{ document: Document; ajv: Ajv2020 }> | undefined
+let loaded: ReturnType<typeof load> | undefined
 
 async function load() {
   const { apiUrl } = await world()
   const document = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as Document
   const ajv = new Ajv2020({ strict: false, validateFormats: false })
   ajv.addSchema({ $id: 'florin', ...document })
-  return { document, ajv }
+  const patterns = Object.entries(document.paths).map(([template, operations]) => ({
+    ...{ template, operations },
+    pattern: new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+  }))
+  return { patterns, ajv }
 }
 
 /** No answer may be one that the document does not promise, in status or in shape. */
@@ -111,13 +115,11 @@ export async function expectDocumented(
   path: string,
   answer: Answer,
 ): Promise<void> {
-  const { document, ajv } = await (loaded ??= load())
+  const { patterns, ajv } = await (loaded ??= load())
   const { pathname } = new URL(path, 'http://x')
-  const template = Object.keys(document.paths).find((one) =>
-    new RegExp(`^${one.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
-  )
-  const operation = template && document.paths[template]?.[method.toLowerCase()]
-  if (operation === undefined || operation === '') return
+  const { template, operations } = patterns.find(({ pattern }) => pattern.test(pathname)) ?? {}
+  const operation = operations?.[method.toLowerCase()]
+  if (operation === undefined) return
   const { [answer.status]: response } = operation.responses
   expect(response, `${method} ${path} answered an undocumented ${answer.status}: ${answer.text}`).to
     .exist

@@ -53,16 +53,26 @@ async function* pages(db: World['owner']): AsyncGenerator<EventRow[]> {
   }
 }
 
+let compiled: { readonly text: string; readonly validators: Validators } | undefined
+
+type Validators = ReadonlyMap<string, ValidateFunction>
+
+/** What is published is the same in most worlds, and takes long to compile. */
+async function publishedSchemas(): Promise<Validators> {
+  const { body, text } = await call(OPERATOR, 'GET', '/v1/event_types')
+  if (compiled?.text !== text) compiled = { text, validators: validatorsOf(body) }
+  return compiled.validators
+}
+
 /** A receiver's view: one document, in which every type refers to the schema of its data. */
-async function publishedSchemas(): Promise<ReadonlyMap<string, ValidateFunction>> {
-  const { body } = await call(OPERATOR, 'GET', '/v1/event_types')
+function validatorsOf(body: {
+  readonly schemas: object
+  readonly data: readonly { type: string; schema: { $ref: string } }[]
+}): Validators {
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
   ajv.addSchema({ $id: 'events', schemas: body.schemas })
   return new Map(
-    (body.data as { type: string; schema: { $ref: string } }[]).map(({ type, schema }) => [
-      type,
-      ajv.compile({ $ref: `events${schema.$ref}` }),
-    ]),
+    body.data.map(({ type, schema }) => [type, ajv.compile({ $ref: `events${schema.$ref}` })]),
   )
 }
 
