@@ -219,8 +219,9 @@ function productionFaults(config: Config): string[] {
       isHeardOnTheWay(config.REDIS_URL) &&
       'REDIS_URL: must be rediss:// in production, on this machine, or on a private DATA_NETWORK',
     config.WEBHOOK_TARGETS === 'any' && 'WEBHOOK_TARGETS: any is refused in production',
-    config.BANKS.some((bank) => bank.protocol === 'sandbox') &&
-      'BANKS: a sandbox bank is refused in production',
+    ...config.BANKS.filter(({ protocol }) => PLAYED.includes(protocol)).map(
+      ({ name, protocol }) => `BANKS: ${name} of protocol ${protocol} is refused in production`,
+    ),
     ...tokenFaults(config),
     config.SEAL_KEY === undefined && 'SEAL_KEY: required in production',
     config.PIN_JWE_KEY === undefined && 'PIN_JWE_KEY: required in production',
@@ -231,6 +232,9 @@ function productionFaults(config: Config): string[] {
   ]
   return faults.filter((fault) => fault !== false)
 }
+
+/** Behind them is no bank. */
+const PLAYED: readonly string[] = ['sandbox', 'example']
 
 const isHeardOnTheWay = (redisUrl = 'rediss://') =>
   redisUrl.startsWith('redis:') && !ON_THIS_MACHINE.test(new URL(redisUrl).hostname)

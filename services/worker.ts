@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { setInterval as every } from 'node:timers'
 import type { Logger } from 'pino'
 import { runBatches } from './banking/batches.ts'
+import { watchManual } from './banking/desk.ts'
 import { collectFiles, watchFailedFiles } from './banking/files.ts'
 import { sweep } from './banking/sweep.ts'
 import { suspenseOf } from './books/chart.ts'
@@ -91,6 +92,7 @@ await runProcess('florin_worker', async (context) => {
   watchUnexplained(context)
   watchRuns(context)
   watchFailedFiles(context)
+  watchManual(context)
 
   const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
   metrics.gauges(suspense, help, () => suspenseOf(context))

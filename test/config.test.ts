@@ -92,7 +92,14 @@ describe('the configuration', () => {
 
   it('refuses in production what is convenient on a laptop', () => {
     const env = { ...GOOD, NODE_ENV: 'production' }
-    expect(faultsOf(env)).to.match(/sandbox bank is refused in production/)
+    expect(faultsOf(env)).to.match(/of protocol sandbox is refused in production/)
+    const key = Buffer.alloc(44).toString('base64')
+    const example = {
+      ...{ name: 'paper', protocol: 'example', url: 'https://bank.example', currencies: ['EUR'] },
+      ...{ token: 'a'.repeat(16), publicKey: key },
+    }
+    const played = { ...env, BANKS: JSON.stringify([example]) }
+    expect(faultsOf(played)).to.match(/BANKS: paper of protocol example is refused in production/)
     expect(faultsOf({ ...env, SANDBOX: '{}' })).to.match(/SANDBOX: refused/)
     expect(faultsOf(env)).to.match(/PIN_JWE_KEY: required/)
     expect(faultsOf({ ...env, TOKEN_ISSUERS: issuersOf('http://id/jwks') })).to.match(

@@ -1,7 +1,9 @@
 /** What operators decide about an instruction that no bank explains. */
 import { expect } from 'chai'
+import { watchManual } from '../services/banking/desk.ts'
 import { findInstruction } from '../services/banking/instructions.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
+import { openMetrics } from '../services/metrics.ts'
 import { call } from './support/api.ts'
 import { expectProblem } from './support/abuse.ts'
 import { decided, waiting } from './support/desk.ts'
@@ -20,6 +22,18 @@ describe('the operators’ desk', () => {
     expect(body).to.include({ id, reference, state: 'manual', submissions: 1 })
     const events = body.steps.map((step: { event: string }) => step.event)
     expect(events.slice(0, 2)).to.deep.equal(['sending', 'accepted'])
+  })
+
+  it('is where nothing waits unseen: a metric counts it, by bank', async () => {
+    const { owner, worker } = await world()
+    await waiting()
+    const waits = await owner('instructions').where({ state: 'manual', bank: 'east' }).count()
+    const metrics = openMetrics('test')
+    watchManual({ ...worker, metrics })
+    const text = await metrics.text()
+    const told = /florin_instructions_manual\{bank="east".*\} (\d+)\n/.exec(text)?.[1]
+    expect(told).to.equal(`${waits[0]?.['count']}`).and.not.to.equal('0')
+    expect(text).to.match(/florin_instructions_manual\{bank="north".*\} 0\n/)
   })
 
   it('moves money as the bank’s word would, once, with evidence and two names', async () => {

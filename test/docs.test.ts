@@ -1,6 +1,7 @@
 /** What is written about the settings and the abuse cases is what the source says. */
 import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { readSandboxConfig } from '../services/config.ts'
 import { documents } from './support/docs.ts'
 import { allSettings, NOT_FOR_CONTAINERS } from './support/settings.ts'
 import { ROOT } from './support/source.ts'
@@ -48,6 +49,15 @@ describe('a setting', () => {
     expect(given.sort()).to.deep.equal(known.sort())
     // Each process has its own url, because each has its own role.
     expect(textOf('docker-compose.yml').match(/^ {6}DATABASE_URL:/gm)).to.have.length(3)
+  })
+
+  it('of the sandbox’s container is all it needs to start', () => {
+    const [, block = ''] = textOf('docker-compose.yml').split('services/sandbox/main.js]')
+    const [environment = ''] = block.split('volumes:')
+    const given = [...environment.matchAll(/^ {6}([A-Z_]+): (.*)$/gm)]
+    const banks = /^#BANKS='(.*sandbox.*)'$/m.exec(textOf('.env.example'))?.[1]
+    const env = Object.fromEntries(given.map(([, name, value]) => [name!, value!]))
+    expect(readSandboxConfig({ ...env, BANKS: banks })).to.include({ TOKEN_AUDIENCE: 'florin' })
   })
 
   it('that must be given is asked for by docker-compose.yml, and .env.example has its line', () => {

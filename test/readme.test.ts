@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { existsSync, readFileSync } from 'node:fs'
 import { PROBLEMS } from '../services/http/problems.ts'
 import { allSettings } from './support/settings.ts'
+import { readSources } from './support/source.ts'
 
 const ROOT = new URL('../', import.meta.url)
 const readme = readFileSync(new URL('README.md', ROOT), 'utf8')
@@ -33,6 +34,17 @@ describe('the README', () => {
       const expected = known.flatMap((one) => one?.fallback ?? [])
       expect(defaults.trim(), row).to.equal(expected.join(', '))
     }
+  })
+
+  it('names every metric of ours for whoever is paged, and no other', () => {
+    const ours = readSources()
+      .filter(({ path }) => path.startsWith('services/'))
+      .flatMap(({ text }) => [...text.matchAll(/'(florin(?:_[a-z]+){2,})'/g)])
+      .map(([, name]) => name!)
+    const paged = readme.slice(readme.indexOf('Paged at night?'), readme.indexOf('### 6.'))
+    const named = [...paged.matchAll(/`(florin_[a-z_]+)`/g)].map(([, name]) => name!)
+    expect(new Set(ours).size).to.be.greaterThan(15)
+    expect([...new Set(named)].sort()).to.deep.equal([...new Set(ours)].sort())
   })
 
   it('leads to the page of all settings and to that of all abuse cases', () => {

@@ -9,7 +9,9 @@ import { answerOnce, type Claim, newId, type Outcome, type Uuid } from '../../le
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
+import { orNothing } from '../metrics.ts'
 import { recordSecurity } from '../security/log.ts'
+import { countsOf } from './counts.ts'
 import { recordStep } from './history.ts'
 import {
   findInstruction,
@@ -137,6 +139,13 @@ export async function findInstructions(
   if (before !== undefined) void query.where('id', '<', before)
   const rows: Row[] = await query
   return rows.map(fromRow)
+}
+
+/** How many wait for a person, by bank: somebody has to be told. */
+export function watchManual({ banks, db, log, metrics }: Context): void {
+  const read = () => countsOf(banks, db('instructions').where({ state: 'manual' }))
+  const [name, help] = ['florin_instructions_manual', 'Instructions that wait for a person']
+  metrics.gauges(name, help, orNothing(log, 'instructions that wait', read))
 }
 
 /** An instruction retried for days has this many steps; what is older is of no use to anybody. */

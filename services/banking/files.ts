@@ -10,6 +10,7 @@ import type { Context } from '../context.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
 import { orNothing } from '../metrics.ts'
+import { countsOf } from './counts.ts'
 import { writeDown } from './inbox.ts'
 
 /** Nobody else fetches from a bank so long after its worker died. */
@@ -243,11 +244,6 @@ export const fileOut = (file: FileRow) => ({
 /** How many files of each bank could not be used so far; asked when it is scraped. */
 export function watchFailedFiles({ banks, db, log, metrics }: Context): void {
   const [name, help] = ['florin_bank_files_failed', 'Files of a bank that could not be used']
-  const read = async () => {
-    const rows = db('bank_files').whereNotNull('fault').groupBy('bank').select('bank')
-    const found: { bank: string; count: bigint }[] = await rows.count({ count: '*' })
-    const counts = new Map(found.map(({ bank, count }) => [bank, count]))
-    return [...banks.keys()].map((bank) => ({ labels: { bank }, value: counts.get(bank) ?? 0 }))
-  }
+  const read = () => countsOf(banks, db('bank_files').whereNotNull('fault'))
   metrics.gauges(name, help, orNothing(log, 'files that failed', read))
 }

@@ -63,11 +63,11 @@ export const BANK_SETTINGS = {
   BANKS: jsonOrFile
     .pipe(z.array(Bank))
     .describe(
-      'JSON: `[{name, protocol, url, secret, previousSecret?, currencies, rails?, ...}]`, or the ' +
-        'path of a file of it, `@/etc/florin/banks.json`; a name is kept; see the README',
+      'JSON: `[{name, protocol, currencies, rails?, ...}]`, or the path of a file of it, ' +
+        '`@/etc/florin/banks.json`; a name is kept; see the README',
     ),
   BREAKER_CALLS: integer(20, 2, 1_000).describe('So many calls to a bank tell how it is'),
-  BREAKER_FAILURES_PERCENT: integer(50, 1, 100).describe(
+  BREAKER_FAILURES_PERCENT: integer(50, 1, 99).describe(
     'When more of them fail, the bank is left alone',
   ),
   BREAKER_PAUSE_MS: integer(30_000, 100, 600_000).describe('For how long; then one call tries'),

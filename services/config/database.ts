@@ -21,7 +21,9 @@ export const DATABASE_SETTINGS = {
   DATABASE_DURABILITY: z
     .enum(['required', 'any'])
     .default('required')
-    .describe('With required no replica, and no server that may lose what it confirmed, is used'),
+    .describe(
+      'With required no replica, and no server with fsync or the like switched off, is used',
+    ),
   DATA_NETWORK: z
     .enum(['open', 'private'])
     .default('open')

@@ -3,7 +3,7 @@ import { integer } from './kinds.ts'
 
 export const RATE_SETTINGS = {
   TRUSTED_PROXIES: integer(0, 0, 8).describe(
-    'How many proxies of ours every request passes; with 0 X-Forwarded-For is not read',
+    'How many proxies of ours every request passes; with 0 behind one all people share an address',
   ),
   RATE_MONEY_PER_MINUTE: integer(10, 0, 1_000_000).describe(
     'Movements of money by one person within a minute; 0: any number',

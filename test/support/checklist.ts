@@ -114,7 +114,7 @@ export const CHECKLIST: readonly Row[] = [
   ),
   by(
     23,
-    'A breaker at half of twenty, 30 s; a tenth are repetitions',
+    'A breaker at more than half of twenty, 30 s; a tenth are repetitions',
     'breaker: opens when half of twenty calls failed',
   ),
   by(

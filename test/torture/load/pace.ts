@@ -88,7 +88,7 @@ interface Tally {
 export async function arrive({ port, payments }: Way, order: Offering): Promise<Offered> {
   payments.prepare(Math.ceil(order.per_s * Math.min(order.seconds, PREPARED_S)))
   const lines = openLines(port)
-  await lines.prepare(Math.min(CONNECTIONS_MAX, order.per_s))
+  await lines.prepare(CONNECTIONS_MAX)
   const gap = gapsOf(order.per_s)
   const timeline = openTimeline()
   const tally = { statuses: {}, withoutRetryAfter: 0, notOffered: 0, late_ms: 0, askingMax: 0 }
@@ -145,12 +145,12 @@ interface Lines {
   readonly close: () => void
 }
 
-/** Connections are kept and the last one used is used first: the others grow old and close. */
+/** Connections are kept and used in turn, so that none grows old: crowds need all of them. */
 function openLines(port: number): Lines {
   const free: Wire[] = []
   const taken = (): Wire | undefined => {
     for (;;) {
-      const wire = free.pop()
+      const wire = free.shift()
       if (wire === undefined || wire.isOpen()) return wire
     }
   }
