@@ -1,10 +1,10 @@
 /** What proves that a PIN may be set or changed must still do so when it is written. */
 import { expect } from 'chai'
-import type { Knex } from 'knex'
 import { ServiceError } from '../services/errors.ts'
 import { resetPin } from '../services/pins/pins.ts'
 import { remove } from '../services/totp/totp.ts'
-import { expectProblem, until } from './support/abuse.ts'
+import { expectProblem, until, waitersFor } from './support/abuse.ts'
+import { inSeconds } from './support/abuse-issuer.ts'
 import { call } from './support/api.ts'
 import { person, PIN } from './support/people.ts'
 import { phone } from './support/phones.ts'
@@ -13,15 +13,6 @@ import { codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
 const NOTHING = { phoneNumber: undefined, birthdate: undefined }
-
-/** How many wait for what this transaction has locked. */
-async function waitersFor(trx: Knex.Transaction): Promise<number> {
-  const { rows } = await trx.raw(
-    `SELECT count(*)::int AS waiting FROM pg_stat_activity
-      WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))`,
-  )
-  return rows[0].waiting
-}
 
 describe('a PIN', () => {
   it('is not changed by a code alone just after a device was taken away', async () => {
@@ -45,7 +36,7 @@ describe('a PIN', () => {
     const ben = await person()
     const gone = new ServiceError('approval_required')
     const asked = { pin: '830462', known: NOTHING }
-    const late = resetPin(api, { person: ben.id, jti: null }, asked, () => Promise.reject(gone))
+    const late = resetPin(api, { person: ben.id, session: null }, asked, () => Promise.reject(gone))
     expect(await late.catch((error: unknown) => error)).to.equal(gone)
     expect((await verify(ben, PIN)).status).to.equal(204)
   })
@@ -72,6 +63,7 @@ describe('an authenticator that is removed', () => {
     const { owner, api } = await world()
     const ada = await enrolled()
     const mine = { person_id: ada.id }
+    const session = { jti: 'test', issuedAt: inSeconds(60) }
     await owner('totp_enrolments').insert({
       ...{ ...mine, seed_sealed: Buffer.alloc(1), failed: 0 },
       expires_at: new Date(Date.now() + 60_000),
@@ -79,7 +71,7 @@ describe('an authenticator that is removed', () => {
     // Whoever confirms has locked the one and is about to lock the other.
     const { removed } = await owner.transaction(async (trx) => {
       await trx('totp_enrolments').where(mine).forUpdate().first()
-      const removed = remove(api, { person: ada.id, jti: 'test' })
+      const removed = remove(api, { person: ada.id, session })
       await until(async () => (await waitersFor(trx)) > 0)
       await trx('totp').where(mine).forUpdate().noWait().first()
       return { removed }

@@ -1,9 +1,11 @@
 /** Ending sessions: from a moment on, tokens of before are worth nothing, in every process. */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
+import { ServiceError } from '../errors.ts'
 import type { Vault } from '../vault/vault.ts'
 
-interface Issued {
+/** What of a token says whether it was revoked. */
+export interface Issued {
   /** Seconds since 1970. */
   readonly issuedAt: number
   readonly jti: string
@@ -23,23 +25,39 @@ export function isRevoked(
 }
 
 /**
- * Ends a person's sessions: tokens issued up to `at` are refused for every write, but the one with
- * the id `keptJti`. Call it in the transaction that changes what they were trusted for. Of two that
- * race the later one decides.
+ * Ends a person's sessions: tokens issued up to `at` are refused for every write, but `kept`. Call
+ * it in the transaction that changes what they were trusted for. Of two that race the later one
+ * decides.
+ * @throws {ServiceError} `invalid_token` where `kept` was revoked since it was let in: it would
+ *   make itself good again.
  */
 export async function endSessions(
   trx: Knex,
   person: Uuid,
   at: Date,
-  keptJti: string | null,
+  kept: Issued | null,
 ): Promise<void> {
-  await trx('people')
+  const ended = await trx('people')
     .where({ id: person })
-    .where(
-      (either) => void either.whereNull('tokens_valid_from').orWhere('tokens_valid_from', '<=', at),
-    )
-    .update({ tokens_valid_from: at, kept_token: keptJti })
+    .where((stays) => {
+      if (kept !== null) void stays.whereNull('tokens_valid_from').orWhere(isGood(kept))
+    })
+    .update({
+      tokens_valid_from: trx.raw('greatest(tokens_valid_from, ?)', [at]),
+      kept_token: trx.raw('CASE WHEN tokens_valid_from > ? THEN kept_token ELSE ? END', [
+        ...[at, kept?.jti ?? null],
+      ]),
+    })
+  if (kept !== null && ended === 0) throw new ServiceError('invalid_token')
 }
+
+/** As `isRevoked` has it, of the row as it is once whoever changes it has done so. */
+const isGood =
+  ({ issuedAt, jti }: Issued) =>
+  (row: Knex.QueryBuilder): void =>
+    void row
+      .where('tokens_valid_from', '<', new Date(Math.floor(issuedAt) * 1000))
+      .orWhere({ kept_token: jti })
 
 /**
  * Keeps two apart until `trx` ends who would each not see what the other writes of the subject: one

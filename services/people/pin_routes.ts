@@ -165,7 +165,8 @@ async function secondProof(context: Context, caller: CallerOf<'person'>, totp: s
 }
 
 const holderOf = ({ person, session }: CallerOf<'person'>): PinHolder => ({
-  ...{ person: person.id, jti: session.jti },
+  person: person.id,
+  session,
 })
 
 /** What is to be replaced cannot prove that it may be. */

@@ -7,15 +7,15 @@ import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './attempts.ts'
-import { endSessions } from '../credentials/revocations.ts'
+import { endSessions, type Issued } from '../credentials/revocations.ts'
 import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { forgetGuesses } from '../totp/check.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
 
 export interface PinHolder {
   readonly person: Uuid
-  /** Of the token with which they ask: it stays good when other sessions end. */
-  readonly jti: string | null
+  /** The token with which they ask: it stays good when other sessions end. */
+  readonly session: Issued | null
 }
 
 /** Asked where nobody can change the answer any more before the PIN is written. */
@@ -127,7 +127,7 @@ export async function clearPin(context: Context, person: Uuid, claim: Claim): Pr
   return answerOnce(context.db, claim, async (trx) => {
     await forget(trx, person, nothing)
     await forgetGuesses(trx, person)
-    await changed(trx, context, { person, jti: null }, change)
+    await changed(trx, context, { person, session: null }, change)
     return JSON.stringify({ id: publicId('per', person), taken_away_at: change.at.toISOString() })
   })
 }
@@ -144,11 +144,11 @@ async function forget(trx: Knex.Transaction, person: Uuid, row: object): Promise
 async function changed(
   trx: Knex.Transaction,
   context: Context,
-  { person, jti }: PinHolder,
+  { person, session }: PinHolder,
   change: SecurityChange,
 ): Promise<void> {
   await securityChanged(trx, context, person, change)
-  await endSessions(trx, person, change.at, jti)
+  await endSessions(trx, person, change.at, session)
 }
 
 const columnsOf = ({ hash, kid }: PinHash) => ({ hash, pepper_kid: kid })

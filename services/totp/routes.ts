@@ -113,7 +113,8 @@ export const totpEndpoints = [
 ]
 
 const holderOf = ({ person, session }: CallerOf<'person'>): Holder => ({
-  ...{ person: person.id, jti: session.jti },
+  person: person.id,
+  session,
 })
 
 interface Asked {

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { Person } from '../people/parties.ts'
-import { endSessions } from '../credentials/revocations.ts'
+import { endSessions, type Issued } from '../credentials/revocations.ts'
 import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { recoveryHash, seedPlace, wrongCode } from './check.ts'
 import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
@@ -13,7 +13,7 @@ import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
 /** Who changes something, and by which token: it stays good, all others of theirs do not. */
 export interface Holder {
   readonly person: Uuid
-  readonly jti: string
+  readonly session: Issued
 }
 
 interface Enrolment {
@@ -115,11 +115,11 @@ async function renewCodes(
 async function changed(
   trx: Knex.Transaction,
   context: Context,
-  { person, jti }: Holder,
+  { person, session }: Holder,
   change: SecurityChange,
 ): Promise<void> {
   await securityChanged(trx, context, person, change)
-  await endSessions(trx, person, change.at, jti)
+  await endSessions(trx, person, change.at, session)
 }
 
 /** @throws {ServiceError} `totp_not_set` where the authenticator was removed meanwhile. */
