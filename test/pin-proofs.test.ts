@@ -1,14 +1,18 @@
 /** What proves that a PIN may be set or changed must still do so when it is written. */
 import { expect } from 'chai'
 import { ServiceError } from '../services/errors.ts'
-import { resetPin } from '../services/pins/pins.ts'
+import { publicId } from '../services/ids.ts'
+import { checkPin } from '../services/pins/attempts.ts'
+import { resetPin, setPin } from '../services/pins/pins.ts'
 import { remove } from '../services/totp/totp.ts'
 import { expectProblem, until, waitersFor } from './support/abuse.ts'
 import { inSeconds } from './support/abuse-issuer.ts'
 import { call } from './support/api.ts'
-import { person, PIN } from './support/people.ts'
+import { refusalOf } from './support/books.ts'
+import { type Person, person, PIN } from './support/people.ts'
 import { phone } from './support/phones.ts'
-import { stateOf, verify } from './support/pins.ts'
+import { rowOf, stateOf, verify } from './support/pins.ts'
+import { together } from './support/proposals.ts'
 import { codeAt, enrolled, forgetUse } from './support/totp.ts'
 import { world } from './support/world.ts'
 
@@ -55,6 +59,69 @@ describe('a PIN', () => {
     })
     expectProblem(await answer.asked, 403, 'approval_required')
     expect((await stateOf(ada)).state).to.equal('unset')
+  })
+})
+
+describe('a change of PIN that is still being made', () => {
+  /** Changes it, and lets the other come in between: the current one was right by then. */
+  async function changeAround(ada: Person, other: () => Promise<unknown>): Promise<unknown> {
+    const { api } = await world()
+    const proofs = { alsoProve: async () => void (await other()), refuseOthers: async () => {} }
+    const asked = { pin: '830462', known: NOTHING, current: PIN }
+    return refusalOf(setPin(api, { person: ada.id, session: null }, asked, proofs))
+  }
+  const check = async ({ id }: Person, pin: string) =>
+    refusalOf(checkPin((await world()).api, id, pin))
+
+  it('does not undo a reset, or another change', async () => {
+    const { api } = await world()
+    const pin = '905274'
+    const asked = { pin, known: NOTHING }
+    const OTHERS = {
+      reset: (who: Person) =>
+        resetPin(api, { person: who.id, session: null }, asked, async () => {}),
+      change: (who: Person) => call(who, 'PUT', '/v1/pin', { body: { pin, current_pin: PIN } }),
+    }
+    for (const [what, other] of Object.entries(OTHERS)) {
+      const ada = await person()
+      const told = await changeAround(ada, () => other(ada))
+      expect(told, what).to.equal('approval_refused')
+      expect(await check(ada, pin), what).to.equal('done')
+    }
+  })
+
+  it('does not bring back one that was taken away', async () => {
+    const ada = await person()
+    const path = `/v1/people/${publicId('per', ada.id)}/pin/reset`
+    const taken = () => together(path, { body: { reason: 'They forgot it' } })
+    expect(await changeAround(ada, taken)).to.equal('pin_not_set')
+    expect(await check(ada, '830462')).to.equal('pin_not_set')
+    expect((await stateOf(ada)).state).to.equal('unset')
+  })
+
+  it('does not replace the one that was set in its place', async () => {
+    const { owner, api } = await world()
+    const ada = await person()
+    const pin = '905274'
+    const told = await changeAround(ada, async () => {
+      await owner('pins').where({ person_id: ada.id }).update({ hash: null, pepper_kid: null })
+      const proofs = { alsoProve: async () => {}, refuseOthers: async () => {} }
+      const asked = { pin, known: NOTHING, current: undefined }
+      await setPin(api, { person: ada.id, session: null }, asked, proofs)
+    })
+    expect(told).to.equal('approval_refused')
+    expect(await check(ada, pin)).to.equal('done')
+  })
+
+  it('is made though the PIN was only hashed anew meanwhile', async () => {
+    const { owner } = await world()
+    const [ada, ben] = [await person(), await person()]
+    const told = await changeAround(ada, async () => {
+      const { hash, pepper_kid } = await rowOf(ben)
+      await owner('pins').where({ person_id: ada.id }).update({ hash, pepper_kid })
+    })
+    expect(told).to.equal('done')
+    expect(await check(ada, '830462')).to.equal('done')
   })
 })
 

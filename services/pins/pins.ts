@@ -28,7 +28,7 @@ export interface NewPin {
 }
 
 /**
- * Sets the first PIN, or changes it for who knows the current one.
+ * Sets the first PIN, or changes it for who knows the one that it replaces.
  * @param alsoProve asked once the current one is right: what else the person agrees by.
  * @param refuseOthers where one was taken away: refuses who has something else to agree by.
  * @throws {ServiceError} `invalid_request` and `weak_pin` for the new one; `pin_already_set` where
@@ -43,9 +43,9 @@ export async function setPin(
   refuseWeak(context, { pin, known })
   const { person } = holder
   if (current !== undefined) {
-    await checkPin(context, person, current)
+    const since = await checkPin(context, person, current)
     await alsoProve()
-    await replacePin(context, holder, { pin, type: 'person.pin_changed' })
+    await replacePin(context, holder, { pin, type: 'person.pin_changed', since })
     return
   }
   const hash = await context.hashes.hash(pin)
@@ -98,20 +98,30 @@ export async function resetPin(
   stillProved: Check,
 ): Promise<void> {
   refuseWeak(context, asked)
-  await replacePin(context, holder, { pin: asked.pin, type: 'person.pin_reset' }, stillProved)
+  const change = { pin: asked.pin, type: 'person.pin_reset', since: 'whenever' } as const
+  await replacePin(context, holder, change, stillProved)
+}
+
+/** Since when the PIN that goes has been the person's; `whenever` where any may go. */
+type Since = Date | 'whenever'
+
+interface Change {
+  readonly pin: string
+  readonly type: SecurityChange['type']
+  readonly since: Since
 }
 
 async function replacePin(
   context: Context,
   holder: PinHolder,
-  { pin, type }: { readonly pin: string; readonly type: SecurityChange['type'] },
+  { pin, type, since }: Change,
   check: Check = async () => {},
 ): Promise<void> {
   const hash = await context.hashes.hash(pin)
   const at = context.now()
   const row = { ...columnsOf(hash), changed_at: at }
   await context.db.transaction(async (trx) => {
-    await forget(trx, holder.person, row)
+    await forget(trx, holder.person, row, since)
     await changed(trx, context, holder, { type, at })
     await check(trx)
   })
@@ -125,7 +135,7 @@ export async function clearPin(context: Context, person: Uuid, claim: Claim): Pr
   const nothing = { hash: null, pepper_kid: null }
   const change = { type: 'person.pin_reset', at: context.now(), kind: 'pin_taken_away' } as const
   return answerOnce(context.db, claim, async (trx) => {
-    await forget(trx, person, nothing)
+    await forget(trx, person, nothing, 'whenever')
     await forgetGuesses(trx, person)
     await changed(trx, context, { person, session: null }, change)
     return JSON.stringify({ id: publicId('per', person), taken_away_at: change.at.toISOString() })
@@ -133,12 +143,30 @@ export async function clearPin(context: Context, person: Uuid, claim: Claim): Pr
 }
 
 /** Wrong PINs were guesses at another one: with it they are forgotten. */
-async function forget(trx: Knex.Transaction, person: Uuid, row: object): Promise<void> {
-  const updated = await trx('pins')
-    .where({ person_id: person })
+async function forget(
+  trx: Knex.Transaction,
+  person: Uuid,
+  row: object,
+  since: Since,
+): Promise<void> {
+  const mine = () => trx('pins').where({ person_id: person })
+  const updated = await mine()
+    .where((same) => {
+      // One that was taken away keeps its moment.
+      if (since !== 'whenever') void same.where({ changed_at: since }).whereNotNull('hash')
+    })
     .update({ ...row, failed: 0, failures: 0, locked_until: null })
-  if (updated === 0) throw new ServiceError('pin_not_set')
+  if (updated > 0) return
+  const other = since === 'whenever' ? undefined : await mine().whereNotNull('hash').first('hash')
+  throw other === undefined ? new ServiceError('pin_not_set') : tooLate(person)
 }
+
+/** Told to who knew the PIN of before: it is a wrong one by now, though nobody guessed. */
+const tooLate = (person: Uuid) =>
+  new ServiceError('approval_refused', {
+    detail: 'the PIN was changed meanwhile',
+    noted: { kind: 'pin_refused', subject: publicId('per', person) },
+  })
 
 /** The person is told, limits are reduced for a while, and other sessions end. */
 async function changed(
