@@ -124,19 +124,25 @@ export async function revokeSubject(
  * Ends the sessions of somebody who is erased, in a row that names nobody: an app that still has a
  * token of theirs would otherwise make them known again. What was revoked before goes with it. Call
  * `lockSubject` before the person is locked.
+ * @param at now, with the person locked: tokens of until then are refused.
  */
 export async function revokeErased(
   trx: Knex.Transaction,
   vault: Vault,
   named: Named,
-  { at, by }: Revocation,
+  at: Date,
 ): Promise<void> {
   const { issuer, subject } = named
   await trx('revocations').where({ issuer, subject }).delete()
-  await record(trx, { issuer, subject: erasedSubject(vault, named) }, { at, by })
+  // Neither who did it nor the very moment, which would say whose of those erased it is.
+  const when = { at: endOfSecond(at), by: 'erasure' }
+  await record(trx, { issuer, subject: erasedSubject(vault, named) }, when)
 }
 
-/** Of two the later one holds. */
+/** As good as any other moment of it: see `isRevoked`. */
+const endOfSecond = (at: Date): Date => new Date(Math.floor(at.getTime() / 1000) * 1000 + 999)
+
+/** Of two the later one holds; of two of one second, whichever is written last. */
 const record = (
   trx: Knex.Transaction,
   { issuer, subject }: Named,
@@ -145,7 +151,9 @@ const record = (
   trx.raw(
     `INSERT INTO revocations (issuer, subject, revoked_before, revoked_by) VALUES (?, ?, ?, ?)
      ON CONFLICT (issuer, subject) DO UPDATE
-        SET revoked_before = excluded.revoked_before, revoked_by = excluded.revoked_by
-      WHERE revocations.revoked_before < excluded.revoked_before`,
+        SET revoked_before = greatest(revocations.revoked_before, excluded.revoked_before),
+            revoked_by = excluded.revoked_by
+      WHERE date_trunc('second', revocations.revoked_before)
+            <= date_trunc('second', excluded.revoked_before)`,
     [issuer, subject, at, by],
   )
