@@ -2,14 +2,21 @@
 import { expect } from 'chai'
 import type { Knex } from 'knex'
 import { newId } from '../ledger/index.ts'
+import { walletOf } from '../services/books/chart.ts'
+import type { Context } from '../services/context.ts'
 import { erasedSubject, revokeSubject } from '../services/credentials/revocations.ts'
 import { publicId } from '../services/ids.ts'
+import { setPin } from '../services/pins/pins.ts'
 import { erase, eraseFor } from '../services/privacy/erasure.ts'
+import { enrol } from '../services/totp/totp.ts'
 import { expectProblem, until, waitersFor } from './support/abuse.ts'
 import { call, signInAgain, tokenOf } from './support/api.ts'
-import { OPERATOR, type Person, person } from './support/people.ts'
+import { refusalOf } from './support/books.ts'
+import { OPERATOR, type Person, person, PIN } from './support/people.ts'
 import { contextAt } from './support/totp.ts'
 import { world } from './support/world.ts'
+
+const NOBODY = { phoneNumber: undefined, birthdate: undefined }
 
 async function revoke({ sub }: Person) {
   const revoked = await call(OPERATOR, 'POST', '/v1/revocations', { body: { subject: sub } })
@@ -128,6 +135,41 @@ describe('erasure', () => {
     await erased
     expect(await owner('revocations').where({ subject: ada.sub })).to.deep.equal([])
   })
+
+  /** What a person may get while they are being erased, and where it is kept. */
+  const FIRST = {
+    'a first PIN': {
+      table: 'pins',
+      add: ({ id }: Person, api: Context) => {
+        const asked = { pin: PIN, known: NOBODY, current: undefined }
+        const proofs = { alsoProve: async () => {}, refuseOthers: async () => {} }
+        return setPin(api, { person: id, session: null }, asked, proofs)
+      },
+    },
+    'an authenticator': {
+      table: 'totp_enrolments',
+      add: ({ id }: Person, api: Context) => enrol(api, { id, alias: null, name: 'Ada' }, null),
+    },
+  }
+  for (const [what, { table, add }] of Object.entries(FIRST)) {
+    it(`leaves nobody with ${what} that was on its way`, async () => {
+      const { api, worker, owner } = await world()
+      const ada = await person(0n, { withPin: false })
+      const wallet = await walletOf(worker, ada.id, 'EUR')
+      const { erased, told } = await owner.transaction(async (trx) => {
+        await trx('accounts').where({ id: wallet }).forUpdate().first()
+        const erased = erase(api, ada.id)
+        await until(async () => (await waitersFor(trx)) > 0)
+        let isTold = false
+        const told = refusalOf(add(ada, api)).finally(() => (isTold = true))
+        await until(async () => isTold || (await waitingFor(owner, '"people"')) > 0)
+        return { erased, told }
+      })
+      await erased
+      expect(await told).to.equal('not_found')
+      expect(await owner(table).where({ person_id: ada.id })).to.deep.equal([])
+    })
+  }
 
   it('waits for no exchange that waits for it', async () => {
     const { owner, api } = await world()

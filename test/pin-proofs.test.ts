@@ -62,6 +62,25 @@ describe('a PIN', () => {
   })
 })
 
+describe('a first PIN', () => {
+  it('is refused where there is one, and lets whoever changes that go on', async () => {
+    const { owner } = await world()
+    const ada = await person()
+    const { refused } = await owner.transaction(async (trx) => {
+      await trx('pins').where({ person_id: ada.id }).update({ failed: 0 })
+      let isRefused = false
+      const refused = call(ada, 'PUT', '/v1/pin', { body: { pin: '830462' } })
+      void refused.finally(() => (isRefused = true))
+      await until(async () => isRefused || (await waitersFor(trx)) > 0)
+      // Whoever changes it goes on to the person.
+      await trx('people').where({ id: ada.id }).update({ security_changed_at: new Date() })
+      return { refused }
+    })
+    expectProblem(await refused, 409, 'pin_already_set')
+    expect((await verify(ada, PIN)).status).to.equal(204)
+  })
+})
+
 describe('a change of PIN that is still being made', () => {
   /** Changes it, and lets the other come in between: the current one was right by then. */
   async function changeAround(ada: Person, other: () => Promise<unknown>): Promise<unknown> {

@@ -8,7 +8,7 @@ import { recordSecurity } from '../security/log.ts'
 import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './attempts.ts'
 import { endSessions, type Issued } from '../credentials/revocations.ts'
-import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
+import { lockPerson, type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { forgetGuesses } from '../totp/check.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
 
@@ -54,15 +54,21 @@ export async function setPin(
   await fillCleared(context, holder, row, refuseOthers)
 }
 
-/** False where there is or was one. */
+/**
+ * False where there is or was one.
+ * @throws {ServiceError} `not_found` for who was erased meanwhile.
+ */
 async function insertFirst(context: Context, person: Uuid, row: object): Promise<boolean> {
   return context.db.transaction(async (trx) => {
-    const inserted = await trx('pins')
-      .insert({ person_id: person, ...row })
-      .onConflict('person_id')
-      .ignore()
-      .returning('person_id')
-    if (inserted.length === 0) return false
+    const mine = () => trx('pins').where({ person_id: person })
+    // Before the person, as whoever changes it goes about it, and not by running into it.
+    const known = await mine().forUpdate().first('person_id')
+    if (known !== undefined) return false
+    await lockPerson(trx, person)
+    // Of two that set it the other one may have done so while this waited.
+    const set = await mine().first('person_id')
+    if (set !== undefined) return false
+    await trx('pins').insert({ person_id: person, ...row })
     const subject = publicId('per', person)
     await recordSecurity({ ...context, db: trx }, { kind: 'pin_set', subject })
     return true

@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { Person } from '../people/parties.ts'
 import { endSessions, type Issued } from '../credentials/revocations.ts'
-import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
+import { lockPerson, type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { recoveryHash, seedPlace, wrongCode } from './check.ts'
 import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
 
@@ -26,6 +26,7 @@ interface Enrolment {
 /**
  * A new secret, which is worth nothing until it is confirmed. One at a time: the last one counts.
  * @param replaces when the authenticator in use was confirmed, of which the caller has seen a code.
+ * @throws {ServiceError} `not_found` for who was erased meanwhile.
  */
 export async function enrol(
   context: Context,
@@ -36,10 +37,15 @@ export async function enrol(
   const secret = newSecret()
   const expiresAt = new Date(now().getTime() + config.TOTP_ENROLMENT_S * 1000)
   const seed = vault.seal(seedPlace('totp_enrolments', id), secret)
-  await db('totp_enrolments')
-    .insert({ person_id: id, seed_sealed: seed, replaces, failed: 0, expires_at: expiresAt })
-    .onConflict('person_id')
-    .merge(['seed_sealed', 'replaces', 'failed', 'expires_at'])
+  await db.transaction(async (trx) => {
+    // Before the person, as whoever confirms it, removes it or erases them goes about it.
+    await trx('totp_enrolments').where({ person_id: id }).forUpdate().first('person_id')
+    await lockPerson(trx, id)
+    await trx('totp_enrolments')
+      .insert({ person_id: id, seed_sealed: seed, replaces, failed: 0, expires_at: expiresAt })
+      .onConflict('person_id')
+      .merge(['seed_sealed', 'replaces', 'failed', 'expires_at'])
+  })
   const label = alias === null ? publicId('per', id) : `@${alias}`
   return { secret, uri: uriOf(secret, label, config.TOTP_ISSUER), expiresAt }
 }
