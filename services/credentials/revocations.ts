@@ -122,8 +122,9 @@ export async function revokeSubject(
 
 /**
  * Ends the sessions of somebody who is erased, in a row that names nobody: an app that still has a
- * token of theirs would otherwise make them known again. What was revoked before goes with it. Call
- * `lockSubject` before the person is locked.
+ * token of theirs would otherwise make them known again. One that is issued later does, for which
+ * a silent refresh is enough: refresh tokens are ended at the issuer. What was revoked before goes
+ * with it. Call `lockSubject` before the person is locked.
  * @param at now, with the person locked: tokens of until then are refused.
  */
 export async function revokeErased(
