@@ -1,13 +1,22 @@
 /** Erasure beside what others do: what was revoked stays revoked, and nobody waits for ever. */
 import { expect } from 'chai'
 import type { Knex } from 'knex'
+import { newId } from '../ledger/index.ts'
+import { walletOf } from '../services/books/chart.ts'
+import type { Context } from '../services/context.ts'
 import { erasedSubject, revokeSubject } from '../services/credentials/revocations.ts'
 import { publicId } from '../services/ids.ts'
-import { erase } from '../services/privacy/erasure.ts'
-import { expectProblem, until } from './support/abuse.ts'
+import { setPin } from '../services/pins/pins.ts'
+import { erase, eraseFor } from '../services/privacy/erasure.ts'
+import { enrol } from '../services/totp/totp.ts'
+import { expectProblem, until, waitersFor } from './support/abuse.ts'
 import { call, signInAgain, tokenOf } from './support/api.ts'
-import { OPERATOR, type Person, person } from './support/people.ts'
+import { refusalOf } from './support/books.ts'
+import { OPERATOR, type Person, person, PIN } from './support/people.ts'
+import { contextAt } from './support/totp.ts'
 import { world } from './support/world.ts'
+
+const NOBODY = { phoneNumber: undefined, birthdate: undefined }
 
 async function revoke({ sub }: Person) {
   const revoked = await call(OPERATOR, 'POST', '/v1/revocations', { body: { subject: sub } })
@@ -59,15 +68,57 @@ describe('erasure', () => {
   it('is not undone by a revocation that comes later', async () => {
     const { api, owner } = await world()
     const ada = await person()
-    const { issuer } = api.config.TOKEN_ISSUERS[0]
     await erase(api, ada.id)
     await revoke(ada)
     expect(await owner('revocations').where({ subject: ada.sub })).to.deep.equal([])
-    const hidden = { issuer, subject: erasedSubject(api.vault, { issuer, subject: ada.sub }) }
-    const rows = await owner('revocations').where(hidden)
+    const rows = await rowsOf(ada.sub)
     expect(rows.map(({ revoked_by }) => revoked_by)).to.deep.equal([OPERATOR.sub])
     const log = await owner('security_log').where('subject', 'like', `%${ada.sub}%`)
     expect(log).to.deep.equal([])
+  })
+
+  it('leaves a revocation that does not say whose it is, nor who erased them', async () => {
+    const { owner } = await world()
+    // Long enough before now for nobody's token to be refused by it.
+    const at = new Date(Math.floor(Date.now() / 1000) * 1000 - 59_500)
+    const context = await contextAt(at)
+    const [ada, ben] = [await person(), await person()]
+    const claim = { id: newId(), fingerprint: Buffer.alloc(16, 1) }
+    await erase(context, ada.id)
+    await eraseFor(context, ben.id, OPERATOR.sub, claim)
+    for (const { id, sub } of [ada, ben]) {
+      const { erased_at } = await owner('people').where({ id }).first('erased_at')
+      expect(erased_at).to.deep.equal(at)
+      const named = await owner('revocations').where({ revoked_by: publicId('per', id) })
+      expect(named).to.deep.equal([])
+      const [row, ...others] = await rowsOf(sub)
+      const end = new Date(at.getTime() + 499)
+      expect(others).to.deep.equal([])
+      expect(row).to.include({ revoked_by: 'erasure' })
+      expect(row.revoked_before).to.deep.equal(end)
+    }
+    const mine = { revoked_by: 'erasure', revoked_before: at }
+    expect(await owner('revocations').where(mine)).to.deep.equal([])
+  })
+
+  it('revokes what was issued while it waited', async () => {
+    const { api, owner } = await world()
+    const ada = await person()
+    const second = Math.floor(Date.now() / 1000) * 1000
+    const [asked, done] = [new Date(second - 9_500), new Date(second - 5_500)]
+    let moment = asked
+    const { erased } = await owner.transaction(async (trx) => {
+      await trx('people').where({ id: ada.id }).forUpdate().first()
+      const erased = erase({ ...api, now: () => moment }, ada.id)
+      await until(async () => (await waitersFor(trx)) > 0)
+      moment = done
+      return { erased }
+    })
+    await erased
+    const { erased_at } = await owner('people').where({ id: ada.id }).first('erased_at')
+    expect(erased_at).to.deep.equal(asked)
+    const [{ revoked_before }] = await rowsOf(ada.sub)
+    expect(revoked_before).to.deep.equal(new Date(second - 5_001))
   })
 
   it('waits for whoever revokes their tokens, and leaves nothing of that', async () => {
@@ -85,6 +136,41 @@ describe('erasure', () => {
     expect(await owner('revocations').where({ subject: ada.sub })).to.deep.equal([])
   })
 
+  /** What a person may get while they are being erased, and where it is kept. */
+  const FIRST = {
+    'a first PIN': {
+      table: 'pins',
+      add: ({ id }: Person, api: Context) => {
+        const asked = { pin: PIN, known: NOBODY, current: undefined }
+        const proofs = { alsoProve: async () => {}, refuseOthers: async () => {} }
+        return setPin(api, { person: id, session: null }, asked, proofs)
+      },
+    },
+    'an authenticator': {
+      table: 'totp_enrolments',
+      add: ({ id }: Person, api: Context) => enrol(api, { id, alias: null, name: 'Ada' }, null),
+    },
+  }
+  for (const [what, { table, add }] of Object.entries(FIRST)) {
+    it(`leaves nobody with ${what} that was on its way`, async () => {
+      const { api, worker, owner } = await world()
+      const ada = await person(0n, { withPin: false })
+      const wallet = await walletOf(worker, ada.id, 'EUR')
+      const { erased, told } = await owner.transaction(async (trx) => {
+        await trx('accounts').where({ id: wallet }).forUpdate().first()
+        const erased = erase(api, ada.id)
+        await until(async () => (await waitersFor(trx)) > 0)
+        let isTold = false
+        const told = refusalOf(add(ada, api)).finally(() => (isTold = true))
+        await until(async () => isTold || (await waitingFor(owner, '"people"')) > 0)
+        return { erased, told }
+      })
+      await erased
+      expect(await told).to.equal('not_found')
+      expect(await owner(table).where({ person_id: ada.id })).to.deep.equal([])
+    })
+  }
+
   it('waits for no exchange that waits for it', async () => {
     const { owner, api } = await world()
     const ada = await person(100n)
@@ -101,6 +187,14 @@ describe('erasure', () => {
     })
   })
 })
+
+/** What is revoked of a subject that nothing names any more. */
+async function rowsOf(subject: string) {
+  const { api, owner } = await world()
+  const { issuer } = api.config.TOKEN_ISSUERS[0]
+  const hidden = erasedSubject(api.vault, { issuer, subject })
+  return owner('revocations').where({ issuer, subject: hidden })
+}
 
 /** How many sessions wait for a lock in a statement that has this part. */
 async function waitingFor(owner: Knex, part: string): Promise<number> {

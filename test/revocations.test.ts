@@ -4,11 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { newId } from '../ledger/index.ts'
 import { publicId } from '../services/ids.ts'
 import { endSessions, isRevoked } from '../services/credentials/revocations.ts'
-import { expectProblem, quiet, send, unchanged } from './support/abuse.ts'
+import { expectProblem, quiet, send, unchanged, until, waitersFor } from './support/abuse.ts'
 import { inSeconds, type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
-import { call, newSubject, tokenOf, type Who } from './support/api.ts'
+import { type Answer, call, newKey, newSubject, tokenOf, type Who } from './support/api.ts'
+import { refusalOf } from './support/books.ts'
 import { newRate } from './support/exchange.ts'
 import { merchant, OPERATOR, payment, person, type Person, PIN } from './support/people.ts'
+import { enrolment, phone } from './support/phones.ts'
+import { codeAt } from './support/totp.ts'
 import { world } from './support/world.ts'
 
 const CHAT: Who = { sub: 'chat', scope: 'chat' }
@@ -80,8 +83,9 @@ describe('a person’s sessions', () => {
   it('end by the latest word, whichever is written last', async () => {
     const { owner, api } = await world()
     const [early, late] = [new Date(Date.now() - 60_000), new Date(Date.now() - 30_000)]
-    await endSessions(owner, ada.id, late, 'late')
-    await endSessions(owner, ada.id, early, 'early')
+    const issuedAt = inSeconds(0)
+    await endSessions(owner, ada.id, late, { jti: 'late', issuedAt })
+    await endSessions(owner, ada.id, early, { jti: 'early', issuedAt })
     const standing = await api.standings(ada.id)
     expect(standing).to.deep.include({ tokensValidFrom: late, keptToken: 'late' })
   })
@@ -95,6 +99,48 @@ describe('a person’s sessions', () => {
     const changed = await send(undefined, 'PUT', '/v1/pin', { ...options, bytes })
     expect(changed.status, changed.text).to.equal(204)
   })
+})
+
+describe('a token that is revoked while it is at work', () => {
+  /** What makes a token the one that stays, once all is there that it takes. */
+  const ACTS: Readonly<Record<string, (who: Person) => Promise<() => Promise<Answer>>>> = {
+    'end all others': async (who) => () =>
+      call(who, 'POST', '/v1/sessions/revoke', { body: { keep_this: true } }),
+    'change the PIN': async (who) => () =>
+      call(who, 'PUT', '/v1/pin', { body: { pin: '274952', current_pin: PIN } }),
+    'bind a device': async (who) => {
+      const { key, body } = await enrolment(who, newKey())
+      return () => call(who, 'POST', '/v1/devices', { key, body })
+    },
+    'take a device away': async (who) => {
+      const { id } = await phone(who)
+      return () => call(who, 'DELETE', `/v1/devices/${id}`)
+    },
+    'confirm an authenticator': async (who) => {
+      const { body } = await call(who, 'POST', '/v1/totp', { body: { approval: { pin: PIN } } })
+      const code = codeAt(body.secret, new Date())
+      return () => call(who, 'POST', '/v1/totp/confirm', { body: { code } })
+    },
+  }
+  for (const [what, prepare] of Object.entries(ACTS)) {
+    it(`stays revoked, and does not ${what}`, async () => {
+      const { owner } = await world()
+      const ada = await person()
+      const act = await prepare(ada)
+      const before = await owner('people').where({ id: ada.id }).first()
+      const at = new Date(Date.now() + 1_000)
+      const { answer } = await owner.transaction(async (trx) => {
+        await endSessions(trx, ada.id, at, null)
+        const answer = act()
+        await until(async () => (await waitersFor(trx)) > 0)
+        return { answer }
+      })
+      expectProblem(await answer, 401, 'invalid_token')
+      const after = await owner('people').where({ id: ada.id }).first()
+      expect(after).to.deep.equal({ ...before, tokens_valid_from: at, kept_token: null })
+      expectProblem(await act(), 401, 'invalid_token')
+    })
+  }
 })
 
 describe('the tokens of staff and operators', () => {
@@ -162,8 +208,22 @@ describe('a token of the second of the revocation', () => {
   ] as const
   for (const [issuedAt, jti, kept, expected] of CASES) {
     const [when, is] = [`${issuedAt - second} s after it began`, expected ? 'is' : 'is not']
+    const may = expected ? 'may not' : 'may'
     it(`issued ${when}${kept === null ? '' : ' and kept'} ${is} revoked`, () => {
       expect(isRevoked({ issuedAt, jti }, before, kept)).to.equal(expected)
+    })
+
+    it(`issued ${when}${kept === null ? '' : ' and kept'} ${may} stay`, async () => {
+      const { owner } = await world()
+      const { id } = await person()
+      const was = { tokens_valid_from: before, kept_token: kept }
+      await owner('people').where({ id }).update(was)
+      const later = new Date(before.getTime() + 60_000)
+      const told = await refusalOf(endSessions(owner, id, later, { issuedAt, jti }))
+      expect(told).to.equal(expected ? 'invalid_token' : 'done')
+      const row = await owner('people').where({ id }).first('tokens_valid_from', 'kept_token')
+      const is = { tokens_valid_from: later, kept_token: jti }
+      expect(row).to.deep.equal(expected ? was : is)
     })
   }
   it('is nothing special where nothing was revoked', () => {

@@ -4,6 +4,7 @@ import { useSecondFactor } from '../services/totp/check.ts'
 import { stepOf } from '../services/totp/secrets.ts'
 import { confirm } from '../services/totp/totp.ts'
 import { expectProblem } from './support/abuse.ts'
+import { inSeconds } from './support/abuse-issuer.ts'
 import { call } from './support/api.ts'
 import { refusalOf } from './support/books.ts'
 import { person, PIN } from './support/people.ts'
@@ -152,7 +153,7 @@ describe('an authenticator', () => {
     }
     const at = secondsAfter(started, 605)
     const afterwards = await contextAt(at)
-    const holder = { person: late.id, jti: '' }
+    const holder = { person: late.id, session: { jti: '', issuedAt: inSeconds(0) } }
     const code = codeAt(secrets[0], at)
     expect(await refusalOf(confirm(afterwards, holder, code))).to.equal('totp_not_enrolling')
 

@@ -1,9 +1,11 @@
 /** Ending sessions: from a moment on, tokens of before are worth nothing, in every process. */
 import type { Knex } from 'knex'
 import type { Uuid } from '../../ledger/index.ts'
+import { ServiceError } from '../errors.ts'
 import type { Vault } from '../vault/vault.ts'
 
-interface Issued {
+/** What of a token says whether it was revoked. */
+export interface Issued {
   /** Seconds since 1970. */
   readonly issuedAt: number
   readonly jti: string
@@ -23,23 +25,39 @@ export function isRevoked(
 }
 
 /**
- * Ends a person's sessions: tokens issued up to `at` are refused for every write, but the one with
- * the id `keptJti`. Call it in the transaction that changes what they were trusted for. Of two that
- * race the later one decides.
+ * Ends a person's sessions: tokens issued up to `at` are refused for every write, but `kept`. Call
+ * it in the transaction that changes what they were trusted for. Of two that race the later one
+ * decides.
+ * @throws {ServiceError} `invalid_token` where `kept` was revoked since it was let in: it would
+ *   make itself good again.
  */
 export async function endSessions(
   trx: Knex,
   person: Uuid,
   at: Date,
-  keptJti: string | null,
+  kept: Issued | null,
 ): Promise<void> {
-  await trx('people')
+  const ended = await trx('people')
     .where({ id: person })
-    .where(
-      (either) => void either.whereNull('tokens_valid_from').orWhere('tokens_valid_from', '<=', at),
-    )
-    .update({ tokens_valid_from: at, kept_token: keptJti })
+    .where((stays) => {
+      if (kept !== null) void stays.whereNull('tokens_valid_from').orWhere(isGood(kept))
+    })
+    .update({
+      tokens_valid_from: trx.raw('greatest(tokens_valid_from, ?)', [at]),
+      kept_token: trx.raw('CASE WHEN tokens_valid_from > ? THEN kept_token ELSE ? END', [
+        ...[at, kept?.jti ?? null],
+      ]),
+    })
+  if (kept !== null && ended === 0) throw new ServiceError('invalid_token')
 }
+
+/** As `isRevoked` has it, of the row as it is once whoever changes it has done so. */
+const isGood =
+  ({ issuedAt, jti }: Issued) =>
+  (row: Knex.QueryBuilder): void =>
+    void row
+      .where('tokens_valid_from', '<', new Date(Math.floor(issuedAt) * 1000))
+      .orWhere({ kept_token: jti })
 
 /**
  * Keeps two apart until `trx` ends who would each not see what the other writes of the subject: one
@@ -104,21 +122,28 @@ export async function revokeSubject(
 
 /**
  * Ends the sessions of somebody who is erased, in a row that names nobody: an app that still has a
- * token of theirs would otherwise make them known again. What was revoked before goes with it. Call
- * `lockSubject` before the person is locked.
+ * token of theirs would otherwise make them known again. One that is issued later does, for which
+ * a silent refresh is enough: refresh tokens are ended at the issuer. What was revoked before goes
+ * with it. Call `lockSubject` before the person is locked.
+ * @param at now, with the person locked: tokens of until then are refused.
  */
 export async function revokeErased(
   trx: Knex.Transaction,
   vault: Vault,
   named: Named,
-  { at, by }: Revocation,
+  at: Date,
 ): Promise<void> {
   const { issuer, subject } = named
   await trx('revocations').where({ issuer, subject }).delete()
-  await record(trx, { issuer, subject: erasedSubject(vault, named) }, { at, by })
+  // Neither who did it nor the very moment, which would say whose of those erased it is.
+  const when = { at: endOfSecond(at), by: 'erasure' }
+  await record(trx, { issuer, subject: erasedSubject(vault, named) }, when)
 }
 
-/** Of two the later one holds. */
+/** As good as any other moment of it: see `isRevoked`. */
+const endOfSecond = (at: Date): Date => new Date(Math.floor(at.getTime() / 1000) * 1000 + 999)
+
+/** Of two the later one holds; of two of one second, whichever is written last. */
 const record = (
   trx: Knex.Transaction,
   { issuer, subject }: Named,
@@ -127,7 +152,9 @@ const record = (
   trx.raw(
     `INSERT INTO revocations (issuer, subject, revoked_before, revoked_by) VALUES (?, ?, ?, ?)
      ON CONFLICT (issuer, subject) DO UPDATE
-        SET revoked_before = excluded.revoked_before, revoked_by = excluded.revoked_by
-      WHERE revocations.revoked_before < excluded.revoked_before`,
+        SET revoked_before = greatest(revocations.revoked_before, excluded.revoked_before),
+            revoked_by = excluded.revoked_by
+      WHERE date_trunc('second', revocations.revoked_before)
+            <= date_trunc('second', excluded.revoked_before)`,
     [issuer, subject, at, by],
   )

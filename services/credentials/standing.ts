@@ -101,6 +101,17 @@ export async function securityChanged(
   await tellOf(trx, recorder, person, change)
 }
 
+/**
+ * Locks the person, so that who is erased meanwhile gets no first factor. Call it before the factor
+ * is written, which refers to the person, and after one that is there is locked, as erasure does.
+ * @throws {ServiceError} `not_found` for who is erased.
+ */
+export async function lockPerson(trx: Knex.Transaction, person: Uuid): Promise<void> {
+  const mine = { id: person, erased_at: null }
+  const found = await trx('people').where(mine).forNoKeyUpdate().first('id')
+  if (found === undefined) throw new ServiceError('not_found')
+}
+
 /** Tells the person, and the security log. */
 export async function tellOf(
   trx: Knex.Transaction,

@@ -63,8 +63,8 @@ async function tokenCaller(
   scope: Scope,
   right: Right,
 ): Promise<Caller> {
-  const { issuer, subject, jti, known: told } = token
-  const session = { issuer, subject, jti }
+  const { issuer, subject, jti, issuedAt, known: told } = token
+  const session = { issuer, subject, jti, issuedAt }
   const granted = token.rights.get(scope) ?? new Set<Right>()
   const called = { session, rights: granted, expiresAt_s: token.expiresAt }
   if (scope === 'person') {

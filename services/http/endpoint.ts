@@ -9,6 +9,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Person } from '../people/parties.ts'
+import type { Issued } from '../credentials/revocations.ts'
 import type { Right, Scope } from '../credentials/scopes.ts'
 import type { Standing } from '../credentials/standing.ts'
 import type { Known } from '../pins/weak_pins.ts'
@@ -36,6 +37,8 @@ interface Called {
 export type Caller =
   | (Called & {
       readonly scope: 'person'
+      /** Always a token: it may have been revoked by the time it is to stay good. */
+      readonly session: Issued
       readonly person: Person
       /** What their token says that others may know, and try as a PIN. */
       readonly known: Known

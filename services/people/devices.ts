@@ -9,7 +9,7 @@ import { allFactors, type ApprovalBody, approve } from '../approvals/approvals.t
 import { algorithmOf, type DeviceJwk, keyOf, thumbprintOf } from '../approvals/device_keys.ts'
 import { type Algorithm, isSignedBy, readJws } from '../approvals/jws.ts'
 import { pinRulesOf } from '../pins/attempts.ts'
-import { endSessions } from '../credentials/revocations.ts'
+import { endSessions, type Issued } from '../credentials/revocations.ts'
 import { securityChanged } from '../credentials/standing.ts'
 
 interface Device {
@@ -29,9 +29,16 @@ export interface NewDevice {
   readonly approval: ApprovalBody | undefined
 }
 
+/** By which request a device is bound. */
+interface Asked {
+  readonly claim: Claim
+  readonly key: string
+  readonly session: Issued
+}
+
 /**
  * Binds a device, with the PIN or a device that is bound; a token alone is never enough. All
- * sessions end but that of the token with the id `jti`.
+ * sessions end but `session`.
  * @throws {ServiceError} `possession_not_proven`, `too_many_devices`, `device_exists`, and what
  *   `approve` throws. None is stored: the same key may be tried again.
  */
@@ -39,7 +46,7 @@ export async function bindDevice(
   context: Context,
   person: Uuid,
   { name, jwk, possession, approval: given }: NewDevice,
-  { claim, key, jti }: { readonly claim: Claim; readonly key: string; readonly jti: string },
+  { claim, key, session }: Asked,
 ): Promise<Outcome> {
   const thumbprint = await thumbprintOf(jwk)
   const act: Act = { action: 'device.bind', person, key, facts: { thumbprint, name } }
@@ -51,7 +58,7 @@ export async function bindDevice(
     // First of all: it locks the person, so that two cannot both be the last that may be bound.
     const subject = publicId('dev', device.id)
     await securityChanged(trx, context, person, { type: 'person.device_bound', at, subject })
-    await endSessions(trx, person, at, jti)
+    await endSessions(trx, person, at, session)
     if ((await countDevices(trx, person)) >= context.config.DEVICES_MAX) {
       throw new ServiceError('too_many_devices')
     }
@@ -89,13 +96,13 @@ async function checkPossession(
 /**
  * Takes a device away; what it signs counts for nothing from then on. A token is enough, because a
  * stolen phone cannot be asked, but not for the last thing a person can agree with: who has nothing
- * left could be given a new PIN by whoever has the token. Other sessions than that of `jti` end.
+ * left could be given a new PIN by whoever has the token. Other sessions than `session` end.
  * @throws {ServiceError} `not_found`, `last_factor`.
  */
 export async function revokeDevice(
   context: Context,
   person: Uuid,
-  { id, jti }: { readonly id: Uuid; readonly jti: string },
+  { id, session }: { readonly id: Uuid; readonly session: Issued },
 ): Promise<void> {
   const at = context.now()
   await context.db.transaction(async (trx) => {
@@ -105,7 +112,7 @@ export async function revokeDevice(
     // Locks the person: of two devices that are revoked at the same time one is the last.
     const subject = publicId('dev', id)
     await securityChanged(trx, context, person, { type: 'person.device_revoked', at, subject })
-    await endSessions(trx, person, at, jti)
+    await endSessions(trx, person, at, session)
     const revoked = await trx('devices')
       .where({ id, person_id: person })
       .whereNull('revoked_at')

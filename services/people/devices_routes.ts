@@ -42,8 +42,8 @@ export const deviceEndpoints = [
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')
       const { key: jwk, ...device } = body
       const wanted = { ...device, jwk, approval: body.approval }
-      const { jti } = caller.session
-      return bindDevice(context, caller.person.id, wanted, { claim, key, jti })
+      const { person, session } = caller
+      return bindDevice(context, person.id, wanted, { claim, key, session })
     },
   }),
   endpoint({
@@ -64,8 +64,8 @@ export const deviceEndpoints = [
     answers: { 204: null },
     refusals: ['not_found', 'last_factor'],
     handle: async (context, { caller, params }) => {
-      const { jti } = caller.session
-      await revokeDevice(context, caller.person.id, { id: params.id, jti })
+      const { person, session } = caller
+      await revokeDevice(context, person.id, { id: params.id, session })
       return { status: 204 }
     },
   }),

@@ -62,7 +62,7 @@ export const pinEndpoints = [
     answers: { 204: null },
     refusals: [
       ...CHECKED,
-      ...(['weak_pin', 'pin_already_set', 'approval_required'] as const),
+      ...(['weak_pin', 'pin_already_set', 'approval_required', 'not_found'] as const),
       ...(['step_up_required', 'totp_locked', 'totp_not_set'] as const),
     ],
     handle: async (context, { caller, body }) => {
@@ -165,7 +165,8 @@ async function secondProof(context: Context, caller: CallerOf<'person'>, totp: s
 }
 
 const holderOf = ({ person, session }: CallerOf<'person'>): PinHolder => ({
-  ...{ person: person.id, jti: session.jti },
+  person: person.id,
+  session,
 })
 
 /** What is to be replaced cannot prove that it may be. */

@@ -8,11 +8,11 @@ import { text } from '../http/schemas.ts'
 import { idIn, publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 import { findPayee } from './parties.ts'
-import { endSessions, revokeSubject } from '../credentials/revocations.ts'
+import { endSessions, type Issued, revokeSubject } from '../credentials/revocations.ts'
 
 const TAG = 'Identity'
 
-function revoke(context: Context, person: Uuid, kept: string | null): Promise<void> {
+function revoke(context: Context, person: Uuid, kept: Issued | null): Promise<void> {
   return context.db.transaction(async (trx) => {
     await endSessions(trx, person, context.now(), kept)
     const subject = publicId('per', person)
@@ -30,7 +30,7 @@ export const sessionEndpoints = [
     answers: { 204: null },
     refusals: [],
     handle: async (context, { caller: { person, session }, body }) => {
-      await revoke(context, person.id, body.keep_this ? session.jti : null)
+      await revoke(context, person.id, body.keep_this ? session : null)
       return { status: 204 }
     },
   }),

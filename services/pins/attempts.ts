@@ -43,14 +43,15 @@ const WARNED_LEFT = 1
 
 /**
  * Returns when the PIN is right.
+ * @returns since when the one that it was compared with has been the person's.
  * @throws {ServiceError} `pin_not_set`; `approval_refused` for a wrong one; `pin_locked` and
  *   `pin_reset_required` after too many; `saturated` when too many wait for the pool.
  */
-export async function checkPin(context: Context, person: Uuid, pin: string): Promise<void> {
-  await context.hashes.forPerson(person, (place) => check(context, person, pin, place))
+export async function checkPin(context: Context, person: Uuid, pin: string): Promise<Date> {
+  return context.hashes.forPerson(person, (place) => check(context, person, pin, place))
 }
 
-async function check(context: Context, person: Uuid, pin: string, place: Place) {
+async function check(context: Context, person: Uuid, pin: string, place: Place): Promise<Date> {
   const { db, now } = context
   const rules = pinRulesOf(context.config)
   const attempt = await reserveAttempt(context, person, rules)
@@ -60,18 +61,20 @@ async function check(context: Context, person: Uuid, pin: string, place: Place) 
     .where({ person_id: person })
     .update({ failed: 0, failures: 0, locked_until: null })
   const renewed = await place.renewed(pin, attempt)
-  if (renewed === undefined) return
+  if (renewed === undefined) return attempt.changedAt
   // Whoever has changed it meanwhile has changed it to something newer still.
   await db('pins')
     .where({ person_id: person, hash: attempt.hash })
     .update({ hash: renewed.hash, pepper_kid: renewed.kid })
   context.log.info({ person, at: now() }, 'a PIN was hashed anew')
+  return attempt.changedAt
 }
 
 interface Attempt extends PinHash {
   /** How many in a row it would be, if it is wrong. */
   readonly failed: number
   readonly failures: number
+  readonly changedAt: Date
 }
 
 /**
@@ -95,7 +98,7 @@ async function reserveAttempt(
         AND (locked_until IS NULL OR locked_until <= ?)
         AND failures < ?
         AND (pepper_kid IS NULL OR pepper_kid = ANY(?))
-  RETURNING hash, pepper_kid AS kid, failed, failures`,
+  RETURNING hash, pepper_kid AS kid, failed, failures, changed_at AS "changedAt"`,
     [
       attemptsMax,
       new Date(at.getTime() + lock_s * 1000),

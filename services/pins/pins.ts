@@ -7,15 +7,15 @@ import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
 import type { PinHash } from './hashes.ts'
 import { checkPin, pinRulesOf } from './attempts.ts'
-import { endSessions } from '../credentials/revocations.ts'
-import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
+import { endSessions, type Issued } from '../credentials/revocations.ts'
+import { lockPerson, type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { forgetGuesses } from '../totp/check.ts'
 import { isWeakPin, type Known } from './weak_pins.ts'
 
 export interface PinHolder {
   readonly person: Uuid
-  /** Of the token with which they ask: it stays good when other sessions end. */
-  readonly jti: string | null
+  /** The token with which they ask: it stays good when other sessions end. */
+  readonly session: Issued | null
 }
 
 /** Asked where nobody can change the answer any more before the PIN is written. */
@@ -28,7 +28,7 @@ export interface NewPin {
 }
 
 /**
- * Sets the first PIN, or changes it for who knows the current one.
+ * Sets the first PIN, or changes it for who knows the one that it replaces.
  * @param alsoProve asked once the current one is right: what else the person agrees by.
  * @param refuseOthers where one was taken away: refuses who has something else to agree by.
  * @throws {ServiceError} `invalid_request` and `weak_pin` for the new one; `pin_already_set` where
@@ -43,9 +43,9 @@ export async function setPin(
   refuseWeak(context, { pin, known })
   const { person } = holder
   if (current !== undefined) {
-    await checkPin(context, person, current)
+    const since = await checkPin(context, person, current)
     await alsoProve()
-    await replacePin(context, holder, { pin, type: 'person.pin_changed' })
+    await replacePin(context, holder, { pin, type: 'person.pin_changed', since })
     return
   }
   const hash = await context.hashes.hash(pin)
@@ -54,15 +54,21 @@ export async function setPin(
   await fillCleared(context, holder, row, refuseOthers)
 }
 
-/** False where there is or was one. */
+/**
+ * False where there is or was one.
+ * @throws {ServiceError} `not_found` for who was erased meanwhile.
+ */
 async function insertFirst(context: Context, person: Uuid, row: object): Promise<boolean> {
   return context.db.transaction(async (trx) => {
-    const inserted = await trx('pins')
-      .insert({ person_id: person, ...row })
-      .onConflict('person_id')
-      .ignore()
-      .returning('person_id')
-    if (inserted.length === 0) return false
+    const mine = () => trx('pins').where({ person_id: person })
+    // Before the person, as whoever changes it goes about it, and not by running into it.
+    const known = await mine().forUpdate().first('person_id')
+    if (known !== undefined) return false
+    await lockPerson(trx, person)
+    // Of two that set it the other one may have done so while this waited.
+    const set = await mine().first('person_id')
+    if (set !== undefined) return false
+    await trx('pins').insert({ person_id: person, ...row })
     const subject = publicId('per', person)
     await recordSecurity({ ...context, db: trx }, { kind: 'pin_set', subject })
     return true
@@ -98,20 +104,30 @@ export async function resetPin(
   stillProved: Check,
 ): Promise<void> {
   refuseWeak(context, asked)
-  await replacePin(context, holder, { pin: asked.pin, type: 'person.pin_reset' }, stillProved)
+  const change = { pin: asked.pin, type: 'person.pin_reset', since: 'whenever' } as const
+  await replacePin(context, holder, change, stillProved)
+}
+
+/** Since when the PIN that goes has been the person's; `whenever` where any may go. */
+type Since = Date | 'whenever'
+
+interface Change {
+  readonly pin: string
+  readonly type: SecurityChange['type']
+  readonly since: Since
 }
 
 async function replacePin(
   context: Context,
   holder: PinHolder,
-  { pin, type }: { readonly pin: string; readonly type: SecurityChange['type'] },
+  { pin, type, since }: Change,
   check: Check = async () => {},
 ): Promise<void> {
   const hash = await context.hashes.hash(pin)
   const at = context.now()
   const row = { ...columnsOf(hash), changed_at: at }
   await context.db.transaction(async (trx) => {
-    await forget(trx, holder.person, row)
+    await forget(trx, holder.person, row, since)
     await changed(trx, context, holder, { type, at })
     await check(trx)
   })
@@ -125,30 +141,48 @@ export async function clearPin(context: Context, person: Uuid, claim: Claim): Pr
   const nothing = { hash: null, pepper_kid: null }
   const change = { type: 'person.pin_reset', at: context.now(), kind: 'pin_taken_away' } as const
   return answerOnce(context.db, claim, async (trx) => {
-    await forget(trx, person, nothing)
+    await forget(trx, person, nothing, 'whenever')
     await forgetGuesses(trx, person)
-    await changed(trx, context, { person, jti: null }, change)
+    await changed(trx, context, { person, session: null }, change)
     return JSON.stringify({ id: publicId('per', person), taken_away_at: change.at.toISOString() })
   })
 }
 
 /** Wrong PINs were guesses at another one: with it they are forgotten. */
-async function forget(trx: Knex.Transaction, person: Uuid, row: object): Promise<void> {
-  const updated = await trx('pins')
-    .where({ person_id: person })
+async function forget(
+  trx: Knex.Transaction,
+  person: Uuid,
+  row: object,
+  since: Since,
+): Promise<void> {
+  const mine = () => trx('pins').where({ person_id: person })
+  const updated = await mine()
+    .where((same) => {
+      // One that was taken away keeps its moment.
+      if (since !== 'whenever') void same.where({ changed_at: since }).whereNotNull('hash')
+    })
     .update({ ...row, failed: 0, failures: 0, locked_until: null })
-  if (updated === 0) throw new ServiceError('pin_not_set')
+  if (updated > 0) return
+  const other = since === 'whenever' ? undefined : await mine().whereNotNull('hash').first('hash')
+  throw other === undefined ? new ServiceError('pin_not_set') : tooLate(person)
 }
+
+/** Told to who knew the PIN of before: it is a wrong one by now, though nobody guessed. */
+const tooLate = (person: Uuid) =>
+  new ServiceError('approval_refused', {
+    detail: 'the PIN was changed meanwhile',
+    noted: { kind: 'pin_refused', subject: publicId('per', person) },
+  })
 
 /** The person is told, limits are reduced for a while, and other sessions end. */
 async function changed(
   trx: Knex.Transaction,
   context: Context,
-  { person, jti }: PinHolder,
+  { person, session }: PinHolder,
   change: SecurityChange,
 ): Promise<void> {
   await securityChanged(trx, context, person, change)
-  await endSessions(trx, person, change.at, jti)
+  await endSessions(trx, person, change.at, session)
 }
 
 const columnsOf = ({ hash, kid }: PinHash) => ({ hash, pepper_kid: kid })

@@ -139,7 +139,8 @@ async function destroy(
     const rows = trx(table).where({ [by]: whose })
     await (becomes === undefined ? rows.delete() : rows.update(becomes(person, at)))
   }
-  await revokeErased(trx, context.vault, found, { at, by: operator ?? owner })
+  // Not `at`: this may have waited for the locks, and tokens were issued meanwhile.
+  await revokeErased(trx, context.vault, found, context.now())
   const data = { id: owner, operator, at: at.toISOString() }
   await recordEvent(trx, { type: 'person.erased', object: owner, data, at })
   await recordSecurity({ ...context, db: trx }, { kind: 'person_erased', subject: owner })

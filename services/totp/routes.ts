@@ -63,7 +63,7 @@ export const totpEndpoints = [
     summary: 'Enrol an authenticator; whoever has one shows a code of it, or a recovery code',
     body: Approved,
     answers: { 201: EnrolmentOut },
-    refusals: APPROVAL_REFUSALS,
+    refusals: [...APPROVAL_REFUSALS, 'not_found'],
     handle: async (context, request) => {
       const { person } = request.caller
       const { confirmedAt } = await stateOf(context, person.id)
@@ -113,7 +113,8 @@ export const totpEndpoints = [
 ]
 
 const holderOf = ({ person, session }: CallerOf<'person'>): Holder => ({
-  ...{ person: person.id, jti: session.jti },
+  person: person.id,
+  session,
 })
 
 interface Asked {

@@ -5,15 +5,15 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import type { Person } from '../people/parties.ts'
-import { endSessions } from '../credentials/revocations.ts'
-import { type SecurityChange, securityChanged } from '../credentials/standing.ts'
+import { endSessions, type Issued } from '../credentials/revocations.ts'
+import { lockPerson, type SecurityChange, securityChanged } from '../credentials/standing.ts'
 import { recoveryHash, seedPlace, wrongCode } from './check.ts'
 import { newRecoveryCodes, newSecret, stepOf, uriOf } from './secrets.ts'
 
 /** Who changes something, and by which token: it stays good, all others of theirs do not. */
 export interface Holder {
   readonly person: Uuid
-  readonly jti: string
+  readonly session: Issued
 }
 
 interface Enrolment {
@@ -26,6 +26,7 @@ interface Enrolment {
 /**
  * A new secret, which is worth nothing until it is confirmed. One at a time: the last one counts.
  * @param replaces when the authenticator in use was confirmed, of which the caller has seen a code.
+ * @throws {ServiceError} `not_found` for who was erased meanwhile.
  */
 export async function enrol(
   context: Context,
@@ -36,10 +37,15 @@ export async function enrol(
   const secret = newSecret()
   const expiresAt = new Date(now().getTime() + config.TOTP_ENROLMENT_S * 1000)
   const seed = vault.seal(seedPlace('totp_enrolments', id), secret)
-  await db('totp_enrolments')
-    .insert({ person_id: id, seed_sealed: seed, replaces, failed: 0, expires_at: expiresAt })
-    .onConflict('person_id')
-    .merge(['seed_sealed', 'replaces', 'failed', 'expires_at'])
+  await db.transaction(async (trx) => {
+    // Before the person, as whoever confirms it, removes it or erases them goes about it.
+    await trx('totp_enrolments').where({ person_id: id }).forUpdate().first('person_id')
+    await lockPerson(trx, id)
+    await trx('totp_enrolments')
+      .insert({ person_id: id, seed_sealed: seed, replaces, failed: 0, expires_at: expiresAt })
+      .onConflict('person_id')
+      .merge(['seed_sealed', 'replaces', 'failed', 'expires_at'])
+  })
   const label = alias === null ? publicId('per', id) : `@${alias}`
   return { secret, uri: uriOf(secret, label, config.TOTP_ISSUER), expiresAt }
 }
@@ -115,11 +121,11 @@ async function renewCodes(
 async function changed(
   trx: Knex.Transaction,
   context: Context,
-  { person, jti }: Holder,
+  { person, session }: Holder,
   change: SecurityChange,
 ): Promise<void> {
   await securityChanged(trx, context, person, change)
-  await endSessions(trx, person, change.at, jti)
+  await endSessions(trx, person, change.at, session)
 }
 
 /** @throws {ServiceError} `totp_not_set` where the authenticator was removed meanwhile. */

@@ -153,7 +153,8 @@ export const MUTANTS: readonly Mutant[] = [
         "  const attempt = await db('pins').where({ person_id: person }).whereNotNull('hash')" +
           ".whereRaw('(locked_until IS NULL OR locked_until <= ?)', [now()])" +
           ".where('failures', '<', rules.failuresMax)" +
-          ".first('hash', 'pepper_kid AS kid', 'failed', 'failures')\n",
+          ".first('hash', 'pepper_kid AS kid', 'failed', 'failures', " +
+          "'changed_at AS changedAt')\n",
       ],
       [
         'throw await refusal(context, person, attempt, rules)',

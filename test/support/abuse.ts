@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
+import type { Knex } from 'knex'
 import { uuidOf } from '../../services/ids.ts'
 import { newKey, tokenOf, type Who } from './api.ts'
 import { world } from './world.ts'
@@ -154,6 +155,15 @@ export async function until(check: () => Promise<boolean>, wait_ms = 15_000): Pr
     if (performance.now() > deadline) throw new Error('it did not come true')
     await pause(25)
   }
+}
+
+/** How many wait for what this transaction has locked. */
+export async function waitersFor(trx: Knex.Transaction): Promise<number> {
+  const { rows } = await trx.raw(
+    `SELECT count(*)::int AS waiting FROM pg_stat_activity
+      WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))`,
+  )
+  return rows[0].waiting
 }
 
 /** Whether a bank has still to tell us something, even of what we have learned by asking. */
