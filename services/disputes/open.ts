@@ -21,7 +21,7 @@ import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { addDisputed, refundable } from '../payments/given_back.ts'
 import { findPayment, later, lockPayment } from '../payments/payment.ts'
-import { lockMeans, recordDrawn } from '../reserves/draw.ts'
+import { drawnTogether, lockMeans, recordDrawn } from '../reserves/draw.ts'
 import { keepWalletOpen, OPEN } from './contested.ts'
 import { type Dispute, disputeOut, type DisputeReason, disputeRow, recordStep } from './rows.ts'
 import { disputeTermsAt } from './terms.ts'
@@ -87,7 +87,8 @@ async function openInside(
   await keepWalletOpen(trx, back)
   const paying = { merchant, currency, account: accounts.merchant }
   const means = await lockMeans(trx, paying, Object.values(accounts))
-  const { sources, drawn } = means.pay(amount + fee)
+  const { sources, ...paid } = means.pay(amount + fee)
+  const drawn = drawnTogether([paid.drawn])
   const dispute: Dispute = {
     ...{ id: newId(), payment: id, merchant, unit: newUnitId(), amount, fee, currency, reason },
     ...{ state: 'needs_evidence', openedBy: 'payer' in by ? 'payer' : by.operator, sources },
