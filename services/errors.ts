@@ -121,6 +121,7 @@ export type ServiceErrorCode =
   | 'too_many_proposals'
   | 'too_many_refunds'
   | 'too_many_requests'
+  | 'too_many_reserves'
   | 'too_many_rules'
   | 'too_many_staff'
   | 'too_many_webhook_endpoints'

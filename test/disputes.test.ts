@@ -240,6 +240,19 @@ describe('a dispute that is refused', () => {
     )
   })
 
+  it('keeps the wallet open that may get the money, and needs one that is', async () => {
+    const { payer, id } = await funded('6000')
+    const wallet = (await call(payer, 'GET', '/v1/accounts')).body.data[0].id
+    const path = `/v1/ledger/accounts/${wallet}/close`
+    const close = () => call(OPERATOR, 'POST', path, { body: { reason: 'A test' } })
+    const opened = await dispute(payer, id)
+    expectProblem(await close(), 409, 'account_not_empty')
+    expect((await decide(opened.body.id, 'won')).status).to.equal(200)
+    expect((await close()).body.state).to.equal('closed')
+    const again = await together(`/v1/payments/${id}/disputes`, { body: { reason: 'other' } })
+    expectProblem(again, 409, 'account_closed')
+  })
+
   it('never lets refunds and disputes together pass what was taken, in a crowd', async () => {
     const { payer, shop, id } = await funded('6000')
     const asked = times(30, (index) =>

@@ -5,14 +5,17 @@ import { newId } from '../ledger/index.ts'
 import { walletOf } from '../services/books/chart.ts'
 import type { Context } from '../services/context.ts'
 import { erasedSubject, revokeSubject } from '../services/credentials/revocations.ts'
-import { publicId } from '../services/ids.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import { setPin } from '../services/pins/pins.ts'
 import { erase, eraseFor } from '../services/privacy/erasure.ts'
+import { takeTurn } from '../services/reserves/draw.ts'
 import { enrol } from '../services/totp/totp.ts'
-import { expectProblem, until, waitersFor } from './support/abuse.ts'
+import { expectProblem, unchanged, until, waitersFor } from './support/abuse.ts'
 import { call, signInAgain, tokenOf } from './support/api.ts'
 import { refusalOf } from './support/books.ts'
+import { answer, decide, dispute, funded } from './support/disputes.ts'
 import { OPERATOR, type Person, person, PIN } from './support/people.ts'
+import { together } from './support/proposals.ts'
 import { contextAt } from './support/totp.ts'
 import { world } from './support/world.ts'
 
@@ -195,6 +198,54 @@ async function rowsOf(subject: string) {
   const hidden = erasedSubject(api.vault, { issuer, subject })
   return owner('revocations').where({ issuer, subject: hidden })
 }
+
+/** `erased`, or why not. */
+async function tryToErase({ id }: Person): Promise<string> {
+  const { api } = await world()
+  return erase(api, id).then(
+    () => 'erased',
+    ({ code }: { code: string }) => code,
+  )
+}
+
+describe('erasure of a payer', () => {
+  it('is refused while a payment of theirs is contested, and good once that is over', async () => {
+    const { payer, shop, id } = await funded('6000')
+    const opened = await dispute(payer, id)
+    expect(opened.status, opened.text).to.equal(201)
+    expect(await tryToErase(payer)).to.equal('account_not_empty')
+    expect((await answer(shop, opened.body.id)).status).to.equal(200)
+    expect(await tryToErase(payer)).to.equal('account_not_empty')
+    expect((await decide(opened.body.id, 'won')).status).to.equal(200)
+    expect(await tryToErase(payer)).to.equal('erased')
+  })
+
+  it('waits for a dispute that is being opened, and is refused then', async () => {
+    const { owner } = await world()
+    const { payer, shop, id } = await funded('6000')
+    const isWaiting = (sessions: number) => async () =>
+      (await waitingFor(owner, 'hashtextextended')) === sessions
+    const asked = await owner.transaction(async (trx) => {
+      await takeTurn(trx, { merchant: uuidOf(shop.id), currency: 'EUR' })
+      const opened = dispute(payer, id)
+      await until(isWaiting(1))
+      const erased = tryToErase(payer)
+      await until(isWaiting(2))
+      return { opened, erased }
+    })
+    expect((await asked.opened).status).to.equal(201)
+    expect(await asked.erased).to.equal('account_not_empty')
+  })
+
+  it('leaves nothing that could be contested', async () => {
+    const { payer, id } = await funded('6000')
+    expect(await tryToErase(payer)).to.equal('erased')
+    const opened = () => together(`/v1/payments/${id}/disputes`, { body: { reason: 'other' } })
+    await unchanged(async () => expectProblem(await opened(), 409, 'account_closed'), {
+      except: ['claims', 'proposals'],
+    })
+  })
+})
 
 /** How many sessions wait for a lock in a statement that has this part. */
 async function waitingFor(owner: Knex, part: string): Promise<number> {

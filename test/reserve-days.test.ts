@@ -1,16 +1,18 @@
 /** What is kept of a day: one reserve by each rule, however often the day is looked at. */
 import { expect } from 'chai'
 import { newId } from '../ledger/index.ts'
-import { times } from './support/abuse.ts'
+import { expectProblem, times, unchanged } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
-import { eventsOf, payOrder } from './support/held.ts'
-import { merchant, person } from './support/people.ts'
-import { paid, refund } from './support/refunds.ts'
+import { dispute } from './support/disputes.ts'
+import { authorize, capture, eventsOf, payOrder } from './support/held.ts'
+import { merchant, type Merchant, person } from './support/people.ts'
+import { lendTo, paid, refund } from './support/refunds.ts'
 import {
   DAY_MS,
   fixed,
   FREE,
   keep,
+  keepOfDays,
   money,
   releaseIn,
   reserveRule,
@@ -120,5 +122,67 @@ describe('a reserve of a day', () => {
     expect(batches.length).to.be.greaterThan(1)
     const kept = batches.map(({ gross, reserves }) => [gross, `${Number(reserves) * -10}`])
     expect(kept).to.deep.equal(batches.map(({ gross }) => [gross, gross]))
+  })
+})
+
+/** A payment of 100.00, of which each of these has its part, in cents; the shop has the rest. */
+async function sharedWith(parts: readonly (readonly [Merchant, string])[]) {
+  const [payer, shop] = await Promise.all([person(10_000n), merchant(FREE)])
+  const beneficiaries = parts.map(([{ id }, amount]) => ({ merchant: id, amount }))
+  const { id } = await authorize(payer, shop, '10000', { splits: { beneficiaries } })
+  expect((await capture(shop, id)).status).to.equal(200)
+  return { shop, id }
+}
+
+describe('what one unit takes of reserves', () => {
+  it('is all that a beneficiary has to give back, however many others there are', async () => {
+    const [baker, ...others] = await Promise.all(times(20, () => merchant(FREE)))
+    const small = others.map((one) => [one, '1'] as const)
+    const { shop, id } = await sharedWith([[baker!, '2000'], ...small])
+    await keepOfDays(baker!, 12, 150n)
+    expect(await money(baker!)).to.deep.equal({ balance: 200n, reserve: 1_800n })
+    // The shop has 79.81 left: what the baker owes it cannot pay as well.
+    const back = await refund(shop, id)
+    expect([back.status, back.body.shares_returned], back.text).to.deep.equal([201, '2019'])
+    for (const one of [shop, baker!, ...others]) {
+      expect(await money(one)).to.deep.equal({ balance: 0n, reserve: 0n })
+    }
+  })
+
+  it('is refused where it would be more than there is room for, and nobody else pays', async () => {
+    const [baker, farmer] = await Promise.all([merchant(FREE), merchant(FREE)])
+    const { shop, id } = await sharedWith([
+      [baker, '1000'],
+      [farmer, '1000'],
+    ])
+    for (const one of [baker, farmer]) await keepOfDays(one, 100, 10n)
+    const asked = newKey()
+    await unchanged(async () =>
+      expectProblem(await refund(shop, id, {}, asked), 409, 'too_many_reserves'),
+    )
+    const part = await refund(shop, id, { amount: '2000' })
+    expect([part.status, part.body.shares_returned], part.text).to.deep.equal([201, '400'])
+    // It was not final: for what is left there is room.
+    const rest = await refund(shop, id, {}, asked)
+    expect([rest.status, rest.body.shares_returned], rest.text).to.deep.equal([201, '1600'])
+    for (const one of [shop, baker, farmer]) {
+      expect(await money(one)).to.deep.equal({ balance: 0n, reserve: 0n })
+    }
+  })
+
+  it('is refused of one who has more reserves too, for a dispute as well', async () => {
+    const [payer, shop] = await Promise.all([person(1_900n), merchant(FREE)])
+    const id = await paid(payer, shop, '1900')
+    await keepOfDays(shop, 190, 10n)
+    await lendTo(shop, '1900')
+    // The first dispute of all opens an account of ours.
+    expectProblem(await dispute(payer, id), 409, 'too_many_reserves')
+    await unchanged(async () => {
+      expectProblem(await refund(shop, id), 409, 'too_many_reserves')
+      expectProblem(await dispute(payer, id), 409, 'too_many_reserves')
+    })
+    const opened = await dispute(payer, id, { amount: '1800' })
+    expect(opened.status, opened.text).to.equal(201)
+    expect(await money(shop)).to.deep.equal({ balance: 0n, reserve: 100n })
   })
 })

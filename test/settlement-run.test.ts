@@ -1,5 +1,6 @@
 /** The run that makes the batches that are due, and the schedules it goes by. */
 import { expect } from 'chai'
+import type { Knex } from 'knex'
 import { freezeAccount } from '../ledger/index.ts'
 import { merchantReserveOf } from '../services/books/chart.ts'
 import { uuidOf } from '../services/ids.ts'
@@ -36,6 +37,23 @@ async function runLater(later_ms: number) {
   const soon = new Date(Date.now() + DAY_MS)
   await owner('instructions').where('next_at', '>', soon).update({ next_at: new Date() })
   return done
+}
+
+/** A run, during which something happens once it knows what is due, before it writes it down. */
+async function runBeside(meanwhile: () => Promise<unknown>) {
+  const { worker } = await world()
+  const happened = { times: 0 }
+  const meeting = async (sql: string, bindings: Knex.ValueDict) => {
+    happened.times += 1
+    if (happened.times === 1) await meanwhile()
+    return worker.db.raw(sql, bindings)
+  }
+  const raw = (sql: string, bindings: Knex.ValueDict) =>
+    sql.startsWith('WITH returned') ? meeting(sql, bindings) : worker.db.raw(sql, bindings)
+  const get = (knex: Knex, name: keyof Knex) => (name === 'raw' ? raw : Reflect.get(knex, name))
+  const db = new Proxy(worker.db, { get })
+  await runSettlements({ ...worker, db, now: () => new Date(Date.now() + MINUTE_MS) })
+  expect(happened.times).to.be.greaterThan(0)
 }
 
 describe('the run', () => {
@@ -128,6 +146,31 @@ describe('the run', () => {
     await schedule(one, {})
     await runLater(4 * DAY_MS)
     expect(await batchesOf(one)).to.have.length(1)
+    await quiet()
+  })
+
+  it('hears of a schedule that begins later, though it had taken the turn', async () => {
+    const one = await stall()
+    await schedule(one, { frequency: 'on_demand' })
+    await one.move(['payment', 1_000n])
+    const valid_from = new Date(Date.now() + DAY_MS).toISOString()
+    await runBeside(() => schedule(one, { valid_from }))
+    expect(await batchesOf(one)).to.deep.equal([])
+    await runLater(5 * DAY_MS)
+    expect((await batchesOf(one)).map(({ payout }) => payout)).to.deep.equal(['1000'])
+    await quiet()
+  })
+
+  it('begins as early as a schedule says, though it had taken the turn of later ones', async () => {
+    const one = await stall()
+    for (const days of [20, 30]) {
+      const valid_from = new Date(Date.now() + days * DAY_MS).toISOString()
+      await schedule(one, { frequency: 'monthly', month_day: 1, valid_from })
+    }
+    await one.move(['payment', 1_000n])
+    await runBeside(() => schedule(one, {}))
+    await runLater(4 * DAY_MS)
+    expect((await batchesOf(one)).map(({ payout }) => payout)).to.deep.equal(['1000'])
     await quiet()
   })
 

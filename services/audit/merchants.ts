@@ -1,5 +1,5 @@
 /** What must be so of merchants: batches, refunds, disputes, and what is kept back. */
-import { always, type Invariant, movedFor } from './invariants.ts'
+import { always, drained, type Invariant, movedFor } from './invariants.ts'
 
 /** What moved the account within each batch, by why; the payouts of batches are no lines. */
 const LINES = `
@@ -83,5 +83,10 @@ export const MERCHANTS: readonly Invariant[] = [
           ...{ kept: 'reserve', freed: 'reserve_released' },
         })} t ON t.reference = r.id
        WHERE (t.kept, t.kept - t.freed) IS DISTINCT FROM (r.amount, r.remaining)`,
+  }),
+  ...drained({
+    no_dispute_waits_beyond_its_deadline: `
+      SELECT id AS subject FROM disputes
+       WHERE state = 'needs_evidence' AND evidence_due_at < now() - interval '1 hour'`,
   }),
 ]

@@ -14,14 +14,15 @@ import {
   type Uuid,
 } from '../../ledger/index.ts'
 import { answerOf } from '../answers.ts'
-import { feeAccounts, merchantAccountOf, reviewAccount } from '../books/chart.ts'
+import { feeAccounts, merchantAccountOf, reviewAccount, walletOf } from '../books/chart.ts'
 import { disputed } from '../books/refund_postings.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { addDisputed, refundable } from '../payments/given_back.ts'
 import { findPayment, later, lockPayment } from '../payments/payment.ts'
-import { lockMeans, recordDrawn } from '../reserves/draw.ts'
+import { drawnTogether, lockMeans, recordDrawn } from '../reserves/draw.ts'
+import { keepWalletOpen, OPEN } from './contested.ts'
 import { type Dispute, disputeOut, type DisputeReason, disputeRow, recordStep } from './rows.ts'
 import { disputeTermsAt } from './terms.ts'
 
@@ -58,32 +59,36 @@ async function termsOf(context: Context, { payment: id, by }: NewDispute) {
   if (payment === undefined || payment.payee === null || !isTheirs) {
     throw new ServiceError('not_found')
   }
-  const { kind, payee: merchant, currency, changedAt } = payment
+  const { kind, payer, payee: merchant, currency, changedAt } = payment
   if (kind !== 'order') throw new ServiceError('not_disputable')
   if ('payer' in by && at > later(changedAt, context.config.DISPUTE_DAYS * DAY_S)) {
     throw new ServiceError('dispute_too_late')
   }
-  const [terms, account, suspense, { fees }] = await Promise.all([
+  const [terms, account, suspense, { fees }, wallet] = await Promise.all([
     disputeTermsAt(context, merchant, currency, at),
     merchantAccountOf(context, merchant, currency),
     reviewAccount(context, currency),
     feeAccounts(context, currency),
+    walletOf(context, payer, currency),
   ])
-  return { ...terms, at, merchant, currency, accounts: { merchant: account, suspense, fees } }
+  const accounts = { merchant: account, suspense, fees }
+  return { ...terms, at, merchant, currency, accounts, back: { payer, wallet } }
 }
 
 async function openInside(
   trx: Knex.Transaction,
   { payment: id, amount: asked, reason, by }: NewDispute,
-  { fee, evidenceDays, at, merchant, currency, accounts }: Terms,
+  { fee, evidenceDays, at, merchant, currency, accounts, back }: Terms,
 ) {
   const payment = await lockPayment(trx, { id })
   if (payment === undefined) throw new ServiceError('not_found')
   await refuseAgain(trx, id, by)
   const amount = refundable(payment, asked)
+  await keepWalletOpen(trx, back)
   const paying = { merchant, currency, account: accounts.merchant }
   const means = await lockMeans(trx, paying, Object.values(accounts))
-  const { sources, drawn } = means.pay(amount + fee)
+  const { sources, ...paid } = means.pay(amount + fee)
+  const drawn = drawnTogether([paid.drawn])
   const dispute: Dispute = {
     ...{ id: newId(), payment: id, merchant, unit: newUnitId(), amount, fee, currency, reason },
     ...{ state: 'needs_evidence', openedBy: 'payer' in by ? 'payer' : by.operator, sources },
@@ -105,6 +110,6 @@ async function openInside(
 /** One at a time; and whoever lost one has had their say. */
 async function refuseAgain(trx: Knex.Transaction, payment: Uuid, by: NewDispute['by']) {
   const query = trx('disputes').where({ payment_id: payment })
-  if ('operator' in by) void query.whereIn('state', ['needs_evidence', 'under_review'])
+  if ('operator' in by) void query.whereIn('state', OPEN)
   if ((await query.first('id')) !== undefined) throw new ServiceError('dispute_exists')
 }

@@ -160,7 +160,7 @@ const openEndpoint = endpoint({
   refusals: [
     ...(['not_found', 'payment_not_completed', 'refund_exceeds_capture'] as const),
     ...(['dispute_exists', 'dispute_too_late', 'not_disputable'] as const),
-    ...BOOKS,
+    ...(['too_many_reserves', ...BOOKS] as const),
   ],
   check: async ({ db }, { params }) => {
     if ((await findPayment(db, params.id)) === undefined) throw new ServiceError('not_found')

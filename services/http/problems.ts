@@ -151,6 +151,7 @@ export const PROBLEMS = {
   too_many_proposals: [409, 'Too many proposals wait to be decided'],
   too_many_refunds: [409, 'The payment was refunded as often as it may be'],
   too_many_requests: [429, 'Too many of these in so short a time'],
+  too_many_reserves: [409, 'More reserves would be needed at once than may be; ask for less'],
   too_many_rules: [409, 'There are as many rules as there may be'],
   too_many_staff: [409, 'There are as many members of staff as there may be'],
   too_many_webhook_endpoints: [409, 'There are as many webhook endpoints as there may be'],

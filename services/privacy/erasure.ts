@@ -16,6 +16,7 @@ import {
 import { lockBelongings } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { lockSubject, revokeErased } from '../credentials/revocations.ts'
+import { refuseContested } from '../disputes/contested.ts'
 import { ServiceError } from '../errors.ts'
 import { recordEvent } from '../events/events.ts'
 import { publicId } from '../ids.ts'
@@ -82,7 +83,8 @@ export const DESTROYED: readonly Destroyed[] = [
 
 /**
  * @throws {ServiceError} `not_found` for nobody, or who is erased already.
- * @throws {LedgerError} `account_not_empty` while they have money, holds or a bank at work.
+ * @throws {LedgerError} `account_not_empty` while they have money, holds, a bank at work or a
+ *   dispute that may give them money.
  */
 export async function erase(context: Context, person: Uuid): Promise<void> {
   const at = context.now()
@@ -134,6 +136,7 @@ async function destroy(
   await closeAll(trx, owner, at)
   // Only now: what left an account while this waited for it is seen.
   await refuseOpen(trx, owner)
+  await refuseContested(trx, person)
   for (const { table, by, as, becomes } of DESTROYED) {
     const whose = as === 'uuid' ? person : owner
     const rows = trx(table).where({ [by]: whose })

@@ -27,7 +27,7 @@ import type { RefundFees } from '../fees/terms.ts'
 import { scheduleOf } from '../fees/versions.ts'
 import { addRefunded, refundable } from '../payments/given_back.ts'
 import { findPayment, lockPayment, type Payment } from '../payments/payment.ts'
-import { lockMeansOf, recordDrawn } from '../reserves/draw.ts'
+import { drawnTogether, lockMeansOf, recordDrawn } from '../reserves/draw.ts'
 import { type Charged, returnedBy } from './policy.ts'
 import { type Refund, refundOut, refundRow, refundsOf } from './rows.ts'
 import { type Back, beneficiariesOf, ownOf, paidBack, recordBack, sharesDue } from './shares.ts'
@@ -99,6 +99,7 @@ async function refundInside(
   const back = fee + tax + shares
   const means = meansOf(accounts.merchant)
   const { sources, drawn } = means.pay(amount > back ? amount - back : 0n)
+  const taken = drawnTogether([drawn, ...backs.map((one) => one.drawn)])
   const made = { id: newId(), unit: newUnitId(), createdAt: context.now() }
   const transfers = [
     ...sharesReturned({ reference: made.id }, accounts.merchant, currency, movedBy(backs)),
@@ -107,7 +108,7 @@ async function refundInside(
     }),
   ]
   await createTransfers(trx, { id: made.unit, at: made.createdAt, transfers })
-  await recordDrawn(trx, [...drawn, ...backs.flatMap((one) => one.drawn)], made.createdAt)
+  await recordDrawn(trx, taken, made.createdAt)
   await addRefunded(trx, id, amount)
   const shown = await record(trx, {
     ...{ ...made, payment: id, merchant, number: earlier.length + 1, amount, currency },

@@ -120,7 +120,7 @@ export const refundEndpoints = [
     refusals: [
       ...(['not_found', 'payment_not_completed', 'refund_exceeds_capture'] as const),
       ...(['too_many_refunds', 'account_closed', 'account_frozen'] as const),
-      'insufficient_funds',
+      ...(['insufficient_funds', 'too_many_reserves'] as const),
     ],
     handle: (context, { caller, params: { id }, body: { amount, reason }, claim }) => {
       const request = { amount: amount === undefined ? undefined : BigInt(amount), reason }

@@ -14,6 +14,7 @@ import {
 } from '../../ledger/index.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Drawn } from '../books/refund_postings.ts'
+import { ServiceError } from '../errors.ts'
 import { type ShareSources, shareSourcesOf, type Sources, sourcesOf } from '../refunds/policy.ts'
 import { openReserves } from './rows.ts'
 
@@ -71,7 +72,7 @@ export async function lockMeansOf(
   const found: Found[] = []
   for (const paying of inOrder) {
     await takeTurn(trx, paying)
-    found.push({ paying, ...(await reservesOf(trx, paying, Math.floor(DRAWN_MAX / all.length))) })
+    found.push({ paying, ...(await reservesOf(trx, paying)) })
   }
   const accounts = found.flatMap(({ paying: { account }, reserve }) =>
     reserve === undefined ? [account] : [account, reserve],
@@ -90,11 +91,12 @@ interface Found {
   readonly reserves: readonly Drawn[]
 }
 
-async function reservesOf(trx: Knex.Transaction, paying: Paying, limit: number) {
+async function reservesOf(trx: Knex.Transaction, paying: Paying) {
   const { merchant, currency } = paying
   const key = { owner: merchantOwner(merchant), type: 'reserve', currency } as const
   const [account] = await findAccounts(trx, key)
-  const open = await openReserves(trx, paying, limit)
+  // One more than may be drawn, so that whoever would need it is seen to.
+  const open = await openReserves(trx, paying, DRAWN_MAX + 1)
   const reserves = open.map(({ id, remaining }) => ({ reserve: id, amount: remaining }))
   return { reserve: account?.id, reserves }
 }
@@ -135,6 +137,17 @@ export function drawnOf(reserves: readonly Drawn[], amount: bigint): Drawn[] {
     missing -= part
   }
   return drawn
+}
+
+/**
+ * What is taken of all who pay, as one unit has room for it. Where they would need more, nobody
+ * else pays instead: all of it is refused, and less may be asked for.
+ * @throws {ServiceError} `too_many_reserves`; it is not stored.
+ */
+export function drawnTogether(parts: readonly (readonly Drawn[])[]): Drawn[] {
+  const all = parts.flat()
+  if (all.length > DRAWN_MAX) throw new ServiceError('too_many_reserves')
+  return all
 }
 
 /** The rows of what was taken, once its money has moved. */

@@ -166,7 +166,7 @@ async function worksOf({ db }: Context, turns: readonly Turn[], now: Date): Prom
 }
 
 function takenOf({ turn, dues, done, isPostponed }: Work, now: Date): Taken {
-  const settledTo = dues.due[done - 1]?.cutOff ?? turn.settledTo
+  const settledTo = dues.due[done - 1]?.cutOff
   const nextAt = isPostponed ? new Date(now.getTime() + WAIT_MS) : dues.nextAt
   return { ...turn, settledTo, nextAt }
 }

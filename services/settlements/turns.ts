@@ -32,13 +32,16 @@ export async function takeTurns(db: Knex, { now, until, limit }: Taking): Promis
   return rows
 }
 
-export interface Taken extends Turn {
+export interface Taken extends Omit<Turn, 'settledTo'> {
+  /** The last cut-off that is done now; undefined: none, and the turn begins where it did. */
+  readonly settledTo: Date | undefined
   /** When there is something to do again; undefined: not before the schedule changes. */
   readonly nextAt: Date | undefined
 }
 
 /**
- * How far each got. Where a schedule changed meanwhile, `next_at` is another: that is kept.
+ * How far each got. Where a schedule changed meanwhile, `next_at` is another: that is kept. So is
+ * an earlier beginning, unless something is done: it would be lost under the one that was taken.
  * They are locked in one order: a worker back from a standstill may return turns beside whoever
  * has taken them since.
  */
@@ -62,7 +65,7 @@ export async function returnTurns(db: Knex, turns: readonly Taken[], until: Date
       until,
       merchants: turns.map(({ merchant }) => merchant),
       currencies: turns.map(({ currency }) => currency),
-      settled: turns.map(({ settledTo }) => settledTo.toISOString()),
+      settled: turns.map(({ settledTo }) => settledTo?.toISOString() ?? null),
       nexts: turns.map(({ nextAt }) => nextAt?.toISOString() ?? null),
     },
   )

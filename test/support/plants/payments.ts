@@ -133,6 +133,12 @@ export const PAYMENT_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
   disputes_are_where_their_last_step_led: [
     ['a dispute has no history', 'DELETE FROM dispute_steps WHERE dispute_id = :dispute'],
   ],
+  no_dispute_waits_beyond_its_deadline: [
+    [
+      'nobody has answered a dispute, and it is not lost',
+      set('disputes', 'dispute', "evidence_due_at = now() - interval '2 hours'"),
+    ],
+  ],
   reserves_hold_what_they_say: [
     [
       'a reserve holds nothing',
