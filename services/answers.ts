@@ -9,8 +9,9 @@ import {
   LedgerError,
   type Outcome,
   type Refusal,
+  violatedConstraint,
 } from '../ledger/index.ts'
-import { ServiceError } from './errors.ts'
+import { CONSTRAINT_CODES, ServiceError } from './errors.ts'
 
 /**
  * A final refusal: stored under the claim, answered again for ever. What was only too much to go
@@ -27,13 +28,16 @@ export const refusedFor = (code: string): string => JSON.stringify({ refused: co
 /**
  * What is stored for `work`: its result, or that the books refused. `work` must have written
  * nothing when they do. What else it throws is not final, and is thrown on.
+ * @throws {ServiceError} for a constraint that a request can break: something changed after it had
+ *   been looked up. All that was written is gone, and the same may be asked again.
  */
 export async function answerOf(work: () => Promise<unknown>): Promise<string> {
   try {
     return JSON.stringify(await work())
   } catch (error) {
     if (error instanceof LedgerError) return refusedFor(error.code)
-    throw error
+    const broken = CONSTRAINT_CODES.find((code) => code === violatedConstraint(error))
+    throw broken === undefined ? error : new ServiceError(broken)
   }
 }
 

@@ -7,10 +7,11 @@ import { expect } from 'chai'
 import { auditBusiness, INVARIANTS } from '../services/audit/audit.ts'
 import { type HealthyBusiness, openHealthyBusiness } from './support/healthy-business.ts'
 import { BANK_PLANTS } from './support/plants/banks.ts'
+import { PARTY_PLANTS } from './support/plants/parties.ts'
 import { PAYMENT_PLANTS } from './support/plants/payments.ts'
 import { world } from './support/world.ts'
 
-const PLANTS = { ...BANK_PLANTS, ...PAYMENT_PLANTS }
+const PLANTS = { ...BANK_PLANTS, ...PARTY_PLANTS, ...PAYMENT_PLANTS }
 
 describe('the audit of the business', () => {
   let healthy: HealthyBusiness
@@ -48,7 +49,7 @@ describe('the audit of the business', () => {
 
   it('is shown a corruption of every invariant that it knows', () => {
     expect(Object.keys(PLANTS).sort()).to.deep.equal(INVARIANTS.map(({ name }) => name).sort())
-    expect(Object.values(PLANTS).flat().length).to.be.greaterThan(60)
+    expect(Object.values(PLANTS).flat().length).to.be.greaterThan(100)
   })
 
   it('asks under load only what holds under load', async () => {

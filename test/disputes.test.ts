@@ -209,6 +209,18 @@ describe('a dispute', () => {
     expect((await call(rival, 'GET', '/v1/disputes')).body.data).to.deep.equal([])
     const { timeline: _timeline, evidence: _evidence, ...listed } = full
     expect((await call(shop, 'GET', '/v1/disputes')).body.data).to.deep.equal([listed])
+    const toldTo = async (who: Who) => {
+      const events = (await call(who, 'GET', '/v1/events?limit=50')).body.data
+      return events.filter(({ object }: { object: string }) => object === id)
+    }
+    const [chat, everything] = [await toldTo(CHAT), await toldTo(OPERATOR)]
+    expect(everything[0].data).to.deep.equal(listed)
+    expect(await toldTo(shop)).to.deep.equal(everything)
+    expect(chat).to.deep.equal(
+      everything.map((event: { data: object }) => {
+        return { ...event, data: { ...event.data, paid_from: null } }
+      }),
+    )
   })
 
   it('is opened by an operator only together with another', async () => {

@@ -26,6 +26,7 @@ describe('the stream of events', () => {
   async function follow() {
     const { api } = await world()
     return followEvents(api, {
+      reader: 'merchant',
       ...{ merchant: uuidOf(shop.id), last: undefined, isWanted: () => true },
       ...{ most_ms: 30_000, heartbeat_ms: HEARTBEAT_MS },
     })

@@ -16,6 +16,7 @@ interface Told {
   readonly object: string
   readonly version: number
   readonly type: string
+  readonly data: object
 }
 
 async function open(
@@ -79,6 +80,21 @@ describe('the stream of events', () => {
     await streams[2]!.until(() => has(2, mine) && has(2, theirs))
     await streams[0]!.until(() => has(0, mine))
     expect(streams[0]!.told.map(({ object }) => object)).to.deep.equal([mine])
+    for (const one of streams) await one.close()
+  })
+
+  it('tells the chat app null of how a merchant stands', async () => {
+    const streams = await Promise.all([shop, OPERATOR, CHAT].map((who) => open(who)))
+    const inside = { paid_from: { balance: '1', reserve: '2', limit: '3' }, shares_returned: '4' }
+    const object = await happens(shop, 'refund.completed', inside)
+    const told = ({ told: all }: (typeof streams)[number]) => all.find((e) => e.object === object)
+    for (const one of streams) await one.until(() => told(one) !== undefined)
+    const hidden = { paid_from: null, shares_returned: null }
+    expect(streams.map((one) => told(one)?.data)).to.deep.equal([
+      { id: object, ...inside },
+      { id: object, ...inside },
+      { id: object, ...hidden },
+    ])
     for (const one of streams) await one.close()
   })
 

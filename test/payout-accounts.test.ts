@@ -5,18 +5,18 @@ import { merchantOwner } from '../services/books/chart.ts'
 import { uuidOf } from '../services/ids.ts'
 import { payoutAccounts } from '../services/settlements/payout_accounts.ts'
 import { batchOf, draftBatches, makeBatch } from '../services/settlements/settle.ts'
-import { expectProblem, unchanged } from './support/abuse.ts'
-import { call } from './support/api.ts'
+import { expectProblem, instructionOf, unchanged, until } from './support/abuse.ts'
+import { call, type Who } from './support/api.ts'
 import { onboarded } from './support/onboarding.ts'
 import { linkedAccount, type Merchant, merchant, person } from './support/people.ts'
 import { paid } from './support/refunds.ts'
+import { decide, suspect, waiting } from './support/reviews.ts'
 import { world } from './support/world.ts'
 
 const payOut = (shop: Merchant, more: object = {}) =>
   call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR', ...more } })
 
-const unlink = (shop: Merchant, account: string) =>
-  call(shop, 'DELETE', `/v1/bank_accounts/${account}`)
+const unlink = (who: Who, account: string) => call(who, 'DELETE', `/v1/bank_accounts/${account}`)
 
 const reviewedOf = async (shop: Merchant): Promise<string> =>
   (await call(shop, 'GET', `/v1/merchants/${shop.id}`)).body.settlement_account.id
@@ -86,5 +86,29 @@ describe('an account that was unlinked', () => {
       },
     )
     expect(refusal).to.equal('bank_account_not_found')
+  })
+
+  it('is told to no bank when a payment from it is released from its review', async () => {
+    const [ada, ben] = await Promise.all([suspect(0n), person()])
+    const source = await linkedAccount(ada)
+    const { payment, review } = await waiting(ada, '4000', { payee: ben.alias, source })
+    const { owner } = await world()
+    const blocked =
+      "SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid')"
+    // It is looked up before the payment is locked, and unlinked before the bank would be told.
+    const { released } = await owner.transaction(async (trx) => {
+      const id = uuidOf(payment.id)
+      await trx('payments').where({ id }).forUpdate().first('id')
+      const asked = decide(review, 'release')
+      await until(async () => (await owner.raw(blocked)).rows.length > 0)
+      expect((await unlink(ada, source)).status).to.equal(204)
+      return { released: asked }
+    })
+    expectProblem(await released, 422, 'bank_account_not_found')
+    expect(await instructionOf(payment.id)).to.equal(undefined)
+    const still = await call(ada, 'GET', `/v1/payments/${payment.id}`)
+    expect(still.body.state).to.equal('review')
+    const refused = await decide(review, 'refuse')
+    expect(refused.body.payment.state, refused.text).to.equal('failed')
   })
 })

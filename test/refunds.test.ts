@@ -16,6 +16,13 @@ const stateOf = async (who: Parameters<typeof call>[0], id: string) => {
   return { state: body.state, refunded: body.refunded, timeline }
 }
 
+type Who = Parameters<typeof call>[0]
+const shownTo = async (who: Who, id: string) => (await call(who, 'GET', `/v1/refunds/${id}`)).body
+const toldTo = async (who: Who, id: string) => {
+  const { body } = await call(who, 'GET', '/v1/events?limit=50')
+  return body.data.find(({ object }: { object: string }) => object === id)?.data
+}
+
 describe('a refund', () => {
   it('gives all back to the payer’s wallet, and the fee where the price says so', async () => {
     const fees = { tax_percent: '20', refund_fees: 'give_back' }
@@ -94,6 +101,8 @@ describe('a refund', () => {
         data: [{ ...body, paid_from: null, shares_returned: null }],
       })
     }
+    expect(await toldTo(CHAT, body.id)).to.deep.equal(await shownTo(CHAT, body.id))
+    for (const who of [shop, OPERATOR]) expect(await toldTo(who, body.id)).to.deep.equal(body)
     for (const who of [stranger, rival]) {
       expectProblem(await call(who, 'GET', `/v1/refunds/${body.id}`), 404, 'not_found')
       expectProblem(await call(who, 'GET', `/v1/payments/${id}/refunds`), 404, 'not_found')

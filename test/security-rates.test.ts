@@ -1,4 +1,4 @@
-/** What asks for a PIN, or tells a name, is asked so often and no more. */
+/** What asks for a PIN, tells a name or takes much work is asked so often and no more. */
 import { expect } from 'chai'
 import type { Endpoint } from '../services/http/endpoint.ts'
 import { world } from './support/world.ts'
@@ -8,6 +8,7 @@ const RATED = {
   'DELETE /v1/me': 'security',
   'POST /v1/bank_accounts/:id/confirm': 'security',
   'POST /v1/bank_accounts': 'lookup',
+  'POST /v1/settlements': 'money',
 } as const satisfies Record<string, Endpoint<'person', unknown, unknown, unknown>['rate']>
 
 describe('a rate', () => {

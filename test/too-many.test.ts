@@ -6,7 +6,7 @@ import { expectProblem, send, statusesOf, times, unchanged } from './support/abu
 import { type SecondApi, withSecondApi } from './support/abuse-issuer.ts'
 import { call, newKey, newSubject } from './support/api.ts'
 import { newAddress, sendFrom } from './support/from.ts'
-import { payment, type Person, person, PIN, walletBalance } from './support/people.ts'
+import { merchant, payment, type Person, person, PIN, walletBalance } from './support/people.ts'
 import { world } from './support/world.ts'
 
 /** As it is without a word about it; addresses may guess here, this is about something else. */
@@ -117,6 +117,22 @@ describe('a person who asks too often', () => {
       ...{ key: keys[10] as string, body: payment(ben, '100', { approval: undefined }) },
     })
     expect(later.status, 'the same key, where she may').to.equal(201)
+  })
+
+  it('of a merchant has it paid out ten times a minute, and another is not held up', async () => {
+    const [shop, other] = await Promise.all([merchant(), merchant()])
+    const settle = (who: typeof shop) =>
+      send(who, 'POST', '/v1/settlements', {
+        ...{ apiUrl: limited.apiUrl, headers: { 'idempotency-key': newKey() } },
+        bytes: JSON.stringify({ currency: 'EUR' }),
+      })
+    const answers = []
+    for (const _ of times(10, (index) => index)) answers.push(await settle(shop))
+    for (const answer of answers) expectProblem(answer, 422, 'bank_account_not_found')
+    const refused = await settle(shop)
+    expectProblem(refused, 429, 'too_many_requests')
+    expect(Number(refused.headers.get('retry-after'))).to.be.within(1, 120)
+    expectProblem(await settle(other), 422, 'bank_account_not_found')
   })
 
   it('in a crowd of requests is not let through more often', async () => {

@@ -70,6 +70,24 @@ describe('a webhook', () => {
     await removeEndpoint(CHAT, chat)
   })
 
+  it('tells the chat app null of how a merchant stands, and the merchant everything', async () => {
+    const chats = await openReceiver()
+    const mine = await newEndpoint(shop, receiver.url, ['dispute.*'])
+    const chat = await newEndpoint(CHAT, chats.url, ['dispute.*'])
+    const inside = { paid_from: { balance: '1', reserve: '2', limit: '3' } }
+    const object = await happens(shop, 'dispute.lost', inside)
+    for (const one of [receiver, chats]) await one.until((got) => got.length === 1)
+    const told = [receiver, chats].map(({ got }) => JSON.parse(got[0]!.body).data)
+    expect(told).to.deep.equal([
+      { id: object, ...inside },
+      { id: object, paid_from: null },
+    ])
+    expect(new Set([receiver, chats].map(({ got }) => got[0]!.id)).size).to.equal(1)
+    await chats.close()
+    await removeEndpoint(shop, mine)
+    await removeEndpoint(CHAT, chat)
+  })
+
   it('that fails comes again with its id; the log has every attempt (abuse 32, 42)', async () => {
     const endpoint = await newEndpoint(shop, receiver.url)
     answer = (response) => response.writeHead(500).end('no\u0000 room')

@@ -11,11 +11,12 @@ import { BANKS } from './banks.ts'
 import { INSTRUCTIONS } from './instructions.ts'
 import type { Invariant } from './invariants.ts'
 import { MERCHANTS } from './merchants.ts'
+import { PARTIES } from './parties.ts'
 import { PAYMENTS } from './payments.ts'
 import { TOLD } from './told.ts'
 
 export const INVARIANTS: readonly Invariant[] = [
-  ...[INSTRUCTIONS, BANKS, PAYMENTS, MERCHANTS, TOLD].flat(),
+  ...[INSTRUCTIONS, BANKS, PAYMENTS, PARTIES, MERCHANTS, TOLD].flat(),
 ]
 
 interface AuditOptions {

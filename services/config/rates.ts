@@ -6,7 +6,7 @@ export const RATE_SETTINGS = {
     'How many proxies of ours every request passes; with 0 behind one all people share an address',
   ),
   RATE_MONEY_PER_MINUTE: integer(10, 0, 1_000_000).describe(
-    'Movements of money by one person within a minute; 0: any number',
+    'Movements of money by one person or merchant within a minute; 0: any number',
   ),
   RATE_MONEY_PER_DAY: integer(100, 0, 1_000_000).describe('And within a day; 0: any number'),
   RATE_LOOKUPS_PER_MINUTE: integer(20, 0, 1_000_000).describe('Aliases one person asks about'),

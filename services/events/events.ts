@@ -50,13 +50,35 @@ export interface EventRow {
 
 export const EVENT_COLUMNS = ['id', 'type', 'object_id', 'version', 'data', 'created_at'] as const
 
+/** Who is told. */
+export type EventReader = 'chat' | 'merchant' | 'operator'
+
+/**
+ * What is told to its merchant and to operators only. The chat app reads the events of everybody,
+ * and gets null as it does where it reads the object: how a merchant stands is not its business.
+ */
+const INSIDE: Readonly<Partial<Record<EventType, readonly string[]>>> = {
+  'refund.completed': ['paid_from', 'shares_returned'],
+  'dispute.opened': ['paid_from'],
+  'dispute.evidence_submitted': ['paid_from'],
+  'dispute.won': ['paid_from'],
+  'dispute.lost': ['paid_from'],
+  'dispute.reversed': ['paid_from'],
+}
+
+function dataFor(reader: EventReader, { type, data }: EventRow): unknown {
+  const inside = reader === 'chat' ? INSIDE[type] : undefined
+  if (inside === undefined) return data
+  return { ...(data as object), ...Object.fromEntries(inside.map((name) => [name, null])) }
+}
+
 /** As it is told everywhere: names and notes are filled in by whoever shows it. */
-export const eventOut = (event: EventRow) => ({
+export const eventOut = (event: EventRow, reader: EventReader) => ({
   id: publicId('evt', event.id),
   type: event.type,
   object: event.object_id,
   version: event.version,
-  data: event.data,
+  data: dataFor(reader, event),
   created_at: event.created_at.toISOString(),
 })
 

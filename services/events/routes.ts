@@ -38,7 +38,8 @@ export const eventEndpoints = [
     handle: async ({ db }, { caller, query: { limit, cursor } }) => {
       const merchant = caller.scope === 'merchant' ? caller.merchant : undefined
       const found = await findEvents(db, { merchant, before: cursor, limit })
-      return { status: 200, body: page(found.map(eventOut), limit) }
+      const told = found.map((event) => eventOut(event, caller.scope))
+      return { status: 200, body: page(told, limit) }
     },
   }),
   endpoint({
@@ -64,6 +65,7 @@ export const eventEndpoints = [
       const { expiresAt_s = Infinity } = caller
       const left_ms = expiresAt_s * 1000 - context.now().getTime()
       const stream = await followEvents(context, {
+        reader: caller.scope,
         merchant: caller.scope === 'merchant' ? caller.merchant : undefined,
         last: lastEventId === undefined ? undefined : uuidOf(lastEventId),
         isWanted: (type) => filtersOf(type).some((filter) => types.includes(filter)),

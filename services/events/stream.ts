@@ -8,7 +8,7 @@ import { ServiceError } from '../errors.ts'
 import { publicId } from '../ids.ts'
 import { showPeople } from '../privacy/shown.ts'
 import type { EventType } from './catalogue.ts'
-import { eventOut } from './events.ts'
+import { type EventReader, eventOut } from './events.ts'
 import { type Place, placeNow, placeOf, type TailRow } from './order.ts'
 
 /**
@@ -18,6 +18,7 @@ import { type Place, placeNow, placeOf, type TailRow } from './order.ts'
 const HEARTBEAT_MS = 15_000
 
 export interface Following {
+  readonly reader: EventReader
   /** Whose events; undefined for all. */
   readonly merchant: Uuid | undefined
   /** The last event that was read; undefined to begin now. */
@@ -44,7 +45,7 @@ export async function followEvents(
 
 async function* told(
   context: Context,
-  { merchant, isWanted, most_ms, heartbeat_ms = HEARTBEAT_MS }: Following,
+  { reader, merchant, isWanted, most_ms, heartbeat_ms = HEARTBEAT_MS }: Following,
   from: Place,
   known: Place | undefined,
 ): AsyncGenerator<string> {
@@ -62,7 +63,7 @@ async function* told(
       for (const row of rows) {
         place = row
         if (!isMine(row) || !isWanted(row.event.type)) continue
-        yield await textOf(context, row)
+        yield await textOf(context, row, reader)
         said_ms = performance.now()
       }
       // Beside much that is told to others too.
@@ -80,7 +81,11 @@ async function* told(
   }
 }
 
-async function textOf(context: Context, { id, event }: TailRow): Promise<string> {
-  const data = await showPeople(context, JSON.stringify(eventOut(event)))
+async function textOf(
+  context: Context,
+  { id, event }: TailRow,
+  reader: EventReader,
+): Promise<string> {
+  const data = await showPeople(context, JSON.stringify(eventOut(event, reader)))
   return `id: ${publicId('evt', id)}\ndata: ${data}\n\n`
 }

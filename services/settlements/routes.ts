@@ -56,7 +56,9 @@ const scopes = ['merchant', 'operator'] as const
 
 const making = endpoint({
   ...{ method: 'POST', path: '/v1/settlements', tag: 'Settlements', scopes: ['merchant'] },
-  ...{ summary: 'Pay out what there is, net of fees, now', idempotency: 'required' },
+  summary: 'Pay out what there is, net of fees, now',
+  // It adds up all that is not settled yet, under the lock of the account.
+  ...{ idempotency: 'required', rate: 'money' },
   body: z.strictObject({ currency: CurrencyCode, bank_account: idIn('bac').optional() }),
   answers: { 202: SettlementOut },
   refusals: [

@@ -147,7 +147,7 @@ async function lease(context: Context, isQuick: boolean, limit: number): Promise
     .whereIn('id', due(db).select('id').forUpdate().skipLocked())
     .update({ lease: id, leased_until: new Date(now.getTime() + lease_ms) })
     .returning([
-      ...['id', 'url', 'is_quick', 'failing_since', 'lease'],
+      ...['id', 'merchant_id', 'url', 'is_quick', 'failing_since', 'lease'],
       ...['secret_sealed', 'previous_sealed', 'previous_until'],
     ])
   return rows.map((row) => ({ ...row, until_ms }))

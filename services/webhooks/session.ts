@@ -29,6 +29,8 @@ const GONE = 410
 
 /** An endpoint that is this worker's until then. */
 export interface Leased extends SealedSecrets {
+  /** Whose it is; null for the chat app's. */
+  readonly merchant_id: Uuid | null
   readonly url: string
   readonly is_quick: boolean
   readonly failing_since: Date | null
@@ -140,7 +142,8 @@ async function deliver(context: Context, tools: Tools, session: Session, due: Du
   const { endpoint } = session
   const [at, started] = [context.now(), performance.now()]
   const id = publicId('evt', due.event.id)
-  const body = await showPeople(context, JSON.stringify(eventOut(due.event)))
+  const reader = endpoint.merchant_id === null ? 'chat' : 'merchant'
+  const body = await showPeople(context, JSON.stringify(eventOut(due.event, reader)))
   const signed = signedHeaders(secretsOf(context.vault, endpoint, at), id, at, body)
   const headers = { ...signed, 'content-type': 'application/json', 'user-agent': 'florin/1' }
   const answer = await tools.poster.post({ url: endpoint.url, headers, body })

@@ -5,8 +5,9 @@ const PREFACE = `# Events
 
 What may happen, as it is told by webhooks, by \`GET /v1/events/stream\` and by \`GET /v1/events\`.
 \`GET /v1/event_types\` answers the same with a JSON Schema of every event's \`data\`. A type is
-never taken away, and its data only gains properties; anything else is a new version. \`npm run
-docs\` writes this page from \`services/events/catalogue.ts\`.`
+never taken away, and its data only gains properties; anything else is a new version. What the chat
+app is not shown of a refund or a dispute is null in its events too. \`npm run docs\` writes this
+page from \`services/events/catalogue.ts\`.`
 
 export const eventsPage = (): string =>
   [

@@ -1,13 +1,16 @@
 /** A business in which much has happened, all of it rightly: money in and out, a sale, a batch. */
 import { expect } from 'chai'
+import { merchantAccountOf, walletOf } from '../../services/books/chart.ts'
 import { uuidOf } from '../../services/ids.ts'
 import { fanOut } from '../../services/webhooks/fan_out.ts'
 import { instructionOf, quiet } from './abuse.ts'
-import { call } from './api.ts'
-import { dispute } from './disputes.ts'
-import { authorize, capture } from './held.ts'
+import { call, newSubject } from './api.ts'
+import { decide, dispute } from './disputes.ts'
+import { agree, postRate, quoted } from './exchange.ts'
+import { authorize, capture, payOrder } from './held.ts'
 import { ended, linkedAccount, merchant, type Person, person, PIN } from './people.ts'
 import { paid, refund } from './refunds.ts'
+import { keep, releaseIn, reserveRule, reservesOf, rolling } from './reserves.ts'
 import { world } from './world.ts'
 
 export type HealthyBusiness = Awaited<ReturnType<typeof openHealthyBusiness>>
@@ -30,6 +33,7 @@ export async function openHealthyBusiness() {
   expect(back.status, back.text).to.equal(201)
   const opened = await dispute(ada, contested)
   expect(opened.status, opened.text).to.equal(201)
+  const traded = await trade(ada)
   await linkedAccount(shop)
   const batch = await call(shop, 'POST', '/v1/settlements', { body: { currency: 'EUR' } })
   expect((await ended(shop, `/v1/settlements/${batch.body.id}`)).state).to.equal('settled')
@@ -38,14 +42,52 @@ export async function openHealthyBusiness() {
   await fanOut(worker)
   const instruction = async (id: string) => (await instructionOf(id)).id as string
   return {
-    ...{ topUp: uuidOf(topUp), sale: uuidOf(sale), held: uuidOf(held.id) },
+    ...{ topUp: uuidOf(topUp), withdrawal: uuidOf(withdrawal) },
+    ...{ sale: uuidOf(sale), held: uuidOf(held.id) },
     ...{ refund: uuidOf(back.body.id), dispute: uuidOf(opened.body.id), person: ada.id },
-    ...{ settlement: uuidOf(batch.body.id), merchant: uuidOf(shop.id) },
+    ...{ settlement: uuidOf(batch.body.id), merchant: uuidOf(shop.id), ...traded },
     into: await instruction(topUp),
     out: await instruction(withdrawal),
     rejected: await instruction(refused),
     payout: await instruction(batch.body.id),
     event: (await owner('events').first('id')).id as string,
+  }
+}
+
+/** A market that shares what it is paid, gives back, loses a dispute; and money exchanged. */
+async function trade(ada: Person) {
+  const [market, baker, farmer, ben] = await Promise.all([
+    ...([merchant(), merchant(), merchant()] as const),
+    person(100n),
+  ])
+  await reserveRule(market, rolling('10', 30))
+  const beneficiaries = [
+    { merchant: baker.id, amount: '300' },
+    { merchant: farmer.id, amount: '500' },
+  ]
+  const what = { reference: newSubject('r'), description: 'Bread, eggs', splits: { beneficiaries } }
+  const order = { ...what, amount: '10000', currency: 'EUR' }
+  const asked = await call(market, 'POST', '/v1/orders', { body: order })
+  const shared = await payOrder(ada, asked.body.id, '10000')
+  expect(shared.status, shared.text).to.equal(201)
+  const back = await refund(market, shared.body.id, { amount: '5000' })
+  expect(back.status, back.text).to.equal(201)
+  const lost = await dispute(ada, await paid(ada, market, '2000'))
+  expect((await decide(lost.body.id, 'lost')).status).to.equal(200)
+  await keep(market)
+  const [reserve] = await reservesOf(market)
+  await releaseIn(32)
+  await postRate('EUR', 'USD', '1.0842', { spread_bps: 50 })
+  const bought = await agree(ada, (await quoted(ada, 'EUR', 'USD', '1000')).id)
+  expect(bought.status, bought.text).to.equal(201)
+  const { worker } = await world()
+  return {
+    ...{ shared: uuidOf(shared.body.id), given: uuidOf(back.body.id) },
+    ...{ lost: uuidOf(lost.body.id), reserve: uuidOf(reserve!.id) },
+    exchange: uuidOf(bought.body.id),
+    /** Accounts of others: a person's and a merchant's. */
+    stranger: await walletOf(worker, ben.id, 'EUR'),
+    rival: await merchantAccountOf(worker, uuidOf(baker.id), 'EUR'),
   }
 }
 

@@ -3,9 +3,6 @@ import { set, state, without, NEW, copy, type Plant } from './plant.ts'
 
 const DELIVERY = `INSERT INTO webhook_deliveries
   (id, endpoint_id, event_id, state, attempts, next_at, created_at, changed_at)`
-/** An account that has nothing to do with the transfer. */
-const ANOTHER = `SELECT id FROM accounts
-   WHERE id NOT IN (debit_account_id, credit_account_id) ORDER BY type = 'wallet' DESC LIMIT 1`
 const ENDPOINT = `INSERT INTO webhook_endpoints
   (id, url, types, state, secret_sealed, created_by, created_at, changed_at)
   VALUES (:sale, 'https://x', '{*}', 'enabled', '', 'x', now(), now())`
@@ -31,12 +28,12 @@ export const PAYMENT_PLANTS: Readonly<Record<string, readonly Plant[]>> = {
     ['a payment is of another currency', set('payments', 'sale', "currency = 'USD'")],
     [
       'somebody else paid',
-      `UPDATE transfers SET debit_account_id = (${ANOTHER})
+      `UPDATE transfers SET debit_account_id = :stranger, debit_entry = debit_entry + 9000
         WHERE reference = :sale AND code = 'payment'`,
     ],
     [
       'somebody else was paid',
-      `UPDATE transfers SET credit_account_id = (${ANOTHER})
+      `UPDATE transfers SET credit_account_id = :rival, credit_entry = credit_entry + 9000
         WHERE reference = :sale AND code = 'payment'`,
     ],
   ],
