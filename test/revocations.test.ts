@@ -88,6 +88,9 @@ describe('a person’s sessions', () => {
     await endSessions(owner, ada.id, early, { jti: 'early', issuedAt })
     const standing = await api.standings(ada.id)
     expect(standing).to.deep.include({ tokensValidFrom: late, keptToken: 'late' })
+    await endSessions(owner, ada.id, early, null)
+    const ended = await api.standings(ada.id)
+    expect(ended).to.deep.include({ tokensValidFrom: late, keptToken: null })
   })
 
   it('of one person are no matter of another’s', async () => {

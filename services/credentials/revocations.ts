@@ -27,7 +27,7 @@ export function isRevoked(
 /**
  * Ends a person's sessions: tokens issued up to `at` are refused for every write, but `kept`. Call
  * it in the transaction that changes what they were trusted for. Of two that race the later one
- * decides.
+ * decides, and one that keeps nothing.
  * @throws {ServiceError} `invalid_token` where `kept` was revoked since it was let in: it would
  *   make itself good again.
  */
@@ -44,9 +44,10 @@ export async function endSessions(
     })
     .update({
       tokens_valid_from: trx.raw('greatest(tokens_valid_from, ?)', [at]),
-      kept_token: trx.raw('CASE WHEN tokens_valid_from > ? THEN kept_token ELSE ? END', [
-        ...[at, kept?.jti ?? null],
-      ]),
+      kept_token:
+        kept === null
+          ? null
+          : trx.raw('CASE WHEN tokens_valid_from > ? THEN kept_token ELSE ? END', [at, kept.jti]),
     })
   if (kept !== null && ended === 0) throw new ServiceError('invalid_token')
 }

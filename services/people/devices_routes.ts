@@ -36,7 +36,7 @@ export const deviceEndpoints = [
     answers: { 201: DeviceOut },
     refusals: [
       ...APPROVAL_REFUSALS,
-      ...(['device_exists', 'possession_not_proven', 'too_many_devices'] as const),
+      ...(['device_exists', 'possession_not_proven', 'too_many_devices', 'not_found'] as const),
     ],
     handle: async (context, { caller, body, claim, idempotencyKey: key }) => {
       if (claim === undefined) throw new ServiceError('idempotency_key_missing')

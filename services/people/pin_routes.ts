@@ -94,7 +94,7 @@ export const pinEndpoints = [
       totp: SecondFactor.optional().describe('Or by this alone'),
     }),
     answers: { 204: null },
-    refusals: [...APPROVAL_REFUSALS, 'weak_pin'],
+    refusals: [...APPROVAL_REFUSALS, 'weak_pin', 'not_found'],
     handle: async (context, { caller, body, idempotencyKey }) => {
       const { pin, approval, totp } = body
       const { id } = caller.person

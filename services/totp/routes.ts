@@ -79,7 +79,7 @@ export const totpEndpoints = [
     summary: 'Confirm the authenticator by its first code, and get recovery codes',
     body: z.strictObject({ code: TotpCode }),
     answers: { 200: CodesOut },
-    refusals: ['totp_not_enrolling', 'approval_refused'],
+    refusals: ['totp_not_enrolling', 'approval_refused', 'not_found'],
     handle: async (context, { caller, body }) => ({
       status: 200,
       body: { recovery_codes: await confirm(context, holderOf(caller), body.code) },
@@ -91,7 +91,7 @@ export const totpEndpoints = [
     summary: 'Get new recovery codes; those of before are void',
     body: Approved,
     answers: { 201: CodesOut },
-    refusals: APPROVAL_REFUSALS,
+    refusals: [...APPROVAL_REFUSALS, 'not_found'],
     handle: async (context, request) => {
       await agreeByBoth(context, 'totp.recovery_codes', request)
       const codes = await newCodes(context, holderOf(request.caller))
@@ -103,7 +103,7 @@ export const totpEndpoints = [
     summary: 'Remove the authenticator and its recovery codes',
     body: Approved,
     answers: { 204: null },
-    refusals: APPROVAL_REFUSALS,
+    refusals: [...APPROVAL_REFUSALS, 'not_found'],
     handle: async (context, request) => {
       await agreeByBoth(context, 'totp.remove', request)
       await remove(context, holderOf(request.caller))
