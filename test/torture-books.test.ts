@@ -7,10 +7,10 @@ import { judgeBank, type Ours, readBankLog } from './torture/agree.ts'
 import { type Happened, judgeEvents } from './torture/heard.ts'
 import type { Arrival } from './torture/hooks.ts'
 import type { Entry } from './torture/journal.ts'
-import { timelineOf } from './torture/laps.ts'
 import { balancesOf, judgeBalances } from './torture/model.ts'
 import { judgeSecrets } from './torture/secrets.ts'
 import { intentsOf } from './torture/told.ts'
+import { done } from './support/done.ts'
 import { world } from './support/world.ts'
 
 interface Told {
@@ -41,7 +41,7 @@ describe('the judge of banks', () => {
     ...[accepted('NOT', 'credit', '7'), executed('NOT', 'rejected')],
   ]
   const OURS: Ours = {
-    ...{ bank: 'north', money: 70n },
+    ...{ bank: 'north', money: 70n, unexplained: new Map() },
     instructions: [
       { reference: 'IN', direction: 'debit', state: 'settled', amount: 100n },
       { reference: 'OUT', direction: 'credit', state: 'settled', amount: 30n },
@@ -84,21 +84,24 @@ describe('the judge of banks', () => {
     expect(await judged(OURS, log)).to.include('unknown_to_us WHO')
   })
 
+  it('knows of money that came back what the bank has told, and where it shows', async () => {
+    const log = [...LOG, executed('OUT', 'returned')]
+    const seen = (amount: bigint): Ours => ({ ...OURS, unexplained: new Map([['OUT', amount]]) })
+    expect(await judged(seen(30n), log)).to.deep.equal([])
+    expect(await judged(OURS, log)).to.deep.equal(['return_unseen OUT'])
+    expect(await judged(seen(29n), log)).to.deep.equal(['return_unseen OUT'])
+    const told = { ...stated('OUT', 'returned'), money: 100n }
+    expect(await judged(told, log)).to.deep.equal([])
+    expect(await judged({ ...told, money: 70n }, log)).to.deep.equal([
+      'sum north: 70 in our books, 100',
+    ])
+  })
+
   it('finds money in our books that the bank has not', async () => {
     const found = await judged({ ...OURS, money: 71n }, LOG)
     expect(found).to.deep.equal(['sum north: 71 in our books, 70'])
   })
 })
-
-let keys = 0
-/** Asked and done. */
-function done(who: string, path: string, id: string, body: Record<string, unknown> = {}): Entry[] {
-  const [key, text] = [`key-${(keys += 1)}`, JSON.stringify({ id })]
-  return [
-    { kind: 'asks', key, who, path, body, at_ms: 0 },
-    { kind: 'answered', key, status: 201, text, isReplayed: false, at_ms: 0, doubt_ms: 0 },
-  ]
-}
 
 describe('the model of the torture', () => {
   const fees = { percent: '1.5', fixed: '25', tax_percent: '20', refund_fees: 'keep' }
@@ -148,10 +151,30 @@ describe('the model of the torture', () => {
   it('charges for what was captured', () => {
     const held = [...shop('keep'), ...order({ capture: 'manual' }), ...paid]
     const nothing = { 'wallet ada': 0n, 'merchant shop': 0n, fees: 0n, tax: 0n }
-    expect(balances(held)).to.deep.equal(nothing)
+    expect(balances(held)).to.deep.equal({ ...nothing, 'held ada': 1000n })
     expect(balances([...held, ...step('void')])).to.deep.equal(nothing)
+    const part = step('capture', '400')
+    expect(balances([...held, ...part])['held ada']).to.equal(600n)
+    expect(balances([...held, ...part, ...step('void')])['held ada']).to.equal(undefined)
     const taken = { 'wallet ada': -1000n, 'merchant shop': 952n, fees: 40n, tax: 8n }
-    expect(balances([...held, ...step('capture', '400'), ...step('capture')])).to.deep.equal(taken)
+    expect(balances([...held, ...part, ...step('capture')])).to.deep.equal(taken)
+  })
+
+  it('knows where contested money is, and what is paid out to merchants', () => {
+    const sold = [...shop('keep'), ...order(), ...paid, ...step('refunds', '300')]
+    const opened = [...sold, ...done('ada', '/v1/payments/pay_1/disputes', 'dsp_1')]
+    const before = { 'wallet ada': -700n, 'merchant shop': 652n, fees: 40n, tax: 8n }
+    const contested = balances(opened)
+    expect(contested).to.include({ ...before, 'merchant shop': -48n, suspense: 700n })
+    const decided = (path: string, body: object = {}) =>
+      balances([...opened, ...done('shop', `/v1/disputes/dsp_1/${path}`, 'dsp_1', { ...body })])
+    const lost = { ...before, 'merchant shop': -48n, 'wallet ada': 0n }
+    expect(decided('accept')).to.include(lost).and.not.to.have.property('suspense')
+    expect(decided('resolve', { outcome: 'lost' })).to.include(lost)
+    expect(decided('resolve', { outcome: 'won' })).to.include(before)
+    expect(decided('evidence')).to.deep.equal(contested)
+    const settled = [...sold, ...done('shop', '/v1/settlements', 'set_1')]
+    expect(balances(settled, { set_1: -650n })).to.include({ 'merchant shop': 2n })
   })
 
   it('finds a balance that is a cent too high, one that is missing, and one too many', () => {
@@ -219,6 +242,24 @@ describe('the judge of webhooks', () => {
     const asked = [...ASKED, ...done('shop', '/v1/payments/pay_1/refunds', 'rfd_1')]
     expect(judged(ARRIVED, HAPPENED, asked)).to.have.length(1)
   })
+
+  const PAID = ASKED.slice(2, 4)
+
+  it('finds a capture or a void of which nothing is told but what was there before', () => {
+    const event = (type: string) => ({ id: `evt_${type}`, shop: 'shop', type, object: 'pay_1' })
+    const told = (types: readonly string[], ...steps: readonly string[]) => {
+      const happened = types.map(event)
+      const asked = steps.flatMap((step) => done('shop', `/v1/payments/pay_1/${step}`, 'pay_1'))
+      const arrivals = happened.map((one) => arrival(one))
+      return judged(arrivals, happened, [...PAID, ...asked]).length
+    }
+    const [held, part, all] = ['payment.authorized', 'payment.captured', 'payment.completed']
+    expect(told([held, part, part], 'capture', 'capture')).to.equal(0)
+    expect(told([held, part], 'capture', 'capture')).to.equal(1)
+    expect(told([held, part, all], 'capture', 'void')).to.equal(0)
+    expect(told([held, 'payment.canceled'], 'void')).to.equal(0)
+    expect(told([held], 'void')).to.equal(1)
+  })
 })
 
 describe('the search for secrets', () => {
@@ -246,25 +287,5 @@ describe('the search for secrets', () => {
       expect(await judged('well\n')).to.deep.equal(['table public.kept_by_mistake'])
       await owner.raw('DROP TABLE kept_by_mistake')
     }
-  })
-})
-
-describe('the timeline of a run', () => {
-  it('has each second, those in which nobody was answered too', () => {
-    const answers = [
-      [900, 1],
-      [1100, 10],
-      [1200, 30],
-      [3000, 7],
-    ] as const
-    const laps = timelineOf(
-      answers.map(([at_ms, took_ms]) => ({ at_ms, took_ms })),
-      1000,
-    )
-    expect(laps).to.deep.equal([
-      { at_s: 0, per_s: 2, p50_ms: 30, p99_ms: 30 },
-      { at_s: 1, per_s: 0, p50_ms: null, p99_ms: null },
-      { at_s: 2, per_s: 1, p50_ms: 7, p99_ms: 7 },
-    ])
   })
 })

@@ -13,6 +13,10 @@ export interface BankLog {
   readonly moved: ReadonlyMap<string, bigint>
   /** How often it executed each. */
   readonly executions: ReadonlyMap<string, number>
+  /** What it sent back after it had settled: what that moved, of `moved` already. */
+  readonly returned: ReadonlyMap<string, bigint>
+  /** How often, by what was asked and what came of it. */
+  readonly outcomes: Readonly<Record<string, number>>
 }
 
 const EFFECTS: Readonly<Record<string, bigint>> = {
@@ -23,6 +27,7 @@ const EFFECTS: Readonly<Record<string, bigint>> = {
 export function readBankLog(file: string): BankLog {
   const accepted = new Map<string, { readonly direction: string; readonly amount: bigint }>()
   const [moved, executions] = [new Map<string, bigint>(), new Map<string, number>()]
+  const [returned, outcomes] = [new Map<string, bigint>(), {} as Record<string, number>]
   for (const text of readFileSync(file, 'utf8').split('\n')) {
     if (text === '') continue
     const line = JSON.parse(text)
@@ -32,18 +37,27 @@ export function readBankLog(file: string): BankLog {
     }
     if (kind !== 'executed') continue
     const asked = accepted.get(reference)
-    const effect = asked && EFFECTS[`${asked.direction} ${line.outcome}`]
+    const name = `${asked?.direction} ${line.outcome}`
+    const effect = EFFECTS[name]
     if (asked === undefined || effect === undefined) throw new Error(`what is this: ${text}`)
+    outcomes[name] = (outcomes[name] ?? 0) + 1
     moved.set(reference, (moved.get(reference) ?? 0n) + effect * asked.amount)
+    if (line.outcome === 'returned') returned.set(reference, effect * asked.amount)
     if (line.outcome === 'settled') {
       executions.set(reference, (executions.get(reference) ?? 0) + 1)
     }
   }
-  return { moved, executions }
+  return { moved, executions, returned, outcomes }
 }
 
 export interface Disagreement {
-  readonly what: 'paid_twice' | 'refunded_but_paid' | 'settled_never_paid' | 'unknown_to_us' | 'sum'
+  readonly what:
+    | 'paid_twice'
+    | 'refunded_but_paid'
+    | 'settled_never_paid'
+    | 'unknown_to_us'
+    | 'return_unseen'
+    | 'sum'
   readonly where: string
 }
 
@@ -60,20 +74,38 @@ export interface Ours {
   readonly instructions: readonly Row[]
   /** What our books say that we have there. */
   readonly money: bigint
+  /** What reconciliation shows to be on the bank's statement and not in our books. */
+  readonly unexplained: ReadonlyMap<string, bigint>
 }
+
+/**
+ * What a bank moved for an instruction, as far as we can know: of money that it sent back it tells
+ * once, and where that word was lost no enquiry would bring it back. Its statement does.
+ */
+const knownTo = ({ state, reference }: Pick<Row, 'state' | 'reference'>, log: BankLog) =>
+  (log.moved.get(reference) ?? 0n) -
+  (state === 'settled' ? (log.returned.get(reference) ?? 0n) : 0n)
 
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
 export function judgeBank(
-  { bank, instructions, money }: Ours,
-  { moved, executions }: BankLog,
+  { bank, instructions, money, unexplained }: Ours,
+  log: BankLog,
 ): Disagreement[] {
+  const { moved, executions, returned } = log
   const known = new Set(instructions.map(({ reference }) => reference))
-  const found = instructions.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
+  const found = instructions.flatMap((row) => wrongOf(row, knownTo(row, log)))
+  const missed = instructions.filter(
+    ({ state, reference }) => state === 'settled' && returned.has(reference),
+  )
+  for (const { reference: where } of missed) {
+    if (unexplained.get(where) !== returned.get(where)) found.push({ what: 'return_unseen', where })
+  }
   for (const [reference, count] of executions) {
     if (count > 1) found.push({ what: 'paid_twice', where: reference })
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
-  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n)
+  const back = missed.reduce((sum, { reference }) => sum + (returned.get(reference) ?? 0n), 0n)
+  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n) - back
   if (money !== theirs) {
     found.push({ what: 'sum', where: `${bank}: ${money} in our books, ${theirs}` })
   }
@@ -95,18 +127,27 @@ export async function readBank(db: Knex, bank: string): Promise<Ours> {
   const instructions: Row[] = await db('instructions').where({ bank })
   const accounts = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
   const money = accounts.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
-  return { bank, instructions, money }
+  const items = await db('reconciliation_items')
+    .where({ bank, kind: 'unmatched_in_statement', state: 'open' })
+    .select('reference', 'statement_amount')
+  const unexplained = new Map(
+    items.map((row) => [row.reference, BigInt(row.statement_amount)] as const),
+  )
+  return { bank, instructions, money, unexplained }
 }
 
-/** By the id of a payment: what its bank moved for it, by the bank's log. */
-export async function settledBy(db: Knex, bank: string, { moved }: BankLog) {
-  const rows: { readonly subject_id: Uuid; readonly reference: string }[] = await db('instructions')
-    .where({ bank })
-    .whereIn('purpose', ['payment', 'top_up', 'withdrawal'])
-    .select('subject_id', 'reference')
-  return rows.map(
-    ({ subject_id: id, reference }) => [publicId('pay', id), moved.get(reference) ?? 0n] as const,
-  )
+interface Subject extends Pick<Row, 'reference' | 'state'> {
+  readonly purpose: 'payment' | 'top_up' | 'withdrawal' | 'settlement'
+  readonly subject_id: Uuid
+}
+
+/** By the id of a payment or a settlement: what its bank moved for it, by the bank's log. */
+export async function settledBy(db: Knex, bank: string, log: BankLog) {
+  const rows: Subject[] = await db('instructions').where({ bank })
+  return rows.map((row) => {
+    const kind = row.purpose === 'settlement' ? 'set' : 'pay'
+    return [publicId(kind, row.subject_id), knownTo(row, log)] as const
+  })
 }
 
 /** What everybody has by our books, in cents; ours at the banks are held against their logs. */
@@ -119,9 +160,13 @@ export async function readBalances(db: Knex): Promise<Map<string, bigint>> {
   ])
   const accounts = await db('accounts').whereNot({ type: 'bank' })
   return new Map(
-    accounts.map(({ owner, type, credits_posted: credits, debits_posted: debits }) => {
+    accounts.flatMap(({ owner, type, debits_pending: held, ...row }) => {
       const whose = owner === 'florin' ? '' : (names.get(owner) ?? ` ${owner}`)
-      return [`${type}${whose}`, BigInt(credits) - BigInt(debits)]
+      const posted = BigInt(row.credits_posted) - BigInt(row.debits_posted)
+      return [
+        [`${type}${whose}`, posted] as const,
+        ...(type === 'wallet' ? [[`held${whose}`, BigInt(held)] as const] : []),
+      ]
     }),
   )
 }

@@ -30,6 +30,8 @@ export interface Counts {
   readonly codes: Record<string, number>
   /** Answers that never came, or said only that nobody knows: each was asked again. */
   inDoubt: number
+  /** Why: what was answered instead, by status, or how the connection ended. */
+  readonly doubts: Record<string, number>
   /** Requests of which some answer never came, and that turned out to have been done. */
   inDoubtDone: number
   /** Asked again on purpose, though there was an answer. */
@@ -48,7 +50,7 @@ const AGAIN_MAX = 300
 
 const newCounts = (): Counts => ({
   ...{ sent: 0, acknowledged: 0, refused: 0, codes: {}, inDoubt: 0, inDoubtDone: 0, repeated: 0 },
-  answers: [],
+  ...{ doubts: {}, answers: [] },
 })
 
 type Asks = Pick<Town, 'apiUrl' | 'tokenOf'>
@@ -67,6 +69,8 @@ async function insist(
       return { ...answer, doubt_ms: tries === 0 ? 0 : performance.now() - started }
     }
     counts.inDoubt += 1
+    const why = answer === undefined ? 'none' : `${answer.status}`
+    counts.doubts[why] = (counts.doubts[why] ?? 0) + 1
     await sleep(PAUSE_MS)
   }
   throw new Error(`${asked.method} ${asked.path} was never answered`)

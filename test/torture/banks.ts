@@ -10,7 +10,7 @@ import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
 import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
-import { decideByBankLog, reconcileAll } from './desk.ts'
+import { decideByBankLog, decideDisputes, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { untilHeard } from './heard.ts'
 import { type Hooks, openHooks } from './hooks.ts'
@@ -67,7 +67,8 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
     const watched = await watch.last()
     const seen = { db, town, hooks, people, counts: asking.counts }
     const evidence = { ...seen, journal: readJournal(journalFile) }
-    const figures = await judge(evidence, { ...did, decided_by_hand, ...watched })
+    const { chaos_s } = plan
+    const figures = await judge(evidence, { ...did, chaos_s, decided_by_hand, ...watched })
     if (!isClean(figures)) sayLast(journalFile, say)
     return { figures, timeline: timelineOf(asking.counts.answers, startedAt_ms), marks }
   } catch (error) {
@@ -127,6 +128,7 @@ async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
   await drained(db)
   const byHand = await decideByBankLog(db, town, asking.ask)
   await drained(db)
+  await decideDisputes(db, asking.ask)
   await asking.askAllAgain()
   await reconcileAll(asking.ask)
   // Last: a difference that reconciliation finds is told as well.

@@ -39,11 +39,20 @@ export async function arrive(ask: Ask, index: number): Promise<Customer> {
 }
 
 /**
- * The last two digits stay below those that ask the bank for something: a return of which the only
- * callback is lost shows on the bank's statement alone, and is for a person.
+ * What the last two digits ask the bank for: rejections (91) most of all, and every other way in
+ * which it may answer late, twice, wrongly or not at all (see `adapters/sandbox/behaviours.ts`).
  */
-const amountOf = (random: () => number) =>
-  `${(1 + Math.floor(random() * 50)) * 100 + Math.floor(random() * 80)}`
+const ODD = ['91', '91', '91', '80', '81', '82', '84', '85', '90', '92', '93', '94', '95', '96']
+/** Only what was paid out is sent back: money that came in may be spent by then. */
+const ODD_OUT = [...ODD, '98', '98', '98']
+const ODD_SHARE = 0.25
+
+function amountOf(random: () => number, odd: readonly string[] = ODD): string {
+  const [units, digits] = [1 + Math.floor(random() * 50), Math.floor(random() * 80)]
+  const isOdd = random() < ODD_SHARE
+  const end = isOdd ? odd[Math.floor(random() * odd.length)] : `${digits}`.padStart(2, '0')
+  return `${units}${end}`
+}
 
 interface Life {
   readonly ask: Ask
@@ -66,6 +75,7 @@ async function act({ ask, customer, people, shops, random }: Life, number: numbe
   const { sub, account } = customer
   const amount = amountOf(random)
   const money = { amount, currency: 'EUR' }
+  const out = { amount: amountOf(random, ODD_OUT), currency: 'EUR' }
   const payee = `@${customerOf(Math.floor(random() * people))}`
   const approval = random() < WITH_PIN ? { approval: { pin: PIN } } : {}
   const shop = shops[Math.floor(random() * shops.length)]
@@ -75,7 +85,7 @@ async function act({ ask, customer, people, shops, random }: Life, number: numbe
   const name = `${sub}-buys-${number}`
   const kinds: readonly (() => Promise<Answered | void>)[] = [
     () => ask({ ...common, path: '/v1/top_ups', body: { bank_account: account, ...money } }),
-    () => ask({ ...common, path: '/v1/withdrawals', body: { bank_account: account, ...money } }),
+    () => ask({ ...common, path: '/v1/withdrawals', body: { bank_account: account, ...out } }),
     () => ask({ ...common, path: '/v1/payments', body: { payee, source: account, ...money } }),
     () => ask({ ...common, path: '/v1/payments', body: { payee, ...money, ...approval } }),
     () => ask({ ...common, path: '/v1/payments', body: { payee, ...money } }),

@@ -11,6 +11,7 @@ import type { Hooks } from './hooks.ts'
 import type { Entry } from './journal.ts'
 import { balancesOf, judgeBalances } from './model.ts'
 import { judgeSecrets } from './secrets.ts'
+import { brokenIn, untried } from './tried.ts'
 import { intentsOf, judgeAnswers, judgeEffects, type Intents, readEffects } from './told.ts'
 import { BANKS, type Town } from './town.ts'
 import type { Watched } from './watch.ts'
@@ -29,11 +30,13 @@ const ZEROS = {
   unknown_to_us: ['unknown_to_us'],
   paid_twice: ['paid_twice'],
   refunded_but_paid: ['refunded_but_paid'],
-  settled_never_paid: ['settled_never_paid'],
+  settled_never_paid: ['settled_never_paid', 'return_unseen'],
   balances_wrong: ['balance', 'sum'],
   events_lost: ['event_lost', 'event_changed'],
   events_invented: ['event_invented', 'event_unsigned'],
   secrets_seen: ['secret_seen'],
+  broken: ['broken'],
+  untried: ['untried'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 type Zeros = { readonly [Name in keyof typeof ZEROS]: number }
@@ -44,6 +47,8 @@ export interface Figures extends Zeros {
   readonly refused: number
   readonly refused_by: Readonly<Record<string, number>>
   readonly in_doubt: number
+  /** What was answered instead, by status. */
+  readonly in_doubt_by: Readonly<Record<string, number>>
   /** Of those requests, how many had been done all the same. */
   readonly in_doubt_done: number
   /** How many requests had no answer at first, and how long it took until they had. */
@@ -57,6 +62,8 @@ export interface Figures extends Zeros {
   readonly checks: number
   readonly invariants: number
   readonly instructions: Readonly<Record<string, number>>
+  /** What the banks did for us, by what was asked and what came of it. */
+  readonly outcomes: Readonly<Record<string, number>>
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
   readonly jobs_deleted: number
@@ -92,19 +99,28 @@ export interface Evidence {
 }
 
 /** What was done and seen while it ran. */
-type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'> & Watched
+type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'> &
+  Watched & { readonly chaos_s: number }
 
 export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
   const { db, town, hooks, counts, journal } = evidence
   const intents = intentsOf(journal)
-  const { found, ...looked } = await findAll(evidence, intents)
-  const { seen, ...done } = did
+  const { seen, chaos_s, ...done } = did
+  const { found: wrong, ...looked } = await findAll(evidence, intents)
+  const instructions = await statesOf(db)
+  const tried = { chaos_s, intents, refused_by: counts.codes, ...done, ...looked }
+  const found: Found[] = [
+    ...wrong,
+    ...brokenIn(processesOf(town), counts),
+    ...untried({ ...tried, instructions: sumOf(Object.values(instructions)) }),
+  ]
   return {
     operations: counts.sent,
     ...{ acknowledged: counts.acknowledged, refused: counts.refused, refused_by: counts.codes },
     ...{ in_doubt: counts.inDoubt, in_doubt_done: counts.inDoubtDone, repeated: counts.repeated },
+    in_doubt_by: counts.doubts,
     ...doubtsOf(intents),
-    ...{ instructions: await statesOf(db), ...done, ...looked },
+    ...{ instructions, ...done, ...looked },
     faults: { ...town.faults(), ...hooks.counts() },
     ...recoveriesOf(town),
     ...countsOf(found),
@@ -119,11 +135,16 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
 async function findAll(evidence: Evidence, intents: Intents) {
   const { db, town, hooks } = evidence
   const found: Found[] = []
-  const settled = new Map<string, bigint>()
+  const [settled, outcomes] = [new Map<string, bigint>(), {} as Record<string, number>]
   for (const bank of BANKS) {
     const log = readBankLog(town.journalOf(bank))
     found.push(...judgeBank(await readBank(db, bank), log))
-    for (const [id, moved] of await settledBy(db, bank, log)) settled.set(id, moved)
+    for (const [id, moved] of await settledBy(db, bank, log)) {
+      settled.set(id, (settled.get(id) ?? 0n) + moved)
+    }
+    for (const [name, count] of Object.entries(log.outcomes)) {
+      outcomes[name] = (outcomes[name] ?? 0) + count
+    }
   }
   const [balances, happened] = [await readBalances(db), await readEvents(db)]
   found.push(
@@ -133,7 +154,7 @@ async function findAll(evidence: Evidence, intents: Intents) {
     ...judgeEvents(happened, hooks.arrivals, intents),
     ...(await judgeSecrets(db, town.folder, await secretsOf(evidence))),
   )
-  const counted = { webhooks: hooks.arrivals.length, events: happened.length }
+  const counted = { webhooks: hooks.arrivals.length, events: happened.length, outcomes }
   return { found, ...counted, balances: balances.size }
 }
 
@@ -152,6 +173,8 @@ function countsOf(found: readonly Found[]): Zeros {
   ])
   return Object.fromEntries(counts)
 }
+
+const sumOf = (counts: readonly number[]) => counts.reduce((sum, one) => sum + one, 0)
 
 async function statesOf(db: Knex): Promise<Record<string, number>> {
   const states: { readonly state: string; readonly count: string }[] = await db('instructions')

@@ -16,6 +16,8 @@ export interface Kept {
   readonly clock: Clock | undefined
   /** How often it was started, and how long each start took until it was ready. */
   readonly starts: () => readonly number[]
+  /** How it ended where nobody had asked for that, once it was ready. */
+  readonly gaveUp: () => readonly string[]
   /** What it has written. */
   readonly words: () => string
   /** The end of that. */
@@ -43,14 +45,18 @@ const STOP_MAX_MS = 25_000
  * @throws {Error} when it ends before that.
  */
 export async function keep(options: KeptOptions): Promise<Kept> {
-  const starts: number[] = []
+  const [starts, gaveUp]: [number[], string[]] = [[], []]
   let [child, stopping] = [launch(options, starts), false]
   const ready = once(child, 'message').then(() => true)
   const isReady = Promise.race([ready, ended(child).then(() => false)])
   const watching = (async () => {
     for (;;) {
+      const started = starts.length
       await ended(child)
       if (stopping) return
+      // One that finds no database when it starts says so and ends: that is asked of it.
+      const [{ exitCode: code, signalCode: signal }, wasReady] = [child, starts.length > started]
+      if (signal !== 'SIGKILL' && wasReady) gaveUp.push(`${options.name}: ${signal ?? code}`)
       child = launch(options, starts)
     }
   })()
@@ -65,7 +71,7 @@ export async function keep(options: KeptOptions): Promise<Kept> {
       await sleep(ms)
       frozen.kill('SIGCONT')
     },
-    ...{ starts: () => starts, words, lastWords },
+    ...{ starts: () => starts, gaveUp: () => gaveUp, words, lastWords },
     async stop() {
       stopping = true
       child.kill('SIGCONT')

@@ -1,11 +1,15 @@
 /**
  * What everybody must own in the end, worked out from the clients' journal and the banks' logs by
- * arithmetic of its own: it shares no code with the product, and looks at none of its tables.
+ * arithmetic of its own. It shares no code with the product; which reference a bank was given for a
+ * payment is the one thing that it is told from the product's tables (see `settledBy`).
  */
 import type { Asks } from './journal.ts'
 import { type Intents, madeOf } from './told.ts'
 
-/** In cents, by `wallet customer_1`, `merchant shop_1`, `fees` and `tax`. */
+/**
+ * In cents, by `wallet customer_1`, `held customer_1` (of that, for merchants to take), `merchant
+ * shop_1`, `fees`, `tax` and `suspense` (contested).
+ */
 export type Balances = ReadonlyMap<string, bigint>
 
 /** `over / under`, rounded half to even; neither is negative. */
@@ -45,9 +49,12 @@ interface Sale {
   readonly amount: bigint
   captured: bigint
   refunded: bigint
+  isVoid: boolean
+  dispute?: { readonly amount: bigint; outcome: 'open' | 'won' | 'lost' }
 }
 
-const STEP = /^\/v1\/payments\/(.+)\/(capture|void|refunds)$/
+const STEP = /^\/v1\/payments\/(.+)\/(capture|void|refunds|disputes)$/
+const DECISION = /^\/v1\/disputes\/(.+)\/(accept|resolve)$/
 
 /** @param settled by the id of a payment: what its bank moved for it, positive where it came in. */
 export function balancesOf(intents: Intents, settled: Balances): Balances {
@@ -55,13 +62,14 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
   const add = (name: string, amount: bigint) =>
     balances.set(name, (balances.get(name) ?? 0n) + amount)
   const [terms, orders] = [new Map<string, Terms>(), new Map<string, Asks>()]
-  const sales = new Map<string, Sale>()
+  const [sales, contested] = [new Map<string, Sale>(), new Map<string, Sale>()]
 
   function pay(id: string, { who, body = {} }: Asks): void {
     const [amount, order] = [BigInt(String(body['amount'])), orders.get(String(body['order']))]
     if (order !== undefined) {
       const captured = order.body?.['capture'] === 'manual' ? 0n : amount
-      sales.set(id, { payer: who, shop: order.who, amount, captured, refunded: 0n })
+      const sale = { payer: who, shop: order.who, amount, captured, refunded: 0n, isVoid: false }
+      sales.set(id, sale)
       return
     }
     const isFromBank = body['source'] !== undefined
@@ -70,25 +78,37 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
     add(`wallet ${String(body['payee']).slice(1)}`, moved)
   }
 
-  function step([, id = '', what]: RegExpExecArray, asks: Asks): void {
+  function step([, id = '', what]: RegExpExecArray, asks: Asks, made: string): void {
     const sale = sales.get(id)
     if (sale === undefined) throw new Error(`${asks.path} is of nothing that was sold`)
     const asked = asks.body?.['amount']
     const amount = (left: bigint) => (asked === undefined ? left : BigInt(asked as string))
     if (what === 'capture') sale.captured += amount(sale.amount - sale.captured)
     if (what === 'refunds') sale.refunded += amount(sale.captured - sale.refunded)
+    if (what === 'void') sale.isVoid = true
+    if (what !== 'disputes') return
+    sale.dispute = { amount: amount(sale.captured - sale.refunded), outcome: 'open' }
+    contested.set(made, sale)
+  }
+
+  function decide([, id = '', how]: RegExpExecArray, { path, body }: Asks): void {
+    const dispute = contested.get(id)?.dispute
+    if (dispute === undefined) throw new Error(`${path} is of nothing that is contested`)
+    dispute.outcome = how === 'accept' || body?.['outcome'] === 'lost' ? 'lost' : 'won'
   }
 
   for (const { asks, made } of madeOf(intents)) {
     const { path, who, body = {} } = asks
     const id = String(made['id'])
-    const steps = STEP.exec(path)
+    const [steps, decision] = [STEP.exec(path), DECISION.exec(path)]
     if (path === '/v1/merchants') terms.set(String(body['subject']), body['fees'] as Terms)
     else if (path === '/v1/orders') orders.set(id, asks)
     else if (path === '/v1/payments') pay(id, asks)
     else if (path === '/v1/top_ups' || path === '/v1/withdrawals')
       add(`wallet ${who}`, settled.get(id) ?? 0n)
-    else if (steps !== null) step(steps, asks)
+    else if (path === '/v1/settlements') add(`merchant ${who}`, settled.get(id) ?? 0n)
+    else if (steps !== null) step(steps, asks, id)
+    else if (decision !== null) decide(decision, asks)
   }
   for (const sale of sales.values()) sell(add, sale, terms.get(sale.shop))
   return balances
@@ -97,7 +117,7 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
 /** What was taken and given back of one sale, all told. */
 function sell(add: (name: string, amount: bigint) => void, sale: Sale, terms?: Terms): void {
   if (terms === undefined) throw new Error(`${sale.shop} has no terms`)
-  const { payer, shop, captured, refunded } = sale
+  const { payer, shop, amount, captured, refunded, isVoid, dispute } = sale
   const { fee, tax, back } = feesOf(terms, captured)
   const isCharged = fee > 0n
   const feeBack = isCharged ? rounded(back * refunded, captured) : 0n
@@ -106,6 +126,10 @@ function sell(add: (name: string, amount: bigint) => void, sale: Sale, terms?: T
   add('fees', fee - feeBack)
   add('tax', tax - taxBack)
   add(`merchant ${shop}`, captured - refunded - fee - tax + feeBack + taxBack)
+  if (!isVoid && amount > captured) add(`held ${payer}`, amount - captured)
+  if (dispute === undefined || dispute.outcome === 'won') return
+  add(`merchant ${shop}`, -dispute.amount)
+  add(dispute.outcome === 'open' ? 'suspense' : `wallet ${payer}`, dispute.amount)
 }
 
 export interface Wrong {

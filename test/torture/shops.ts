@@ -1,5 +1,9 @@
-/** Merchants, and what customers do with them: order, pay, and have money back or not taken. */
+/**
+ * Merchants, and what customers do with them: order, pay, have money back or not taken, contest;
+ * and what merchants have paid out meanwhile.
+ */
 import type { Answered, Ask, Asked } from './asking.ts'
+import { BANKS } from './town.ts'
 
 export interface Shop {
   readonly sub: string
@@ -9,9 +13,13 @@ export interface Shop {
 const POLICIES = ['keep', 'give_back', 'pro_rata'] as const
 export const SHOPS = POLICIES.length
 
-/** Somebody whom an operator takes on, at a price of its own. */
+const shopOf = (index: number) => `shop_${index + 1}`
+/** Nobody's who tops up or withdraws. */
+const numberOfShop = (index: number) => `T-${String(201 + index).padStart(4, '0')}`
+
+/** Somebody whom an operator takes on, at a price of its own, with an account to be paid out to. */
 export async function openShop(ask: Ask, index: number): Promise<Shop> {
-  const sub = `shop_${index + 1}`
+  const sub = shopOf(index)
   const fees = {
     ...{ percent: ['1.4', '0.95', '2.35'][index % SHOPS], fixed: '25', tax_percent: '20' },
     ...{ currency: 'EUR', refund_fees: POLICIES[index % SHOPS] },
@@ -22,6 +30,15 @@ export async function openShop(ask: Ask, index: number): Promise<Shop> {
     key: `take-on-the-merchant-${sub}`,
   })
   if (taken.status !== 201) throw new Error(`${sub} is not taken on: ${taken.text}`)
+  const linked = await ask({
+    ...{ who: sub, scope: 'merchant', method: 'POST', path: '/v1/bank_accounts' },
+    body: {
+      ...{ bank: BANKS[index % BANKS.length], number: numberOfShop(index) },
+      holder: `Customer ${201 + index}`,
+    },
+    key: `link-account-${sub}`,
+  })
+  if (linked.status !== 201) throw new Error(`${sub} cannot link: ${linked.text}`)
   return { sub }
 }
 
@@ -61,6 +78,30 @@ export async function buy(shopping: Shopping): Promise<void> {
     const answer = await ask({ ...asked, ...(body && { body }), key: `${name}-step-${index}` })
     if (!isDone(answer)) return
   }
+  if (random() < CONTESTED) await contest(shopping, String(paid.body['id']))
+  // What others sell at the same time is in it or not, and never in two.
+  if (random() < SETTLED) {
+    const path = '/v1/settlements'
+    await ask({ ...asMerchant, path, body: { currency: 'EUR' }, key: `${name}-settlement` })
+  }
+}
+
+const [CONTESTED, SETTLED] = [0.15, 0.08]
+
+/** The merchant agrees, or has something to say; or says nothing, and operators decide. */
+async function contest({ ask, sub, shop, name, random }: Shopping, payment: string) {
+  const opened = await ask({
+    ...{ who: sub, scope: 'person', method: 'POST', path: `/v1/payments/${payment}/disputes` },
+    ...{ body: { reason: 'not_received' }, key: `${name}-dispute` },
+  })
+  const chance = random()
+  if (!isDone(opened) || chance < 0.2) return
+  const path = `/v1/disputes/${String(opened.body['id'])}`
+  const asMerchant = { who: shop.sub, scope: 'merchant', method: 'POST' } as const
+  const accept = { ...asMerchant, path: `${path}/accept`, key: `${name}-accept` }
+  const body = { text: 'It was handed over' }
+  const answer = { ...asMerchant, path: `${path}/evidence`, body, key: `${name}-evidence` }
+  await ask(chance < 0.6 ? accept : answer)
 }
 
 const isDone = ({ status }: Answered) => status < 300

@@ -1,0 +1,97 @@
+/**
+ * What no judge of money sees: a process that ended by itself or did not know what to answer, and a
+ * run that was clean because nothing much happened in it.
+ */
+import type { Counts } from './asking.ts'
+import type { Kept } from './kept.ts'
+import { type Intents, madeOf } from './told.ts'
+
+interface Found {
+  readonly what: 'broken' | 'untried'
+  readonly where: string
+}
+
+/** Words of a process that did not expect what happened to it. */
+const UNEXPECTED = ['internal error', 'nhandled', 'ncaught', 'ERR_INTERNAL_ASSERTION']
+
+/** What is answered with 500, or ends a process that nobody killed, is a mistake of ours. */
+export function brokenIn(
+  processes: readonly Pick<Kept, 'name' | 'gaveUp' | 'words'>[],
+  { doubts }: Pick<Counts, 'doubts'>,
+): Found[] {
+  const wheres = [
+    ...processes.flatMap((one) => one.gaveUp().map((how) => `ended by itself: ${how}`)),
+    ...processes.flatMap(({ name, words }) =>
+      words()
+        .split('\n')
+        .filter((line) => UNEXPECTED.some((word) => line.includes(word)))
+        .map((line) => `${name}: ${line}`),
+    ),
+    ...(doubts['500'] === undefined ? [] : [`${doubts['500']} answers of 500`]),
+  ]
+  return wheres.map((where) => ({ what: 'broken', where }))
+}
+
+export interface Tried {
+  /** How long things went wrong. */
+  readonly chaos_s: number
+  readonly intents: Intents
+  /** What the banks did, by what was asked and what came of it. */
+  readonly outcomes: Readonly<Record<string, number>>
+  readonly harmed: Readonly<Record<string, number>>
+  readonly refused_by: Readonly<Record<string, number>>
+  readonly instructions: number
+  readonly decided_by_hand: number
+  readonly checks: number
+}
+
+/** In a run that is shorter a kind of thing may have had no turn. */
+const LONG_S = 300
+const AUDIT_AT_LEAST_EVERY_S = 60
+
+const ACKNOWLEDGED: Readonly<Record<string, RegExp>> = {
+  ...{ 'a top-up': /^\/v1\/top_ups$/, 'a withdrawal': /^\/v1\/withdrawals$/ },
+  ...{ 'an order': /^\/v1\/orders$/, 'a payment': /^\/v1\/payments$/ },
+  ...{ 'a capture': /\/capture$/, 'a void': /\/void$/, 'a refund': /\/refunds$/ },
+  ...{ 'a dispute': /\/disputes$/, 'an accepted dispute': /\/accept$/, evidence: /\/evidence$/ },
+  ...{ 'a settlement': /^\/v1\/settlements$/ },
+}
+
+const OUTCOMES = [
+  ...['debit settled', 'debit rejected'],
+  ...['credit settled', 'credit rejected', 'credit returned'],
+]
+
+const HARM = [
+  ...['killed', 'stood still', 'all killed', 'Postgres killed'],
+  ...['backend of Postgres killed', 'backend of Postgres stood still'],
+]
+
+/** What people and merchants may be told who ask as these do. */
+const REFUSALS = new Set([
+  ...['insufficient_funds', 'refund_exceeds_capture', 'nothing_to_settle', 'settlement_exists'],
+  ...['payment_not_completed', 'dispute_decided', 'same_account'],
+])
+/** The share of instructions that a person may have to decide. */
+const BY_HAND_MAX = 0.05
+
+export function untried(tried: Tried): Found[] {
+  const { chaos_s, intents, outcomes, harmed, refused_by, checks } = tried
+  const missing: string[] = Object.keys(refused_by)
+    .filter((code) => !REFUSALS.has(code))
+    .map((code) => `all but ${code}`)
+  if (tried.decided_by_hand > Math.max(1, tried.instructions * BY_HAND_MAX)) {
+    missing.push(`to do without people: ${tried.decided_by_hand}`)
+  }
+  if (chaos_s >= LONG_S) {
+    const made = madeOf(intents).map(({ asks }) => asks.path)
+    const kinds = Object.entries(ACKNOWLEDGED)
+    missing.push(
+      ...kinds.filter(([, path]) => !made.some((one) => path.test(one))).map(([name]) => name),
+      ...OUTCOMES.filter((name) => outcomes[name] === undefined),
+      ...HARM.filter((name) => harmed[name] === undefined),
+    )
+    if (checks * AUDIT_AT_LEAST_EVERY_S < chaos_s) missing.push(`more than ${checks} audits`)
+  }
+  return missing.map((where) => ({ what: 'untried', where }))
+}
