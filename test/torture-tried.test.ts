@@ -12,7 +12,7 @@ describe('the judge of what broke', () => {
     doubts: Record<string, number> = {},
   ) => brokenIn([{ name: 'api 1', words: () => log, gaveUp: () => gaveUp }], { doubts }).length
 
-  it('finds a process that ended by itself, answers of 500, and what a log calls unexpected', () => {
+  it('finds a process that ended by itself, answers of 500, and words of surprise', () => {
     expect(found('{"level":40,"msg":"connection"}\n', [], { 503: 9, none: 9 })).to.equal(0)
     expect(found('', ['api 1: 1'])).to.equal(1)
     expect(found('', [], { 500: 1 })).to.equal(1)

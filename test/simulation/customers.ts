@@ -12,6 +12,18 @@ import { BANK, CURRENCY } from './house.ts'
 export interface Customers {
   /** One of them asks for something that a bank must do. @returns the bank's reference of it. */
   readonly ask: () => Promise<string>
+  /**
+   * Whose money is not what it should be, by how often the bank has moved that of each reference:
+   * that the sum is right says nothing about whose it is.
+   */
+  readonly judge: (paid: ReadonlyMap<string, number>, api: Context) => Promise<string[]>
+}
+
+/** What somebody's wallet gains when the bank has moved the money. */
+interface Expected {
+  readonly reference: string
+  readonly person: Person
+  readonly amount: bigint
 }
 
 const KINDS = ['withdrawal', 'top_up', 'payment'] as const
@@ -19,7 +31,26 @@ const KINDS = ['withdrawal', 'top_up', 'payment'] as const
 export async function openCustomers(api: Context, random: () => number): Promise<Customers> {
   let [one, other] = [await newCustomer(api), await newCustomer(api)]
   let asked = 0
+  const both = [one.person, other.person]
+  const [funded, expected]: [Omit<Expected, 'reference'>[], Expected[]] = [[], []]
   return {
+    async judge(paid, { db }) {
+      const wrong = both.map(async (person) => {
+        const gains = [
+          ...funded,
+          ...expected.filter(({ reference }) => (paid.get(reference) ?? 0) > 0),
+        ]
+        const should = gains
+          .filter((gain) => gain.person.id === person.id)
+          .reduce((sum, { amount }) => sum + amount, 0n)
+        const row = await db('accounts')
+          .where({ owner: publicId('per', person.id) })
+          .first()
+        const is = BigInt(row.credits_posted) - BigInt(row.debits_posted)
+        return is === should ? [] : [`a wallet has ${is}, not ${should}`]
+      })
+      return (await Promise.all(wrong)).flat()
+    },
     async ask() {
       ;[one, other] = [other, one]
       const kind = KINDS[(asked += 1) % KINDS.length] ?? 'payment'
@@ -27,7 +58,10 @@ export async function openCustomers(api: Context, random: () => number): Promise
       const key = newId()
       const asking = { claim: claimOf(person.id, kind, key, key), key, standing: undefined }
       const money = { amount: BigInt(100 + Math.floor(random() * 900)), currency: CURRENCY }
-      if (kind === 'withdrawal') await fund(api, person, money.amount)
+      if (kind === 'withdrawal') {
+        await fund(api, person, money.amount)
+        funded.push({ person, amount: money.amount })
+      }
       const payee = publicId('per', other.person.id)
       const nothing = { approval: undefined, note: undefined, order: undefined }
       const { answer } =
@@ -42,6 +76,9 @@ export async function openCustomers(api: Context, random: () => number): Promise
             )
       const subject_id = idIn(answer)
       const row = await api.db('instructions').where({ subject_id }).first('reference')
+      const gainer = kind === 'payment' ? other.person : person
+      const amount = kind === 'withdrawal' ? -money.amount : money.amount
+      expected.push({ reference: row.reference, person: gainer, amount })
       return row.reference
     },
   }

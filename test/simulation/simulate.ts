@@ -90,11 +90,12 @@ export async function simulate(
   Math.random = randomOf(seed + 1)
   performance.now = mistake.isTimeless === true ? () => 0 : schedule.elapsed_ms
   try {
-    const references = await perform(scene, bank, chat)
+    const { references, customers } = await perform(scene, bank, chat)
     house.schedule = undefined
     const judged = await judge(scene.context, bank, references, before)
     const { failures } = schedule
-    const violations = [...failures, ...judged.violations, ...(await chat.missed())]
+    const misplaced = await customers.judge(bank.paid, scene.api)
+    const violations = [...failures, ...judged.violations, ...misplaced, ...(await chat.missed())]
     await chat.leave()
     const { states } = judged
     const story = named(schedule.story)
@@ -188,7 +189,7 @@ async function refused(delivered: Promise<void>): Promise<void> {
   throw new Error('a forged letter was taken')
 }
 
-async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promise<string[]> {
+async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp) {
   const { schedule, swarm, mistake, random } = scene
   const begins_ms = schedule.now().getTime()
   const until = (hours: number) => schedule.run(new Date(begins_ms + hours * HOUR_MS))
@@ -214,5 +215,5 @@ async function perform(scene: Scene, bank: SimulatedBank, chat: ChatApp): Promis
   // Who has heard of nothing until now learns it from the statement.
   bank.tellAll()
   await until(CHAOS_H + RETURNS_H)
-  return references
+  return { references, customers }
 }
