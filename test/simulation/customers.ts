@@ -1,4 +1,5 @@
 /** Two people who pay each other from their bank accounts, top up, and take money out. */
+import type { Knex } from 'knex'
 import { claimOf, createTransfers, newId, newUnitId } from '../../ledger/index.ts'
 import { linkBankAccount } from '../../services/banking/bank_accounts.ts'
 import { bankAccountsOf, personOwner, walletOf } from '../../services/books/chart.ts'
@@ -19,11 +20,15 @@ export interface Customers {
   readonly judge: (paid: ReadonlyMap<string, number>, api: Context) => Promise<string[]>
 }
 
-/** What somebody's wallet gains when the bank has moved the money. */
-interface Expected {
-  readonly reference: string
+/** What somebody's wallet gains. */
+interface Gain {
   readonly person: Person
   readonly amount: bigint
+}
+
+/** Once the bank has moved the money. */
+interface Expected extends Gain {
+  readonly reference: string
 }
 
 const KINDS = ['withdrawal', 'top_up', 'payment'] as const
@@ -32,23 +37,11 @@ export async function openCustomers(api: Context, random: () => number): Promise
   let [one, other] = [await newCustomer(api), await newCustomer(api)]
   let asked = 0
   const both = [one.person, other.person]
-  const [funded, expected]: [Omit<Expected, 'reference'>[], Expected[]] = [[], []]
+  const [funded, expected]: [Gain[], Expected[]] = [[], []]
   return {
     async judge(paid, { db }) {
-      const wrong = both.map(async (person) => {
-        const gains = [
-          ...funded,
-          ...expected.filter(({ reference }) => (paid.get(reference) ?? 0) > 0),
-        ]
-        const should = gains
-          .filter((gain) => gain.person.id === person.id)
-          .reduce((sum, { amount }) => sum + amount, 0n)
-        const row = await db('accounts')
-          .where({ owner: publicId('per', person.id) })
-          .first()
-        const is = BigInt(row.credits_posted) - BigInt(row.debits_posted)
-        return is === should ? [] : [`a wallet has ${is}, not ${should}`]
-      })
+      const made = expected.filter(({ reference }) => (paid.get(reference) ?? 0) > 0)
+      const wrong = both.map((person) => misplaced(db, person, [...funded, ...made]))
       return (await Promise.all(wrong)).flat()
     },
     async ask() {
@@ -82,6 +75,17 @@ export async function openCustomers(api: Context, random: () => number): Promise
       return row.reference
     },
   }
+}
+
+async function misplaced(db: Knex, { id }: Person, gains: readonly Gain[]): Promise<string[]> {
+  const should = gains
+    .filter(({ person }) => person.id === id)
+    .reduce((sum, { amount }) => sum + amount, 0n)
+  const row = await db('accounts')
+    .where({ owner: personOwner(id) })
+    .first()
+  const is = BigInt(row.credits_posted) - BigInt(row.debits_posted)
+  return is === should ? [] : [`a wallet has ${is}, not ${should}`]
 }
 
 const idIn = (answer: string) => uuidOf((JSON.parse(answer) as { id: string }).id)

@@ -91,12 +91,6 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
     contested.set(made, sale)
   }
 
-  function decide([, id = '', how]: RegExpExecArray, { path, body }: Asks): void {
-    const dispute = contested.get(id)?.dispute
-    if (dispute === undefined) throw new Error(`${path} is of nothing that is contested`)
-    dispute.outcome = how === 'accept' || body?.['outcome'] === 'lost' ? 'lost' : 'won'
-  }
-
   for (const { asks, made } of madeOf(intents)) {
     const { path, who, body = {} } = asks
     const id = String(made['id'])
@@ -108,10 +102,20 @@ export function balancesOf(intents: Intents, settled: Balances): Balances {
       add(`wallet ${who}`, settled.get(id) ?? 0n)
     else if (path === '/v1/settlements') add(`merchant ${who}`, settled.get(id) ?? 0n)
     else if (steps !== null) step(steps, asks, id)
-    else if (decision !== null) decide(decision, asks)
+    else if (decision !== null) decide(contested, decision, asks)
   }
   for (const sale of sales.values()) sell(add, sale, terms.get(sale.shop))
   return balances
+}
+
+function decide(
+  contested: ReadonlyMap<string, Sale>,
+  [, id = '', how]: RegExpExecArray,
+  { path, body }: Asks,
+): void {
+  const dispute = contested.get(id)?.dispute
+  if (dispute === undefined) throw new Error(`${path} is of nothing that is contested`)
+  dispute.outcome = how === 'accept' || body?.['outcome'] === 'lost' ? 'lost' : 'won'
 }
 
 /** What was taken and given back of one sale, all told. */
