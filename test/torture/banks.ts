@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
-import { randomOf } from '../support/random.ts'
 import { arrive, live } from './customers.ts'
 import { decideByBankLog, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
@@ -17,6 +16,7 @@ import { type Hooks, openHooks } from './hooks.ts'
 import { openJournal, readJournal } from './journal.ts'
 import { type Figures, isClean, judge } from './judge.ts'
 import { type Lap, timelineOf } from './laps.ts'
+import { streamOf } from './seeds.ts'
 import { openShop, SHOPS } from './shops.ts'
 import { openTown, type Town } from './town.ts'
 import { openWatch } from './watch.ts'
@@ -51,7 +51,7 @@ const DRAIN_MAX_S = 300
 export async function tortureBanks(plan: Plan): Promise<BanksRun> {
   const { seed, people, faults, hasRedis, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const hooks = await openHooks(randomOf(seed - 2))
+  const hooks = await openHooks(streamOf(seed, 'webhooks'))
   const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000', MERCHANT_REVIEW: 'off' }
   const town = await openTown({ seed, faults, hasRedis, isRough: true, settings })
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
@@ -60,7 +60,7 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
   const journalFile = join(town.folder, 'client.jsonl')
   const journal = await openJournal(journalFile)
   const watch = openWatch(db, say)
-  const asking = openAsking(town, journal, randomOf(seed - 1))
+  const asking = openAsking(town, journal, streamOf(seed, 'asking'))
   try {
     const { marks, startedAt_ms, ...did } = await goWrong(plan, { db, town, hooks, asking })
     const decided_by_hand = await comeToRest({ db, town, hooks, asking })
@@ -106,14 +106,15 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
     marks.push({ at_s: Math.round((performance.now() - startedAt_ms) / 100) / 10, what })
   }
   const isOver = () => performance.now() > startedAt_ms + plan.chaos_s * 1000
-  const longest_s = Math.min(STILL_MAX_S, plan.chaos_s / 4)
-  const harm = { random: randomOf(seed), isOver, say: mark, every_s: plan.killEvery_s, longest_s }
+  const often = { every_s: plan.killEvery_s, longest_s: Math.min(STILL_MAX_S, plan.chaos_s / 4) }
+  const harm = { random: streamOf(seed, 'harm'), isOver, say: mark, ...often }
   const harming = doHarm(town, harm)
   const forgetting = forgetJobs(db, harm)
   await Promise.all(
-    customers.map((customer, index) =>
-      live({ ask, customer, people, shops, random: randomOf(seed + 1 + index), isOver }),
-    ),
+    customers.map((customer) => {
+      const random = streamOf(seed, `life of ${customer.sub}`)
+      return live({ ask, customer, people, shops, random, isOver })
+    }),
   )
   const [harmed, jobs_deleted] = [await harming, await forgetting]
   town.calm()

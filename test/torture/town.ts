@@ -13,6 +13,7 @@ import { type Network, openNetwork } from './network.ts'
 import { keepPostgres, type KeptPostgres } from './postgres.ts'
 import { type Faulty } from './proxy.ts'
 import { keepRedis, type KeptRedis } from './redis.ts'
+import { seedOf } from './seeds.ts'
 
 const ISSUER = 'https://torture.example'
 const AUDIENCE = 'florin'
@@ -69,7 +70,7 @@ export async function openTown(options: TownOptions): Promise<Town> {
   const journalOf = (bank: BankName) => join(folder, `${bank}.jsonl`)
   const banks = await openBanks(options, await ways.callbackUrl(), journalOf)
   const known = await Promise.all(
-    banks.map(async ({ name, url }) => ({ name, url: await ways.toBank(url) })),
+    banks.map(async ({ name, url }) => ({ name, url: await ways.toBank(name, url) })),
   )
   const jwksUrl = `${identity.url}/.well-known/jwks.json`
   const redis = options.hasRedis === true ? await keepRedis(folder) : undefined
@@ -130,12 +131,12 @@ const openBanks = (
   journalOf: (bank: BankName) => string,
 ) =>
   Promise.all(
-    BANKS.map(async (name, index) => {
+    BANKS.map(async (name) => {
       const bank = await startSandboxBank({
         ...{ name, port: 0, secret: secretOf(name), callbackDelay_ms: 50 },
         ...{ journalFile: journalOf(name), customers: customersOf() },
         callbackUrl: `${callbackUrl}/v1/banks/${name}/callbacks`,
-        faults: { rate: faults, seed: seed + index },
+        faults: { rate: faults, seed: seedOf(seed, `bank ${name}`) },
       })
       return { name, ...bank }
     }),
@@ -145,7 +146,7 @@ const openBanks = (
 interface Ways extends Faulty {
   readonly apiUrl: () => Promise<string>
   readonly callbackUrl: () => Promise<string>
-  readonly toBank: (url: string) => Promise<string>
+  readonly toBank: (name: BankName, url: string) => Promise<string>
   readonly toRedis: (port: number) => Promise<string>
   readonly toPostgres: (postgres: KeptPostgres, role: string) => Promise<string>
 }
@@ -155,7 +156,7 @@ const at = (port: number | undefined) => `http://${LOOPBACK}:${port}`
 
 const plainWays = ([port]: readonly number[]): Ways => ({
   ...{ apiUrl: async () => at(port), callbackUrl: async () => at(port) },
-  toBank: async (url) => url,
+  toBank: async (_, url) => url,
   toRedis: async (port) => `redis://${LOOPBACK}:${port}`,
   toPostgres: async ({ urlOf }, role) => urlOf(role),
   ...{ counts: () => ({}), calm: () => {}, close: async () => {} },
@@ -172,9 +173,9 @@ const roughWays = (network: Network, apiPorts: readonly number[]): Ways => ({
     const port = await network.link('bank and API', targets)
     return at(await network.forwarder('bank and API', [port]))
   },
-  async toBank(url) {
+  async toBank(name, url) {
     const port = Number(new URL(url).port)
-    return at(await network.link('worker and bank', [{ host: LOOPBACK, port }]))
+    return at(await network.link('worker and bank', [{ host: LOOPBACK, port }], name))
   },
   async toRedis(port) {
     return `redis://${LOOPBACK}:${await network.link('Redis', [{ host: LOOPBACK, port }])}`
