@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
-import { arrive, live } from './customers.ts'
+import { arrive, customerOf, live } from './customers.ts'
 import { decideByBankLog, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { untilHeard } from './heard.ts'
@@ -137,8 +137,8 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
   // In Redis they are forgotten when that is wiped.
   const forgetting = town.redis ? { deleted: 0, failed: {} } : forgetJobs(db, harm)
   await Promise.all(
-    customers.map((customer) => {
-      const random = streamOf(seed, `life of ${customer.sub}`)
+    customers.map((customer, index) => {
+      const random = streamOf(seed, `life of ${customerOf(index)}`)
       return live({ ask, customer, people, shops, random, isOver })
     }),
   )
