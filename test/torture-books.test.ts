@@ -1,5 +1,5 @@
 /** The judges of the torture that hold books, banks, webhooks and logs against what was asked. */
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'

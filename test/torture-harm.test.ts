@@ -1,4 +1,5 @@
 /** What is done on purpose in the torture: drawn by streams of its own, counted when it happened. */
+import { spawn } from 'node:child_process'
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
@@ -78,6 +79,9 @@ describe('the streams of a torture', () => {
   })
 })
 
+/** Nobody has that one. */
+const PID_MAX = 4_194_999
+
 describe('harm', () => {
   /** A town in which something can be done to one thing at a time. */
   const townOf = (folder: string, more: object) => {
@@ -90,27 +94,58 @@ describe('harm', () => {
   const done = async (town: Town) => {
     const until = performance.now() + 400
     const isOver = () => performance.now() > until
-    const [random, often] = [randomOf(1), { every_s: 0.001, longest_s: 0.001 }]
+    const [random, often] = [randomOf(1), { every_s: 0.001, longest_s: 0.001, back_ms: 100 }]
     return doHarm(town, { random, isOver, say: () => {}, ...often })
   }
+  let folder = ''
+  const postgresIs = (pid: number) =>
+    writeFile(join(folder, 'postgres', 'postmaster.pid'), `${pid}\n/somewhere\n`)
 
-  it('that came to nothing is not counted', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'florin-harm-'))
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'florin-harm-'))
     keep(() => rm(folder, { recursive: true }))
     await mkdir(join(folder, 'postgres'))
-    await writeFile(join(folder, 'postgres', 'postmaster.pid'), '4194999\n')
+    await postgresIs(PID_MAX)
+  })
+
+  it('that came to nothing is not counted', async () => {
+    expect(await done(townOf(folder, {}))).to.have.keys('stood still', 'clock_believed')
+    // Somebody else kills it, or it is not ours.
+    await postgresIs(process.pid)
+    const counts = await done(townOf(folder, {}))
+    expect(counts).not.to.have.any.keys('Postgres killed', 'killed')
+    expect(counts['clock_believed']).to.equal(0)
+  })
+
+  it('is counted when it happened', async () => {
     const starts = [1]
     const kill = () => void starts.push(1)
-    const counts = await done(townOf(folder, { starts: () => [...starts], kill }))
-    expect(counts).to.have.keys('killed', 'all killed', 'stood still', 'clock_believed')
-    expect(counts['clock_believed']).to.equal(0)
+    const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'])
+    await postgresIs(child.pid ?? PID_MAX)
+    const postgres = { killServer: () => child.kill('SIGKILL'), killBackend: () => true }
+    const redis = { kill: async () => true, wipe: async () => true }
+    const freezeBackend = async () => true
+    const more = { redis, postgres: { ...postgres, freezeBackend } }
+    const counts = await done({
+      ...townOf(folder, { kill, starts: () => [...starts] }),
+      ...(more as unknown as Pick<Town, 'redis' | 'postgres'>),
+    })
+    expect(counts['Postgres killed']).to.equal(1)
+    expect(counts).to.have.keys(
+      ...['killed', 'all killed', 'stood still', 'clock_believed', 'Postgres killed'],
+      ...['backend of Postgres killed', 'backend of Postgres stood still'],
+      ...['Redis killed', 'Redis killed, its disk lost', 'Redis wiped'],
+    )
   })
 
   it('to jobs says of which errors it came to nothing, but for a database that is away', async () => {
     const failing = async (error: object) => {
       let asked = 0
       const db = {
-        raw: () => Promise.reject((asked += 1) && Object.assign(new Error('no'), error)),
+        async raw() {
+          asked += 1
+          throw Object.assign(new Error('no'), error)
+        },
       }
       const isOver = () => asked >= 2
       return forgetJobs(db as never, { isOver, every_ms: 1 })
@@ -172,7 +207,10 @@ describe('a clock that jumps', () => {
     const folder = await mkdtemp(join(tmpdir(), 'florin-clock-'))
     keep(() => rm(folder, { recursive: true }))
     const clock = openClock(join(folder, 'clock'))
-    if (clock === undefined) return this.skip()
+    if (clock === undefined) {
+      this.skip()
+      return
+    }
     const first = clock.jump(5, 20)
     expect(await clock.jump(7, 1)).to.equal(false)
     expect(await first).to.equal(true)

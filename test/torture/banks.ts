@@ -132,7 +132,7 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
   }
   const isOver = () => performance.now() > startedAt_ms + plan.chaos_s * 1000
   const often = { every_s: plan.killEvery_s, longest_s: Math.min(STILL_MAX_S, plan.chaos_s / 4) }
-  const harm = { random: streamOf(seed, 'harm'), isOver, say: mark, ...often }
+  const harm = { random: streamOf(seed, 'harm'), isOver, say: mark, ...often, back_ms: BACK_MAX_MS }
   const harming = doHarm(town, harm)
   // In Redis they are forgotten when that is wiped.
   const forgetting = town.redis ? { deleted: 0, failed: {} } : forgetJobs(db, harm)
@@ -168,6 +168,9 @@ function sayLast(journalFile: string, say: (line: string) => void): void {
   say(`the last ${LAST} of the clients' journal:`)
   for (const entry of readJournal(journalFile).slice(-LAST)) say(JSON.stringify(entry))
 }
+
+/** Postgres may be away for some of it. */
+const BACK_MAX_MS = 60_000
 
 /** Longer than any lease of a job or of an instruction here. */
 const STILL_MAX_S = 40

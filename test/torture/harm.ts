@@ -20,6 +20,8 @@ export interface Harm {
   readonly every_s: number
   /** The longest that something stands still, or is wrong about the time. */
   readonly longest_s: number
+  /** The longest that what was killed takes to be back, while all else goes wrong. */
+  readonly back_ms: number
   readonly say: (line: string) => void
 }
 
@@ -40,7 +42,7 @@ const ACTS: Readonly<Record<string, readonly [count: number, act: Act]>> = {
     3,
     async (town, harm) => {
       const one = oneOf(town, harm)
-      return { what: one.name, happens: killOne(one) }
+      return { what: one.name, happens: killOne(one, harm) }
     },
   ],
   'stood still': [
@@ -54,9 +56,10 @@ const ACTS: Readonly<Record<string, readonly [count: number, act: Act]>> = {
   'wrong time': [2, jumpClock],
   'all killed': [
     1,
-    async (town) => ({
-      ...{ what: 'APIs and workers', happens: areAll(processesOf(town).map(killOne)) },
-    }),
+    async (town, harm) => {
+      const killing = processesOf(town).map((one) => killOne(one, harm))
+      return { what: 'APIs and workers', happens: areAll(killing) }
+    },
   ],
   'backend of Postgres killed': [
     2,
@@ -76,10 +79,9 @@ const doneIf = (isDone: boolean, what = ''): Done | undefined => (isDone ? { wha
 
 const areAll = async (all: readonly Promise<boolean>[]) => (await Promise.all(all)).every(Boolean)
 
-/** The longest that what was killed takes to be back, with Postgres away, or to be gone. */
-const BACK_MAX_MS = 60_000
-const GONE_MAX_MS = 5_000
 const LOOK_EVERY_MS = 50
+/** A process that is killed is gone at once; what it leaves may be another's soon. */
+const GONE_MAX_MS = 2_000
 
 async function comesTrue(isTrue: () => boolean, max_ms: number): Promise<boolean> {
   const deadline = performance.now() + max_ms
@@ -88,21 +90,21 @@ async function comesTrue(isTrue: () => boolean, max_ms: number): Promise<boolean
 }
 
 /** @returns whether it was started again: so it has ended. */
-function killOne(one: Pick<Kept, 'kill' | 'starts'>): Promise<boolean> {
+function killOne(one: Kept, { back_ms }: Harm): Promise<boolean> {
   const before = one.starts().length
   one.kill()
-  return comesTrue(() => one.starts().length > before, BACK_MAX_MS)
+  return comesTrue(() => one.starts().length > before, back_ms)
 }
 
 /** The one that is there; while another kill is being mended nobody may be. */
-async function killPostgres({ postgres, folder }: Pick<Town, 'postgres' | 'folder'>) {
+async function killPostgres({ postgres, folder }: Town, { back_ms }: Harm) {
   const pid = Number.parseInt(textOf(join(folder, 'postgres', 'postmaster.pid')), 10)
   if (Number.isNaN(pid) || !isAlive(pid)) return undefined
   postgres.killServer()
-  return { what: '', happens: comesTrue(() => !isAlive(pid), GONE_MAX_MS) }
+  return { what: '', happens: comesTrue(() => !isAlive(pid), Math.min(back_ms, GONE_MAX_MS)) }
 }
 
-async function killRedis({ redis }: Pick<Town, 'redis'>, harm: Harm, disk: 'kept' | 'lost') {
+async function killRedis({ redis }: Town, harm: Harm, disk: 'kept' | 'lost') {
   if (redis === undefined) return undefined
   const away_ms = shortly_ms(harm)
   return doneIf(await redis.kill(away_ms, disk), `away for ${Math.round(away_ms / 1000)} s`)
@@ -146,12 +148,9 @@ function shuffled(random: () => number, { redis, apis }: Town): string[] {
     .map(({ kind }) => kind)
 }
 
-export const processesOf = ({ apis, workers }: Pick<Town, 'apis' | 'workers'>): readonly Kept[] => [
-  ...apis,
-  ...workers,
-]
+export const processesOf = ({ apis, workers }: Town): readonly Kept[] => [...apis, ...workers]
 
-function oneOf(town: Pick<Town, 'apis' | 'workers'>, { random }: Harm): Kept {
+function oneOf(town: Town, { random }: Harm): Kept {
   const all = processesOf(town)
   const one = all[Math.floor(random() * all.length)]
   if (one === undefined) throw new Error('there is nobody')
@@ -166,7 +165,7 @@ const DAY_S = 24 * 3600
 const BELIEVED = 'clock_believed'
 
 /** By a second as often as by a day, and either way. */
-async function jumpClock(town: Pick<Town, 'apis' | 'workers' | 'portOf'>, harm: Harm) {
+async function jumpClock(town: Town, harm: Harm) {
   const { name, clock } = oneOf(town, harm)
   const size_s = Math.round(DAY_S ** harm.random())
   const offset_s = harm.random() < 0.5 ? size_s : -size_s
