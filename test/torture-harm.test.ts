@@ -1,6 +1,6 @@
-/** What is done on purpose in the torture: drawn by streams of its own, counted when it happened. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
+/** What is done on purpose in the torture: drawn by a stream of its own, counted if it happened. */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
@@ -13,10 +13,10 @@ import { believes, hearsBelief, openClock, timeAt } from './torture/clock.ts'
 import { doHarm, forgetJobs } from './torture/harm.ts'
 import { openNetwork } from './torture/network.ts'
 import { openNothing, openWith, together } from './torture/opened.ts'
-import { obeys } from './torture/redis.ts'
+import { keepRedis, obeys } from './torture/redis.ts'
 import { seedOf, streamOf } from './torture/seeds.ts'
 import { openTokens } from './torture/tokens.ts'
-import type { Town } from './torture/town.ts'
+import { openTown, type Town } from './torture/town.ts'
 
 const { keep, close } = openNothing()
 afterEach(close)
@@ -138,7 +138,7 @@ describe('harm', () => {
     )
   })
 
-  it('to jobs says of which errors it came to nothing, but for a database that is away', async () => {
+  it('to jobs says which errors it met, but for a database that is away', async () => {
     const failing = async (error: object) => {
       let asked = 0
       const db = {
@@ -181,6 +181,26 @@ describe('a Redis that is told', () => {
   })
 })
 
+describe('a Redis that is kept', () => {
+  it('says what happened to it, and what did not', async function () {
+    if (spawnSync('redis-server', ['--version']).status !== 0) this.skip()
+    const folder = await mkdtemp(join(tmpdir(), 'florin-redis-'))
+    keep(() => rm(folder, { recursive: true }))
+    const redis = await keepRedis(folder)
+    keep(redis.stop)
+    const holds = () => obeys(redis.port, 'RENAME ring ring')
+    expect(await obeys(redis.port, 'SET ring 1')).to.equal(true)
+    expect(await holds()).to.equal(true)
+    expect(await redis.wipe()).to.equal(true)
+    expect(await holds()).to.equal(false)
+    const killing = redis.kill(200, 'kept')
+    expect(await redis.kill(1, 'lost')).to.equal(false)
+    expect(await redis.wipe()).to.equal(false)
+    expect(await killing).to.equal(true)
+    expect(await redis.wipe()).to.equal(true)
+  })
+})
+
 describe('a clock that jumps', () => {
   it('is believed by whoever says that time, and what is nearly right says nothing', () => {
     const now_ms = 1_700_000_000_000
@@ -215,6 +235,24 @@ describe('a clock that jumps', () => {
     expect(await clock.jump(7, 1)).to.equal(false)
     expect(await first).to.equal(true)
     expect(await clock.jump(7, 1)).to.equal(true)
+  })
+})
+
+describe('a town of which a process does not start', () => {
+  const { TMPDIR } = process.env
+  afterEach(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+  })
+
+  it('leaves nothing behind', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'florin-t-'))
+    keep(() => rm(folder, { recursive: true }))
+    process.env['TMPDIR'] = folder
+    const options = { seed: 7, faults: 0, isRough: false, settings: { PIN_PEPPER: 'short' } }
+    const said = await openTown(options).catch((error: Error) => error.message)
+    expect(said).to.contain('does not start').and.to.contain('PIN_PEPPER')
+    expect(await readdir(folder)).to.deep.equal([])
   })
 })
 

@@ -2,7 +2,7 @@
 
 export interface Tokens {
   readonly tokenOf: (sub: string, scope: string) => Promise<string>
-  /** What signs each that was ever issued: whoever has one has the token, for as long as it lives. */
+  /** What signs each that was ever issued: whoever has one has the token. */
   readonly signatures: () => readonly string[]
 }
 
