@@ -1,5 +1,5 @@
 /** The judges of the torture that hold books, banks, webhooks and logs against what was asked. */
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -8,10 +8,8 @@ import { type Happened, judgeEvents } from './torture/heard.ts'
 import type { Arrival } from './torture/hooks.ts'
 import type { Entry } from './torture/journal.ts'
 import { balancesOf, judgeBalances } from './torture/model.ts'
-import { judgeSecrets } from './torture/secrets.ts'
 import { intentsOf } from './torture/told.ts'
 import { done } from './support/done.ts'
-import { world } from './support/world.ts'
 
 interface Told {
   readonly what: string
@@ -259,33 +257,5 @@ describe('the judge of webhooks', () => {
     expect(told([held, part, all], 'capture', 'void')).to.equal(0)
     expect(told([held, 'payment.canceled'], 'void')).to.equal(0)
     expect(told([held], 'void')).to.equal(1)
-  })
-})
-
-describe('the search for secrets', () => {
-  const secrets = { texts: ['T-4711-0815'], words: ['093705'] }
-  const judged = (log: string) =>
-    inFolder(async (folder) => {
-      const { owner } = await world()
-      await appendFile(join(folder, 'api 1.log'), log)
-      return (await judgeSecrets(owner, folder, secrets)).map(({ where }) => where)
-    })
-
-  it('finds nothing in what holds none, though digits are everywhere', async () => {
-    expect(await judged('all is well\n{"took":1093705,"at":0.093705}\n')).to.deep.equal([])
-  })
-
-  it('finds them in a log', async () => {
-    const found = await judged('well\nPIN 093705\nT-4711-0815\n')
-    expect(found.map((where) => where.split(':').at(-1))).to.deep.equal(['2', '3'])
-  })
-
-  it('finds them in a table, as text and as bytes', async () => {
-    const { owner } = await world()
-    for (const kept of ['no T-4711-0815', Buffer.from('x T-4711-0815').toString('hex')]) {
-      await owner.raw(`CREATE TABLE kept_by_mistake AS SELECT ?::text AS said`, [kept])
-      expect(await judged('well\n')).to.deep.equal(['table public.kept_by_mistake'])
-      await owner.raw('DROP TABLE kept_by_mistake')
-    }
   })
 })

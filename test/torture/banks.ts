@@ -8,8 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Knex } from 'knex'
 import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
-import { randomOf } from '../support/random.ts'
-import { arrive, live } from './customers.ts'
+import { arrive, customerOf, live } from './customers.ts'
 import { decideByBankLog, decideDisputes, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { untilHeard } from './heard.ts'
@@ -17,6 +16,8 @@ import { type Hooks, openHooks } from './hooks.ts'
 import { openJournal, readJournal } from './journal.ts'
 import { type Figures, isClean, judge } from './judge.ts'
 import { type Lap, timelineOf } from './laps.ts'
+import { openNothing, type Opened } from './opened.ts'
+import { streamOf } from './seeds.ts'
 import { openShop, SHOPS } from './shops.ts'
 import { openTown, type Town } from './town.ts'
 import { openWatch } from './watch.ts'
@@ -49,21 +50,51 @@ export interface BanksRun {
 const DRAIN_MAX_S = 300
 
 export async function tortureBanks(plan: Plan): Promise<BanksRun> {
-  const { seed, people, faults, hasRedis, say } = plan
+  const { people, faults, say } = plan
   say(`banks: ${people} people, ${faults * 100} % faults, a kill every ${plan.killEvery_s} s`)
-  const hooks = await openHooks(randomOf(seed - 2))
+  const opened = openNothing()
+  try {
+    return await runOn(await openStage(plan, opened), plan)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Whatever is opened is kept at once, to be closed: what comes next may fail. */
+async function openStage({ seed, faults, hasRedis, say }: Plan, { keep }: Opened) {
+  const hooks = await openHooks(streamOf(seed, 'webhooks'))
+  keep(hooks.close)
   const settings = { WEBHOOK_TARGETS: 'any', WEBHOOK_TIMEOUT_MS: '1000', MERCHANT_REVIEW: 'off' }
   const town = await openTown({ seed, faults, hasRedis, isRough: true, settings })
+  keep(town.close)
   say(`clock: ${town.apis.some(({ clock }) => clock) ? 'jumps, by libfaketime' : 'not installed'}`)
   say(`doorbell: ${hasRedis ? 'Redis' : 'Postgres'}`)
   const db = connect({ url: town.url, connectionsMax: 4, applicationName: 'torture' })
+  keep(() => db.destroy())
   const journalFile = join(town.folder, 'client.jsonl')
   const journal = await openJournal(journalFile)
+  keep(journal.close)
   const watch = openWatch(db, say)
-  const asking = openAsking(town, journal, randomOf(seed - 1))
+  keep(watch.stop)
+  return {
+    db,
+    town,
+    hooks,
+    watch,
+    journalFile,
+    asking: openAsking(town, journal, streamOf(seed, 'asking')),
+  }
+}
+
+async function runOn(
+  { watch, journalFile, ...stage }: Awaited<ReturnType<typeof openStage>>,
+  plan: Plan,
+): Promise<BanksRun> {
+  const { db, town, hooks, asking } = stage
+  const { people, say } = plan
   try {
-    const { marks, startedAt_ms, ...did } = await goWrong(plan, { db, town, hooks, asking })
-    const decided_by_hand = await comeToRest({ db, town, hooks, asking })
+    const { marks, startedAt_ms, ...did } = await goWrong(plan, stage)
+    const decided_by_hand = await comeToRest(stage)
     const watched = await watch.last()
     const seen = { db, town, hooks, people, counts: asking.counts }
     const evidence = { ...seen, journal: readJournal(journalFile) }
@@ -75,12 +106,6 @@ export async function tortureBanks(plan: Plan): Promise<BanksRun> {
     for (const one of processesOf(town)) say(`${one.name}:\n${one.lastWords()}`)
     sayLast(journalFile, say)
     throw error
-  } finally {
-    await watch.stop()
-    await journal.close()
-    await db.destroy()
-    await town.close()
-    await hooks.close()
   }
 }
 
@@ -107,20 +132,22 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
     marks.push({ at_s: Math.round((performance.now() - startedAt_ms) / 100) / 10, what })
   }
   const isOver = () => performance.now() > startedAt_ms + plan.chaos_s * 1000
-  const longest_s = Math.min(STILL_MAX_S, plan.chaos_s / 4)
-  const harm = { random: randomOf(seed), isOver, say: mark, every_s: plan.killEvery_s, longest_s }
+  const often = { every_s: plan.killEvery_s, longest_s: Math.min(STILL_MAX_S, plan.chaos_s / 4) }
+  const harm = { random: streamOf(seed, 'harm'), isOver, say: mark, ...often, back_ms: BACK_MAX_MS }
   const harming = doHarm(town, harm)
-  const forgetting = forgetJobs(db, harm)
+  // In Redis they are forgotten when that is wiped.
+  const forgetting = town.redis ? { deleted: 0, failed: {} } : forgetJobs(db, harm)
   await Promise.all(
-    customers.map((customer, index) =>
-      live({ ask, customer, people, shops, random: randomOf(seed + 1 + index), isOver }),
-    ),
+    customers.map((customer, index) => {
+      const random = streamOf(seed, `life of ${customerOf(index)}`)
+      return live({ ask, customer, people, shops, random, isOver })
+    }),
   )
-  const [harmed, jobs_deleted] = [await harming, await forgetting]
+  const [harmed, { deleted: jobs_deleted, failed }] = [await harming, await forgetting]
   town.calm()
   hooks.calm()
   mark('banks: calm')
-  return { harmed, jobs_deleted, marks, startedAt_ms }
+  return { harmed: { ...harmed, ...failed }, jobs_deleted, marks, startedAt_ms }
 }
 
 /** Waits until nothing is open. @returns how many instructions operators had to decide. */
@@ -143,6 +170,9 @@ function sayLast(journalFile: string, say: (line: string) => void): void {
   say(`the last ${LAST} of the clients' journal:`)
   for (const entry of readJournal(journalFile).slice(-LAST)) say(JSON.stringify(entry))
 }
+
+/** Postgres may be away for some of it. */
+const BACK_MAX_MS = 60_000
 
 /** Longer than any lease of a job or of an instruction here. */
 const STILL_MAX_S = 40

@@ -29,7 +29,7 @@ export interface Hooks {
   /** Registers an endpoint of the shop's, before it sells anything. */
   readonly listen: (ask: Ask, shop: Shop) => Promise<void>
   readonly arrivals: readonly Arrival[]
-  /** Of the endpoints; nobody else may know them. */
+  /** Of the endpoints, without the word for what they are; nobody else may know them. */
   readonly secrets: () => readonly string[]
   readonly counts: () => Readonly<Record<string, number>>
   /** From then on all is accepted. */
@@ -76,7 +76,7 @@ export async function openHooks(random: () => number): Promise<Hooks> {
   const { port } = server.address() as AddressInfo
 
   return {
-    ...{ arrivals, secrets: () => [...secrets.values()], counts: () => counts },
+    ...{ arrivals, secrets: () => [...secrets.values()].map(bare), counts: () => counts },
     async listen(ask, { sub: who }) {
       const asked = { who, scope: 'merchant', path: '/v1/webhook_endpoints' } as const
       const url = `http://127.0.0.1:${port}/${who}`
@@ -98,9 +98,11 @@ export async function openHooks(random: () => number): Promise<Hooks> {
   }
 }
 
+const bare = (secret: string) => secret.replace(/^whsec_/, '')
+
 /** Standard Webhooks, v1. */
 function isSigned(secret: string, headers: IncomingMessage['headers'], body: string): boolean {
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const key = Buffer.from(bare(secret), 'base64')
   const signed = [headers['webhook-id'], headers['webhook-timestamp'], body].join('.')
   const mac = createHmac('sha256', key).update(signed).digest('base64')
   return String(headers['webhook-signature']).split(' ').includes(`v1,${mac}`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Knex } from 'knex'
 import { judgeBank, readBalances, readBank, readBankLog, settledBy } from './agree.ts'
 import type { Counts } from './asking.ts'
-import { customerOf, numberOf, PIN } from './customers.ts'
+import { numberOf, PIN } from './customers.ts'
 import { processesOf } from './harm.ts'
 import { judgeEvents, readEvents } from './heard.ts'
 import type { Hooks } from './hooks.ts'
@@ -152,18 +152,16 @@ async function findAll(evidence: Evidence, intents: Intents) {
     ...judgeAnswers(intents),
     ...judgeBalances(balancesOf(intents, settled), balances),
     ...judgeEvents(happened, hooks.arrivals, intents),
-    ...(await judgeSecrets(db, town.folder, await secretsOf(evidence))),
+    ...(await judgeSecrets(db, town.folder, secretsOf(evidence))),
   )
   const counted = { webhooks: hooks.arrivals.length, events: happened.length, outcomes }
   return { found, ...counted, balances: balances.size }
 }
 
-/** A PIN, account numbers, secrets that sign, and tokens as they are used. */
-async function secretsOf({ town, hooks, people }: Evidence) {
-  const all = Array.from({ length: people }, (_, index) => index)
-  const tokens = await Promise.all(all.map((index) => town.tokenOf(customerOf(index), 'person')))
-  const signatures = tokens.map((token) => token.split('.')[2] ?? '')
-  return { texts: [...signatures, ...hooks.secrets(), ...all.map(numberOf)], words: [PIN] }
+/** A PIN, account numbers, secrets that sign, keys, and tokens as they were ever issued. */
+function secretsOf({ town, hooks, people }: Evidence) {
+  const numbers = Array.from({ length: people }, (_, index) => numberOf(index))
+  return { texts: [...town.secrets(), ...hooks.secrets(), ...numbers], words: [PIN] }
 }
 
 function countsOf(found: readonly Found[]): Zeros {

@@ -2,6 +2,7 @@
 import type { NetConnectOpts } from 'node:net'
 import { type ForwarderOptions, openForwarder } from './forwarder.ts'
 import { type Faulty, type LinkOptions, openLink } from './proxy.ts'
+import { seedOf } from './seeds.ts'
 
 type Terms<Options> = Omit<Options, 'targets' | 'port' | 'seed'>
 
@@ -29,6 +30,8 @@ export interface Network extends Faulty {
   readonly link: (
     between: keyof typeof LINKS,
     targets: readonly NetConnectOpts[],
+    /** Where there are several of a kind: which one. */
+    which?: string,
   ) => Promise<number>
   /** The same for requests, to ports here. */
   readonly forwarder: (
@@ -43,13 +46,20 @@ export function openNetwork(seed: number): Network {
     all.push({ between, one })
     return one.port
   }
-  const seedOfNext = () => seed + 1_000 + all.length
+  const named = new Set<string>()
+  /** By its name: which one is opened first is a matter of chance of another kind. */
+  const seedOfOne = (name: string) => {
+    if (named.has(name)) throw new Error(`there is a ${name} already`)
+    named.add(name)
+    return seedOf(seed, name)
+  }
   return {
-    async link(between, targets) {
-      return kept(between, await openLink({ targets, seed: seedOfNext(), ...LINKS[between] }))
+    async link(between, targets, which = '') {
+      const options = { targets, seed: seedOfOne(`link ${between} ${which}`), ...LINKS[between] }
+      return kept(between, await openLink(options))
     },
     async forwarder(between, targets) {
-      const options = { targets, seed: seedOfNext(), ...FORWARDERS[between] }
+      const options = { targets, seed: seedOfOne(`forwarder ${between}`), ...FORWARDERS[between] }
       return kept(between, await openForwarder(options))
     },
     counts() {

@@ -9,10 +9,13 @@ import { freePort } from '../support/ports.ts'
 
 export interface KeptRedis {
   readonly port: number
-  /** Ends it without a word; after so long it is back, with what was on its disk or without. */
-  readonly kill: (away_ms: number, disk: 'kept' | 'lost') => Promise<void>
-  /** It forgets all that it was told. */
-  readonly wipe: () => Promise<void>
+  /**
+   * Ends it without a word; after so long it is back, with what was on its disk or without.
+   * @returns whether there was one to end.
+   */
+  readonly kill: (away_ms: number, disk: 'kept' | 'lost') => Promise<boolean>
+  /** It forgets all that it was told. @returns whether it says that it has. */
+  readonly wipe: () => Promise<boolean>
   readonly stop: () => Promise<void>
 }
 
@@ -36,30 +39,38 @@ export async function keepRedis(folder: string): Promise<KeptRedis> {
   const start = async () => {
     mkdirSync(dir, { recursive: true })
     const where = ['--bind', '127.0.0.1', '--port', `${port}`, '--dir', dir]
-    running = spawn('redis-server', [...where, ...SETTINGS], { stdio: 'ignore' })
-    while (!(await tell(port, 'PING'))) await sleep(POLL_MS)
+    const started = spawn('redis-server', [...where, ...SETTINGS], { stdio: 'ignore' })
+    running = started
+    while (!(await obeys(port, 'PING'))) {
+      if (isStopping) return
+      if (hasEnded(started)) throw new Error('redis-server does not start')
+      await sleep(POLL_MS)
+    }
   }
+  /** @returns whether it was this that ended it. */
   const end = async (signal: NodeJS.Signals) => {
     const ending = running
     running = undefined
-    if (ending === undefined) return
+    if (ending === undefined || hasEnded(ending)) return false
     const gone = once(ending, 'exit')
-    ending.kill(signal)
+    const isSent = ending.kill(signal)
     await gone
+    return isSent
   }
   await start()
   return {
     port,
     async kill(away_ms, disk) {
       // It may be away already.
-      if (running === undefined) return
-      await end('SIGKILL')
+      if (running === undefined) return false
+      const isKilled = await end('SIGKILL')
       await sleep(away_ms)
-      if (isStopping) return
+      if (isStopping) return isKilled
       if (disk === 'lost') rmSync(dir, { recursive: true, force: true })
       await start()
+      return isKilled
     },
-    wipe: async () => void (await tell(port, 'AUTH operator x\r\nFLUSHALL')),
+    wipe: () => obeys(port, 'AUTH operator x', 'FLUSHALL'),
     async stop() {
       isStopping = true
       await end('SIGTERM')
@@ -70,18 +81,25 @@ export async function keepRedis(folder: string): Promise<KeptRedis> {
 const POLL_MS = 50
 const SILENCE_MAX_MS = 1_000
 
-/** @returns whether it was heard. */
-async function tell(port: number, command: string): Promise<boolean> {
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) =>
+  exitCode !== null || signalCode !== null
+
+/** @returns whether it did each of them, by its own word: what follows a refusal says nothing. */
+export async function obeys(port: number, ...commands: readonly string[]): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
-  const giveUp = () => socket.destroy(new Error('it is silent'))
-  socket.setTimeout(SILENCE_MAX_MS, giveUp).on('end', giveUp)
+  socket.setTimeout(SILENCE_MAX_MS, () => socket.destroy(new Error('it is silent')))
+  let heard = ''
+  const answers = () => heard.split('\r\n').slice(0, -1)
   try {
-    socket.write(`${command}\r\n`)
-    const [answer] = (await once(socket, 'data')) as [Buffer]
-    return answer.toString().startsWith('+')
+    socket.write(commands.map((command) => `${command}\r\n`).join(''))
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      heard += chunk.toString()
+      if (answers().length >= commands.length) break
+    }
   } catch {
     return false
   } finally {
     socket.destroy()
   }
+  return answers().length === commands.length && answers().every((line) => line.startsWith('+'))
 }

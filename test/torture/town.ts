@@ -10,9 +10,12 @@ import { freePort } from '../support/ports.ts'
 import { openClock } from './clock.ts'
 import { keep, type Kept } from './kept.ts'
 import { type Network, openNetwork } from './network.ts'
+import { type Opened, openWith, together } from './opened.ts'
 import { keepPostgres, type KeptPostgres } from './postgres.ts'
 import { type Faulty } from './proxy.ts'
 import { keepRedis, type KeptRedis } from './redis.ts'
+import { seedOf } from './seeds.ts'
+import { openTokens, type Tokens } from './tokens.ts'
 
 const ISSUER = 'https://torture.example'
 const AUDIENCE = 'florin'
@@ -29,7 +32,11 @@ export interface Town {
   readonly apiUrl: string
   /** The owner's database. */
   readonly url: string
-  readonly tokenOf: (sub: string, scope: string) => Promise<string>
+  readonly tokenOf: Tokens['tokenOf']
+  /** What nobody may read anywhere: of every token that was ever issued, and of the settings. */
+  readonly secrets: () => readonly string[]
+  /** Where a process listens, by its name. */
+  readonly portOf: (name: string) => number
   /** Where a bank writes down what it did, before it says so. */
   readonly journalOf: (bank: BankName) => string
   readonly apis: readonly Kept[]
@@ -57,24 +64,36 @@ export interface TownOptions {
   readonly settings?: Readonly<Record<string, string>>
 }
 
-export async function openTown(options: TownOptions): Promise<Town> {
+/** Where one thing does not start nothing stays: neither the others nor the folder. */
+export const openTown = (options: TownOptions): Promise<Town> =>
+  openWith((opened) => openAll(options, opened))
+
+async function openAll(options: TownOptions, opened: Opened): Promise<Town> {
   const folder = await mkdtemp(join(tmpdir(), 'florin-torture-'))
+  opened.keep(() => rm(folder, { recursive: true, force: true }))
   const postgres = await keepPostgres(folder)
+  opened.keep(postgres.stop)
   const identity = await startIdentityProvider({
     ...{ port: 0, issuer: ISSUER, audience: AUDIENCE, people: new Map() },
     keyFile: join(folder, 'identity.json'),
   })
-  const ports = await Promise.all((options.isRough ? ['1', '2'] : ['1']).map(() => freePort()))
-  const ways = options.isRough ? roughWays(openNetwork(options.seed), ports) : plainWays(ports)
+  opened.keep(identity.stop)
+  const ports = await portsOf(options)
+  const ways = waysOf(options, apisOf(ports))
+  opened.keep(ways.close)
   const journalOf = (bank: BankName) => join(folder, `${bank}.jsonl`)
   const banks = await openBanks(options, await ways.callbackUrl(), journalOf)
-  const known = await Promise.all(
-    banks.map(async ({ name, url }) => ({ name, url: await ways.toBank(url) })),
-  )
+  opened.keep(() => Promise.all(banks.map((one) => one.stop())))
+  const toBank = async ({ name, url }: { readonly name: BankName; readonly url: string }) => ({
+    ...{ name, url: await ways.toBank(name, url) },
+  })
+  const known = await Promise.all(banks.map(toBank))
   const jwksUrl = `${identity.url}/.well-known/jwks.json`
   const redis = options.hasRedis === true ? await keepRedis(folder) : undefined
+  if (redis !== undefined) opened.keep(redis.stop)
+  const own = settings(known, jwksUrl)
   const shared = {
-    ...{ ...inherited(), ...settings(known, jwksUrl), ...options.settings },
+    ...{ ...inherited(), ...own.told, ...options.settings },
     REDIS_URL: redis === undefined ? '' : await ways.toRedis(redis.port),
   }
   const { apis, workers } = await startProcesses(options, ports, {
@@ -82,25 +101,41 @@ export async function openTown(options: TownOptions): Promise<Town> {
     apiDatabase: await ways.toPostgres(postgres, 'florin_api'),
     workerDatabase: await ways.toPostgres(postgres, 'florin_worker'),
   })
+  opened.keep(() => Promise.all([...apis, ...workers].map((one) => one.stop())))
+  const tokens = openTokens(`${identity.url}/token`)
   return {
     ...{ apiUrl: await ways.apiUrl(), url: postgres.url, journalOf, apis, workers, postgres },
-    redis,
-    ...{ folder, tokenOf: openTokens(`${identity.url}/token`) },
+    ...{ redis, folder, tokenOf: tokens.tokenOf, portOf: (name) => portOf(ports, name) },
+    secrets: () => [...own.secrets, ...tokens.signatures()],
     calm: () => [ways, ...banks].forEach(({ calm }) => calm()),
     faults: () => sumOf([...banks.map(({ faultCounts }) => faultCounts()), ways.counts()]),
-    async close() {
-      await Promise.all([...apis, ...workers].map((one) => one.stop()))
-      await Promise.all([...banks, identity].map((one) => one.stop()))
-      await ways.close()
-      await Promise.all([postgres.stop(), redis?.stop()])
-      await rm(folder, { recursive: true, force: true })
-    },
+    close: opened.close,
   }
 }
 
+/** Of each process by its name, APIs first. */
+type Ports = ReadonlyMap<string, number>
+
+async function portsOf({ isRough }: TownOptions): Promise<Ports> {
+  const names = [...(isRough ? ['api 1', 'api 2'] : ['api 1']), 'worker 1', 'worker 2']
+  return new Map(await Promise.all(names.map(async (name) => [name, await freePort()] as const)))
+}
+
+const apisOf = (ports: Ports) =>
+  [...ports].flatMap(([name, port]) => (name.startsWith('api') ? [port] : []))
+
+function portOf(ports: Ports, name: string): number {
+  const port = ports.get(name)
+  if (port === undefined) throw new Error(`nobody is called ${name}`)
+  return port
+}
+
+const waysOf = ({ isRough, seed }: TownOptions, apiPorts: readonly number[]) =>
+  isRough ? roughWays(openNetwork(seed), apiPorts) : plainWays(apiPorts)
+
 async function startProcesses(
   { isRough }: TownOptions,
-  ports: readonly number[],
+  ports: Ports,
   told: {
     readonly folder: string
     readonly shared: Readonly<Record<string, string>>
@@ -114,14 +149,17 @@ async function startProcesses(
       ...{ env: { ...told.shared, ...env }, logFile: join(told.folder, `${name}.log`) },
       clock: isRough ? openClock(join(told.folder, `${name}.clock`)) : undefined,
     })
-  const startApi = (port: number, index: number) =>
-    start(`api ${index + 1}`, 'api.ts', { PORT: `${port}`, DATABASE_URL: told.apiDatabase })
-  const worker = { WORKER_PORT: '0', DATABASE_URL: told.workerDatabase }
-  const [apis, workers] = await Promise.all([
-    Promise.all(ports.map(startApi)),
-    Promise.all(['worker 1', 'worker 2'].map((name) => start(name, 'worker.ts', worker))),
-  ])
-  return { apis, workers }
+  const isApi = (name: string) => name.startsWith('api')
+  const starting = [...ports].map(([name, port]) =>
+    isApi(name)
+      ? start(name, 'api.ts', { PORT: `${port}`, DATABASE_URL: told.apiDatabase })
+      : start(name, 'worker.ts', { WORKER_PORT: `${port}`, DATABASE_URL: told.workerDatabase }),
+  )
+  const all = await together(starting, (one) => one.stop())
+  return {
+    apis: all.filter(({ name }) => isApi(name)),
+    workers: all.filter(({ name }) => !isApi(name)),
+  }
 }
 
 const openBanks = (
@@ -129,23 +167,24 @@ const openBanks = (
   callbackUrl: string,
   journalOf: (bank: BankName) => string,
 ) =>
-  Promise.all(
-    BANKS.map(async (name, index) => {
+  together(
+    BANKS.map(async (name) => {
       const bank = await startSandboxBank({
         ...{ name, port: 0, secret: secretOf(name), callbackDelay_ms: 50 },
         ...{ journalFile: journalOf(name), customers: customersOf() },
         callbackUrl: `${callbackUrl}/v1/banks/${name}/callbacks`,
-        faults: { rate: faults, seed: seed + index },
+        faults: { rate: faults, seed: seedOf(seed, `bank ${name}`) },
       })
       return { name, ...bank }
     }),
+    (bank) => bank.stop(),
   )
 
 /** By which address one finds the other. */
 interface Ways extends Faulty {
   readonly apiUrl: () => Promise<string>
   readonly callbackUrl: () => Promise<string>
-  readonly toBank: (url: string) => Promise<string>
+  readonly toBank: (name: BankName, url: string) => Promise<string>
   readonly toRedis: (port: number) => Promise<string>
   readonly toPostgres: (postgres: KeptPostgres, role: string) => Promise<string>
 }
@@ -155,7 +194,7 @@ const at = (port: number | undefined) => `http://${LOOPBACK}:${port}`
 
 const plainWays = ([port]: readonly number[]): Ways => ({
   ...{ apiUrl: async () => at(port), callbackUrl: async () => at(port) },
-  toBank: async (url) => url,
+  toBank: async (_, url) => url,
   toRedis: async (port) => `redis://${LOOPBACK}:${port}`,
   toPostgres: async ({ urlOf }, role) => urlOf(role),
   ...{ counts: () => ({}), calm: () => {}, close: async () => {} },
@@ -172,9 +211,9 @@ const roughWays = (network: Network, apiPorts: readonly number[]): Ways => ({
     const port = await network.link('bank and API', targets)
     return at(await network.forwarder('bank and API', [port]))
   },
-  async toBank(url) {
+  async toBank(name, url) {
     const port = Number(new URL(url).port)
-    return at(await network.link('worker and bank', [{ host: LOOPBACK, port }]))
+    return at(await network.link('worker and bank', [{ host: LOOPBACK, port }], name))
   },
   async toRedis(port) {
     return `redis://${LOOPBACK}:${await network.link('Redis', [{ host: LOOPBACK, port }])}`
@@ -206,36 +245,29 @@ const customersOf = () =>
 
 /** Banks are quick here, and so is whoever waits for them: hours would pass otherwise. */
 function settings(banks: readonly { name: string; url: string }[], jwksUrl: string) {
-  const { privateKey } = generateKeyPairSync('ed25519')
-  const key = randomBytes(32).toString('base64')
+  const seal = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  const [pepper, index, key] = [newKey(), newKey(), newKey()]
   const known = banks.map(({ name, url }) => ({
     ...{ name, protocol: 'sandbox', url, secret: secretOf(name), currencies: ['EUR'] },
   }))
-  return {
-    ...{ NODE_ENV: 'test', LOG_LEVEL: 'warn', PIN_PEPPER: key, BLIND_INDEX_KEY: key },
+  const told = {
+    ...{ NODE_ENV: 'test', LOG_LEVEL: 'warn', PIN_PEPPER: pepper, BLIND_INDEX_KEY: index },
     TOKEN_ISSUERS: JSON.stringify([{ issuer: ISSUER, audience: AUDIENCE, jwks_url: jwksUrl }]),
     DATA_KEYS: JSON.stringify([{ kid: 'torture', key }]),
-    SEAL_KEY: JSON.stringify(privateKey.export({ format: 'jwk' })),
+    SEAL_KEY: JSON.stringify(seal),
     ...{ BANKS: JSON.stringify(known), BANK_TIMEOUT_MS: '1000', BANK_CUT_OFF_S: '20' },
     ...{ ENQUIRY_FIRST_S: '2', ENQUIRY_SPACING_S: '3', SWEEP_EVERY_MS: '500' },
     ...{ NO_PIN_LIMIT: '1000000000', NO_PIN_DAY_LIMIT: '1000000000' },
     ...{ RATE_MONEY_PER_MINUTE: '0', RATE_MONEY_PER_DAY: '0', RATE_CALLBACKS_PER_SECOND: '0' },
   }
+  const keys = [pepper, index, key, seal.d ?? '', ...banks.map(({ name }) => secretOf(name))]
+  return { told, secrets: keys.flatMap(formsOf) }
 }
 
-/** Tokens live for minutes: each is asked for again in time. */
-function openTokens(url: string): Town['tokenOf'] {
-  const known = new Map<string, { readonly token: string; readonly until: number }>()
-  return async (sub, scope) => {
-    const held = known.get(`${sub} ${scope}`)
-    if (held !== undefined && held.until > performance.now()) return held.token
-    const response = await fetch(url, {
-      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
-      body: JSON.stringify({ sub, scope }),
-    })
-    const answer = (await response.json()) as { access_token: string; expires_in: number }
-    const until = performance.now() + (answer.expires_in - 60) * 1000
-    known.set(`${sub} ${scope}`, { token: answer.access_token, until })
-    return answer.access_token
-  }
+const newKey = () => randomBytes(32).toString('base64')
+
+/** A key as it is set, without the word for what it is, and as the bytes that it stands for. */
+function formsOf(key: string): string[] {
+  const bare = key.replace(/^whsec_/, '')
+  return [bare, Buffer.from(bare, 'base64').toString('hex')]
 }
