@@ -39,7 +39,7 @@ describe('the judge of banks', () => {
     ...[accepted('NOT', 'credit', '7'), executed('NOT', 'rejected')],
   ]
   const OURS: Ours = {
-    ...{ bank: 'north', money: 70n, unexplained: new Map() },
+    ...{ bank: 'north', money: 70n, unexplained: new Map(), incoming: [] },
     instructions: [
       { reference: 'IN', direction: 'debit', state: 'settled', amount: 100n },
       { reference: 'OUT', direction: 'credit', state: 'settled', amount: 30n },
@@ -92,6 +92,21 @@ describe('the judge of banks', () => {
     expect(await judged(told, log)).to.deep.equal([])
     expect(await judged({ ...told, money: 70n }, log)).to.deep.equal([
       'sum north: 70 in our books, 100',
+    ])
+  })
+
+  it('finds money that came unasked and is not here, is here twice, or never came', async () => {
+    const came = { kind: 'received', reference: 'R1', amount: '5', remittance: '' }
+    const log = [...LOG, came]
+    const known = { reference: 'R1', amount: 5n }
+    const here = (...incoming: (typeof known)[]) => ({ ...OURS, money: 75n, incoming })
+    expect(await judged(here(known), log)).to.deep.equal([])
+    expect(await judged(here(), log)).to.deep.equal(['incoming_lost R1: 5'])
+    expect(await judged(here(known, known), log)).to.deep.equal(['incoming_invented 1 twice'])
+    const other = ['incoming_lost R1: 5', 'incoming_invented R1: 6']
+    expect(await judged(here({ ...known, amount: 6n }), log)).to.deep.equal(other)
+    expect(await judged({ ...here(known), money: 70n }, log)).to.deep.equal([
+      'sum north: 70 in our books, 75',
     ])
   })
 
@@ -173,6 +188,15 @@ describe('the model of the torture', () => {
     expect(decided('evidence')).to.deep.equal(contested)
     const settled = [...sold, ...done('shop', '/v1/settlements', 'set_1')]
     expect(balances(settled, { set_1: -650n })).to.include({ 'merchant shop': 2n })
+  })
+
+  it('gives what came unasked to whom it names, and to nobody else', () => {
+    const unasked = [
+      { amount: 5n, remittance: 'For @ada' },
+      { amount: 7n, remittance: 'Thank you, ada' },
+    ]
+    const found = Object.fromEntries(balancesOf(intentsOf([]), new Map(), unasked))
+    expect(found).to.deep.equal({ 'wallet ada': 5n, suspense: 7n })
   })
 
   it('finds a balance that is a cent too high, one that is missing, and one too many', () => {

@@ -39,13 +39,14 @@ describe('the judge of what was tried', () => {
   const ALL: Tried = {
     ...{ chaos_s: 300, intents: intentsOf(PATHS.flatMap(made)), outcomes, harmed },
     ...{ refused_by: { insufficient_funds: 9 }, instructions: 100, decided_by_hand: 5, checks: 5 },
+    unasked: 1,
   }
   const missing = (more: Partial<Tried>) => untried({ ...ALL, ...more }).map(({ where }) => where)
 
   it('asks for everything of a long run, and of a short one for what is always so', () => {
     expect(missing({})).to.deep.equal([])
-    const nothing = { intents: intentsOf([]), outcomes: {}, harmed: {}, checks: 0 }
-    expect(missing(nothing)).to.have.length(11 + 5 + 6 + 1)
+    const nothing = { intents: intentsOf([]), outcomes: {}, harmed: {}, checks: 0, unasked: 0 }
+    expect(missing(nothing)).to.have.length(11 + 5 + 6 + 2)
     expect(missing({ ...nothing, chaos_s: 25 })).to.deep.equal([])
   })
 

@@ -15,8 +15,16 @@ export interface BankLog {
   readonly executions: ReadonlyMap<string, number>
   /** What it sent back after it had settled: what that moved, of `moved` already. */
   readonly returned: ReadonlyMap<string, bigint>
+  /** What came in without our asking. */
+  readonly received: readonly Received[]
   /** How often, by what was asked and what came of it. */
   readonly outcomes: Readonly<Record<string, number>>
+}
+
+export interface Received {
+  readonly reference: string
+  readonly amount: bigint
+  readonly remittance: string
 }
 
 const EFFECTS: Readonly<Record<string, bigint>> = {
@@ -27,6 +35,7 @@ const EFFECTS: Readonly<Record<string, bigint>> = {
 export function readBankLog(file: string): BankLog {
   const accepted = new Map<string, { readonly direction: string; readonly amount: bigint }>()
   const [moved, executions] = [new Map<string, bigint>(), new Map<string, number>()]
+  const received: Received[] = []
   const [returned, outcomes] = [new Map<string, bigint>(), {} as Record<string, number>]
   for (const text of readFileSync(file, 'utf8').split('\n')) {
     if (text === '') continue
@@ -35,6 +44,7 @@ export function readBankLog(file: string): BankLog {
     if (kind === 'accepted') {
       accepted.set(reference, { direction: line.direction, amount: BigInt(line.amount) })
     }
+    if (kind === 'received') received.push({ ...line, amount: BigInt(line.amount) })
     if (kind !== 'executed') continue
     const asked = accepted.get(reference)
     const name = `${asked?.direction} ${line.outcome}`
@@ -47,7 +57,7 @@ export function readBankLog(file: string): BankLog {
       executions.set(reference, (executions.get(reference) ?? 0) + 1)
     }
   }
-  return { moved, executions, returned, outcomes }
+  return { moved, executions, returned, received, outcomes }
 }
 
 export interface Disagreement {
@@ -57,6 +67,8 @@ export interface Disagreement {
     | 'settled_never_paid'
     | 'unknown_to_us'
     | 'return_unseen'
+    | 'incoming_lost'
+    | 'incoming_invented'
     | 'sum'
   readonly where: string
 }
@@ -76,6 +88,8 @@ export interface Ours {
   readonly money: bigint
   /** What reconciliation shows to be on the bank's statement and not in our books. */
   readonly unexplained: ReadonlyMap<string, bigint>
+  /** What we know of money that came without our asking, by the bank's reference. */
+  readonly incoming: readonly Pick<Received, 'reference' | 'amount'>[]
 }
 
 /**
@@ -88,10 +102,10 @@ const knownTo = ({ state, reference }: Pick<Row, 'state' | 'reference'>, log: Ba
 
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
 export function judgeBank(
-  { bank, instructions, money, unexplained }: Ours,
+  { bank, instructions, money, unexplained, incoming }: Ours,
   log: BankLog,
 ): Disagreement[] {
-  const { moved, executions, returned } = log
+  const { moved, executions, returned, received } = log
   const known = new Set(instructions.map(({ reference }) => reference))
   const found = instructions.flatMap((row) => wrongOf(row, knownTo(row, log)))
   const missed = instructions.filter(
@@ -104,12 +118,29 @@ export function judgeBank(
     if (count > 1) found.push({ what: 'paid_twice', where: reference })
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
+  found.push(...wrongIncoming(incoming, received))
+  const came = received.reduce((sum, { amount }) => sum + amount, 0n)
   const back = missed.reduce((sum, { reference }) => sum + (returned.get(reference) ?? 0n), 0n)
-  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n) - back
+  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n) - back + came
   if (money !== theirs) {
     found.push({ what: 'sum', where: `${bank}: ${money} in our books, ${theirs}` })
   }
   return found
+}
+
+/** Once for each: the bank tells until it is heard, and more than once where links double it. */
+function wrongIncoming(incoming: Ours['incoming'], received: BankLog['received']): Disagreement[] {
+  const [ours, theirs] = [incoming, received].map(
+    (all) => new Set(all.map(({ reference, amount }) => `${reference}: ${amount}`)),
+  )
+  const lost = [...(theirs ?? [])].filter((one) => ours?.has(one) !== true)
+  const invented = [...(ours ?? [])].filter((one) => theirs?.has(one) !== true)
+  const twice = incoming.length - (ours?.size ?? 0)
+  return [
+    ...lost.map((where) => ({ what: 'incoming_lost' as const, where })),
+    ...invented.map((where) => ({ what: 'incoming_invented' as const, where })),
+    ...(twice > 0 ? [{ what: 'incoming_invented' as const, where: `${twice} twice` }] : []),
+  ]
 }
 
 function wrongOf(row: Row, moved: bigint): Disagreement[] {
@@ -133,7 +164,8 @@ export async function readBank(db: Knex, bank: string): Promise<Ours> {
   const unexplained = new Map(
     items.map((row) => [row.reference, BigInt(row.statement_amount)] as const),
   )
-  return { bank, instructions, money, unexplained }
+  const incoming = await db('incoming_money').where({ bank }).select('reference', 'amount')
+  return { bank, instructions, money, unexplained, incoming }
 }
 
 interface Subject extends Pick<Row, 'reference' | 'state'> {

@@ -20,6 +20,7 @@ import { openNothing, type Opened } from './opened.ts'
 import { streamOf } from './seeds.ts'
 import { openShop, SHOPS } from './shops.ts'
 import { openTown, type Town } from './town.ts'
+import { payUnasked, untilTold } from './unasked.ts'
 import { openWatch } from './watch.ts'
 
 export interface Plan {
@@ -135,6 +136,7 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
   const often = { every_s: plan.killEvery_s, longest_s: Math.min(STILL_MAX_S, plan.chaos_s / 4) }
   const harm = { random: streamOf(seed, 'harm'), isOver, say: mark, ...often, back_ms: BACK_MAX_MS }
   const harming = doHarm(town, harm)
+  const paying = payUnasked(town, { people, random: streamOf(seed, 'unasked'), isOver })
   // In Redis they are forgotten when that is wiped.
   const forgetting = town.redis ? { deleted: 0, failed: {} } : forgetJobs(db, harm)
   await Promise.all(
@@ -144,6 +146,7 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
     }),
   )
   const [harmed, { deleted: jobs_deleted, failed }] = [await harming, await forgetting]
+  await paying
   town.calm()
   hooks.calm()
   mark('banks: calm')
@@ -152,6 +155,7 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
 
 /** Waits until nothing is open. @returns how many instructions operators had to decide. */
 async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
+  await untilTold(town)
   await drained(db)
   const byHand = await decideByBankLog(db, town, asking.ask)
   await drained(db)

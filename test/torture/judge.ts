@@ -2,7 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Knex } from 'knex'
-import { judgeBank, readBalances, readBank, readBankLog, settledBy } from './agree.ts'
+import {
+  judgeBank,
+  type Received,
+  readBalances,
+  readBank,
+  readBankLog,
+  settledBy,
+} from './agree.ts'
 import type { Counts } from './asking.ts'
 import { numberOf, PIN } from './customers.ts'
 import { processesOf } from './harm.ts'
@@ -24,8 +31,8 @@ interface Found {
 
 /** What must not happen, ever; each is the number of findings of some kinds. */
 const ZEROS = {
-  lost: ['lost', 'changed'],
-  duplicated: ['duplicated', 'invented'],
+  lost: ['lost', 'changed', 'incoming_lost'],
+  duplicated: ['duplicated', 'invented', 'incoming_invented'],
   told_otherwise: ['told_otherwise'],
   unknown_to_us: ['unknown_to_us'],
   paid_twice: ['paid_twice'],
@@ -64,6 +71,8 @@ export interface Figures extends Zeros {
   readonly instructions: Readonly<Record<string, number>>
   /** What the banks did for us, by what was asked and what came of it. */
   readonly outcomes: Readonly<Record<string, number>>
+  /** How often somebody paid in without being asked. */
+  readonly unasked: number
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
   readonly jobs_deleted: number
@@ -135,6 +144,7 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
 async function findAll(evidence: Evidence, intents: Intents) {
   const { db, town, hooks } = evidence
   const found: Found[] = []
+  const received: Received[] = []
   const [settled, outcomes] = [new Map<string, bigint>(), {} as Record<string, number>]
   for (const bank of BANKS) {
     const log = readBankLog(town.journalOf(bank))
@@ -142,6 +152,7 @@ async function findAll(evidence: Evidence, intents: Intents) {
     for (const [id, moved] of await settledBy(db, bank, log)) {
       settled.set(id, (settled.get(id) ?? 0n) + moved)
     }
+    received.push(...log.received)
     for (const [name, count] of Object.entries(log.outcomes)) {
       outcomes[name] = (outcomes[name] ?? 0) + count
     }
@@ -150,12 +161,13 @@ async function findAll(evidence: Evidence, intents: Intents) {
   found.push(
     ...judgeEffects(intents, await readEffects(db)),
     ...judgeAnswers(intents),
-    ...judgeBalances(balancesOf(intents, settled), balances),
+    ...judgeBalances(balancesOf(intents, settled, received), balances),
     ...judgeEvents(happened, hooks.arrivals, intents),
     ...(await judgeSecrets(db, town.folder, secretsOf(evidence))),
   )
   const counted = { webhooks: hooks.arrivals.length, events: happened.length, outcomes }
-  return { found, ...counted, balances: balances.size }
+  const unasked = received.length
+  return { found, unasked, ...counted, balances: balances.size }
 }
 
 /** A PIN, account numbers, secrets that sign, keys, and tokens as they were ever issued. */

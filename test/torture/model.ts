@@ -56,56 +56,92 @@ interface Sale {
 const STEP = /^\/v1\/payments\/(.+)\/(capture|void|refunds|disputes)$/
 const DECISION = /^\/v1\/disputes\/(.+)\/(accept|resolve)$/
 
-/** @param settled by the id of a payment: what its bank moved for it, positive where it came in. */
-export function balancesOf(intents: Intents, settled: Balances): Balances {
+/** Money that came without our asking, and the words that came with it. */
+interface Unasked {
+  readonly amount: bigint
+  readonly remittance: string
+}
+
+/** What has been read of the journal so far. */
+interface Till {
+  readonly add: (name: string, amount: bigint) => void
+  readonly settled: Balances
+  readonly terms: Map<string, Terms>
+  readonly orders: Map<string, Asks>
+  readonly sales: Map<string, Sale>
+  readonly contested: Map<string, Sale>
+}
+
+/**
+ * @param settled by the id of a payment: what its bank moved for it, positive where it came in.
+ * @param unasked is for whoever it names; else it waits for operators.
+ */
+export function balancesOf(
+  intents: Intents,
+  settled: Balances,
+  unasked: readonly Unasked[] = [],
+): Balances {
   const balances = new Map<string, bigint>()
   const add = (name: string, amount: bigint) =>
     balances.set(name, (balances.get(name) ?? 0n) + amount)
-  const [terms, orders] = [new Map<string, Terms>(), new Map<string, Asks>()]
-  const [sales, contested] = [new Map<string, Sale>(), new Map<string, Sale>()]
-
-  function pay(id: string, { who, body = {} }: Asks): void {
-    const [amount, order] = [BigInt(String(body['amount'])), orders.get(String(body['order']))]
-    if (order !== undefined) {
-      const captured = order.body?.['capture'] === 'manual' ? 0n : amount
-      const sale = { payer: who, shop: order.who, amount, captured, refunded: 0n, isVoid: false }
-      sales.set(id, sale)
-      return
-    }
-    const isFromBank = body['source'] !== undefined
-    const moved = isFromBank ? (settled.get(id) ?? 0n) : amount
-    if (!isFromBank) add(`wallet ${who}`, -moved)
-    add(`wallet ${String(body['payee']).slice(1)}`, moved)
+  const till: Till = {
+    ...{ add, settled, terms: new Map(), orders: new Map(), sales: new Map() },
+    contested: new Map(),
   }
-
-  function step([, id = '', what]: RegExpExecArray, asks: Asks, made: string): void {
-    const sale = sales.get(id)
-    if (sale === undefined) throw new Error(`${asks.path} is of nothing that was sold`)
-    const asked = asks.body?.['amount']
-    const amount = (left: bigint) => (asked === undefined ? left : BigInt(asked as string))
-    if (what === 'capture') sale.captured += amount(sale.amount - sale.captured)
-    if (what === 'refunds') sale.refunded += amount(sale.captured - sale.refunded)
-    if (what === 'void') sale.isVoid = true
-    if (what !== 'disputes') return
-    sale.dispute = { amount: amount(sale.captured - sale.refunded), outcome: 'open' }
-    contested.set(made, sale)
+  for (const { asks, made } of madeOf(intents)) note(till, asks, made)
+  for (const sale of till.sales.values()) sell(add, sale, till.terms.get(sale.shop))
+  for (const { amount, remittance } of unasked) {
+    const [, payee] = /@(\S+)/.exec(remittance) ?? []
+    add(payee === undefined ? 'suspense' : `wallet ${payee}`, amount)
   }
-
-  for (const { asks, made } of madeOf(intents)) {
-    const { path, who, body = {} } = asks
-    const id = String(made['id'])
-    const [steps, decision] = [STEP.exec(path), DECISION.exec(path)]
-    if (path === '/v1/merchants') terms.set(String(body['subject']), body['fees'] as Terms)
-    else if (path === '/v1/orders') orders.set(id, asks)
-    else if (path === '/v1/payments') pay(id, asks)
-    else if (path === '/v1/top_ups' || path === '/v1/withdrawals')
-      add(`wallet ${who}`, settled.get(id) ?? 0n)
-    else if (path === '/v1/settlements') add(`merchant ${who}`, settled.get(id) ?? 0n)
-    else if (steps !== null) step(steps, asks, id)
-    else if (decision !== null) decide(contested, decision, asks)
-  }
-  for (const sale of sales.values()) sell(add, sale, terms.get(sale.shop))
   return balances
+}
+
+function note(till: Till, asks: Asks, made: Readonly<Record<string, unknown>>): void {
+  const { add, settled, terms, orders, contested } = till
+  const { path, who, body = {} } = asks
+  const id = String(made['id'])
+  const [steps, decision] = [STEP.exec(path), DECISION.exec(path)]
+  if (path === '/v1/merchants') terms.set(String(body['subject']), body['fees'] as Terms)
+  else if (path === '/v1/orders') orders.set(id, asks)
+  else if (path === '/v1/payments') pay(till, id, asks)
+  else if (path === '/v1/top_ups' || path === '/v1/withdrawals')
+    add(`wallet ${who}`, settled.get(id) ?? 0n)
+  else if (path === '/v1/settlements') add(`merchant ${who}`, settled.get(id) ?? 0n)
+  else if (steps !== null) step(till, steps, asks, id)
+  else if (decision !== null) decide(contested, decision, asks)
+}
+
+function pay({ add, settled, orders, sales }: Till, id: string, { who, body = {} }: Asks): void {
+  const [amount, order] = [BigInt(String(body['amount'])), orders.get(String(body['order']))]
+  if (order !== undefined) {
+    const captured = order.body?.['capture'] === 'manual' ? 0n : amount
+    const sale = { payer: who, shop: order.who, amount, captured, refunded: 0n, isVoid: false }
+    sales.set(id, sale)
+    return
+  }
+  const isFromBank = body['source'] !== undefined
+  const moved = isFromBank ? (settled.get(id) ?? 0n) : amount
+  if (!isFromBank) add(`wallet ${who}`, -moved)
+  add(`wallet ${String(body['payee']).slice(1)}`, moved)
+}
+
+function step(
+  { sales, contested }: Till,
+  [, id = '', what]: RegExpExecArray,
+  asks: Asks,
+  made: string,
+): void {
+  const sale = sales.get(id)
+  if (sale === undefined) throw new Error(`${asks.path} is of nothing that was sold`)
+  const asked = asks.body?.['amount']
+  const amount = (left: bigint) => (asked === undefined ? left : BigInt(asked as string))
+  if (what === 'capture') sale.captured += amount(sale.amount - sale.captured)
+  if (what === 'refunds') sale.refunded += amount(sale.captured - sale.refunded)
+  if (what === 'void') sale.isVoid = true
+  if (what !== 'disputes') return
+  sale.dispute = { amount: amount(sale.captured - sale.refunded), outcome: 'open' }
+  contested.set(made, sale)
 }
 
 function decide(

@@ -39,6 +39,8 @@ export interface Town {
   readonly portOf: (name: string) => number
   /** Where a bank writes down what it did, before it says so. */
   readonly journalOf: (bank: BankName) => string
+  /** As its own customers reach it. */
+  readonly bankUrl: (bank: BankName) => string
   readonly apis: readonly Kept[]
   readonly workers: readonly Kept[]
   readonly postgres: KeptPostgres
@@ -106,6 +108,7 @@ async function openAll(options: TownOptions, opened: Opened): Promise<Town> {
   return {
     ...{ apiUrl: await ways.apiUrl(), url: postgres.url, journalOf, apis, workers, postgres },
     ...{ redis, folder, tokenOf: tokens.tokenOf, portOf: (name) => portOf(ports, name) },
+    bankUrl: (bank) => banks.find(({ name }) => name === bank)?.url ?? '',
     secrets: () => [...own.secrets, ...tokens.signatures()],
     calm: () => [ways, ...banks].forEach(({ calm }) => calm()),
     faults: () => sumOf([...banks.map(({ faultCounts }) => faultCounts()), ways.counts()]),

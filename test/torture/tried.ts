@@ -41,6 +41,7 @@ export interface Tried {
   readonly harmed: Readonly<Record<string, number>>
   readonly refused_by: Readonly<Record<string, number>>
   readonly instructions: number
+  readonly unasked: number
   readonly decided_by_hand: number
   readonly checks: number
 }
@@ -91,6 +92,7 @@ export function untried(tried: Tried): Found[] {
       ...OUTCOMES.filter((name) => outcomes[name] === undefined),
       ...HARM.filter((name) => harmed[name] === undefined),
     )
+    if (tried.unasked === 0) missing.push('incoming money')
     if (checks * AUDIT_AT_LEAST_EVERY_S < chaos_s) missing.push(`more than ${checks} audits`)
   }
   return missing.map((where) => ({ what: 'untried', where }))
