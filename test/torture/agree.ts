@@ -191,14 +191,15 @@ export async function readBalances(db: Knex): Promise<Map<string, bigint>> {
     ...merchants.map(({ merchant_id: id, alias }) => [publicId('mer', id), ` ${alias}`] as const),
   ])
   const accounts = await db('accounts').whereNot({ type: 'bank' })
-  return new Map(
-    accounts.flatMap(({ owner, type, debits_pending: held, ...row }) => {
-      const whose = owner === 'florin' ? '' : (names.get(owner) ?? ` ${owner}`)
-      const posted = BigInt(row.credits_posted) - BigInt(row.debits_posted)
-      return [
-        [`${type}${whose}`, posted] as const,
-        ...(type === 'wallet' ? [[`held${whose}`, BigInt(held)] as const] : []),
-      ]
-    }),
-  )
+  const balances = new Map<string, bigint>()
+  const add = (name: string, amount: bigint) =>
+    balances.set(name, (balances.get(name) ?? 0n) + amount)
+  for (const { owner, type, debits_pending: held, ...row } of accounts) {
+    // Where it came in is not what is asked of money that nobody has yet.
+    const isOurs = owner === 'florin' || type === 'suspense'
+    const whose = isOurs ? '' : (names.get(owner) ?? ` ${owner}`)
+    add(`${type}${whose}`, BigInt(row.credits_posted) - BigInt(row.debits_posted))
+    if (type === 'wallet') add(`held${whose}`, BigInt(held))
+  }
+  return balances
 }

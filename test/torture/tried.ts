@@ -70,6 +70,8 @@ const HARM = [
 
 /** What people and merchants may be told who ask as these do. */
 const REFUSALS = new Set([
+  // Set by a request of which the answer was lost.
+  'pin_already_set',
   ...['insufficient_funds', 'refund_exceeds_capture', 'nothing_to_settle', 'settlement_exists'],
   ...['payment_not_completed', 'dispute_decided', 'same_account'],
 ])
