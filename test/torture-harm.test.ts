@@ -169,7 +169,7 @@ describe('a Redis that is told', () => {
   const answering = (answer: string) =>
     listening(
       createServer((socket) => {
-        socket.on('error', () => {}).once('data', () => socket.write(answer))
+        socket.on('error', () => {}).once('data', () => socket.end(answer))
       }),
     )
 
