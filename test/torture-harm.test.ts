@@ -1,6 +1,6 @@
 /** What is done on purpose in the torture: drawn by a stream of its own, counted if it happened. */
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
@@ -12,11 +12,10 @@ import { world } from './support/world.ts'
 import { believes, hearsBelief, openClock, timeAt } from './torture/clock.ts'
 import { doHarm, forgetJobs } from './torture/harm.ts'
 import { openNetwork } from './torture/network.ts'
-import { openNothing, openWith, together } from './torture/opened.ts'
+import { openNothing } from './torture/opened.ts'
 import { keepRedis, obeys } from './torture/redis.ts'
 import { seedOf, streamOf } from './torture/seeds.ts'
-import { openTokens } from './torture/tokens.ts'
-import { openTown, type Town } from './torture/town.ts'
+import type { Town } from './torture/town.ts'
 
 const { keep, close } = openNothing()
 afterEach(close)
@@ -169,7 +168,7 @@ describe('a Redis that is told', () => {
   const answering = (answer: string) =>
     listening(
       createServer((socket) => {
-        socket.on('error', () => {}).once('data', () => socket.write(answer))
+        socket.on('error', () => {}).once('data', () => socket.end(answer))
       }),
     )
 
@@ -235,75 +234,5 @@ describe('a clock that jumps', () => {
     expect(await clock.jump(7, 1)).to.equal(false)
     expect(await first).to.equal(true)
     expect(await clock.jump(7, 1)).to.equal(true)
-  })
-})
-
-describe('a town of which a process does not start', () => {
-  const { TMPDIR } = process.env
-  afterEach(() => {
-    if (TMPDIR === undefined) delete process.env['TMPDIR']
-    else process.env['TMPDIR'] = TMPDIR
-  })
-
-  it('leaves nothing behind', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'florin-t-'))
-    keep(() => rm(folder, { recursive: true }))
-    process.env['TMPDIR'] = folder
-    const options = { seed: 7, faults: 0, isRough: false, settings: { PIN_PEPPER: 'short' } }
-    const said = await openTown(options).catch((error: Error) => error.message)
-    expect(said).to.contain('does not start').and.to.contain('PIN_PEPPER')
-    expect(await readdir(folder)).to.deep.equal([])
-  })
-})
-
-describe('what is opened', () => {
-  const said: string[] = []
-  const closing = (name: string) => async () => void said.push(name)
-  beforeEach(() => void said.splice(0))
-
-  it('is closed the other way round, when what comes next is not opened', async () => {
-    const failing = openWith(async ({ keep }) => {
-      keep(closing('folder'))
-      keep(closing('server'))
-      throw new Error('no')
-    })
-    expect(await failing.catch((error: Error) => error.message)).to.equal('no')
-    expect(said).to.deep.equal(['server', 'folder'])
-  })
-
-  it('is closed though something else cannot be', async () => {
-    const { keep, close } = openNothing()
-    keep(closing('folder'))
-    keep(() => Promise.reject(new Error('stuck')))
-    expect(await close().catch((error: Error) => error.message)).to.equal('stuck')
-    expect(said).to.deep.equal(['folder'])
-  })
-
-  it('is closed where one of several is not opened', async () => {
-    const one = async (name: string) => name
-    const opening = [one('a'), Promise.reject<string>(new Error('no')), one('b')]
-    const stop = async (name: string) => void said.push(name)
-    const failed = await together(opening, stop).catch((error: Error) => error.message)
-    expect([failed, ...said]).to.deep.equal(['no', 'a', 'b'])
-    expect(await together([one('a'), one('b')], stop)).to.deep.equal(['a', 'b'])
-  })
-})
-
-describe('the tokens of a torture', () => {
-  it('are remembered when they are no longer used', async () => {
-    let [issued, now_ms] = [0, 0]
-    const server = createHttpServer((_, response) => {
-      const access_token = `header.payload.signature-${(issued += 1)}`
-      response.end(JSON.stringify({ access_token, expires_in: 300 }))
-    })
-    const { tokenOf, signatures } = openTokens(
-      `http://127.0.0.1:${await listening(server)}`,
-      () => now_ms,
-    )
-    expect(await tokenOf('ada', 'person')).to.equal(await tokenOf('ada', 'person'))
-    now_ms = 241_000
-    await tokenOf('ada', 'person')
-    await tokenOf('shop', 'merchant')
-    expect(signatures()).to.deep.equal(['signature-1', 'signature-2', 'signature-3'])
   })
 })

@@ -175,8 +175,8 @@ function sayLast(journalFile: string, say: (line: string) => void): void {
   for (const entry of readJournal(journalFile).slice(-LAST)) say(JSON.stringify(entry))
 }
 
-/** Postgres may be away for some of it. */
-const BACK_MAX_MS = 60_000
+/** A busy machine, no database, and killed again before it is ready. */
+const BACK_MAX_MS = 300_000
 
 /** Longer than any lease of a job or of an instruction here. */
 const STILL_MAX_S = 40
