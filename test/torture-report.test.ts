@@ -7,7 +7,7 @@ import { gapAround } from './torture/load/failover.ts'
 import { recoveryOf } from './torture/load/overload.ts'
 import { slopeOf } from './torture/load/soak.ts'
 import { backOf, broken } from './torture/load/stop.ts'
-import { keepFigures, keptFigures } from './torture/report/kept-figures.ts'
+import { keepFigures, keptFigures, VERDICTS, verdictOf } from './torture/report/kept-figures.ts'
 import { pageOf } from './torture/report/page.ts'
 import { stepsTo, svgOf } from './torture/report/plot.ts'
 
@@ -96,6 +96,24 @@ describe('the report', () => {
       expect(page).not.to.match(/<b>|<i>|<script|https?:/)
       expect(page.match(/<svg/g)).to.have.length(2)
       expect(page).not.to.contain('NaN')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('keeps the last run that tried something, and calls none clean that did not', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'florin-report-'))
+    try {
+      const run = { scenario: 'failover', commit: 'abc', clean: true, quick: true, took_s: 61 }
+      keepFigures({ ...run, seed: 7 }, folder)
+      const idle = { ...run, seed: 8, installed: false }
+      keepFigures(idle, folder)
+      expect(keptFigures(folder).map(({ seed }) => seed)).to.deep.equal([7])
+      // As runs were kept once.
+      const page = pageOf([{ ...idle, at: '2026-11-29' }], { machine: 'a machine', made: 'today' })
+      expect(page).to.contain('>not tried<').and.not.contain('>clean<')
+      const codes = [{ clean: true }, { clean: false }, idle].map((one) => VERDICTS[verdictOf(one)])
+      expect(codes).to.deep.equal([0, 1, 2])
     } finally {
       await rm(folder, { recursive: true })
     }
