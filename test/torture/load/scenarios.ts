@@ -1,6 +1,6 @@
 /**
- * The scenarios of load, as `run.ts` runs them: clean when no demand was missed. Where nothing could
- * be tried there is nothing clean either, and the figures say so by `installed`.
+ * The scenarios of load, as `run.ts` runs them: clean when no demand was missed. Where nothing
+ * could be tried there is nothing clean either, and `installed` says so.
  */
 import { failover } from './failover.ts'
 import { overload } from './overload.ts'
