@@ -3,7 +3,7 @@ import { latencyOf } from '../../bench/load.ts'
 
 export interface Second {
   readonly at_s: number
-  /** Who came in it, whatever became of them. */
+  /** Who asked in it, whatever became of them; who could not ask is not counted. */
   readonly offered: number
   /** Answered with 201 in it. */
   readonly per_s: number
