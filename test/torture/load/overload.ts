@@ -156,7 +156,7 @@ export function recoveryOf(timeline: readonly Second[], below_ms: number): numbe
 const GOODPUT_MIN = 0.8
 const RECOVERY_MAX_S = 5
 /** With more of them missing it was not so many times what can be served. */
-const NOT_OFFERED_SHARE_MAX = 0.1
+const NOT_OFFERED_SHARE_MAX = 0.05
 
 type Judged = Omit<OverloadFigures, 'missed' | 'timeline' | 'marks'>
 
