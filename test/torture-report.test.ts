@@ -1,5 +1,8 @@
 /** What load is judged by, and how it is drawn: on figures made up for it. */
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -7,7 +10,7 @@ import { gapAround } from './torture/load/failover.ts'
 import { deadlocksIn } from './torture/load/kept-promises.ts'
 import { missedOf as missedInOverload, recoveryOf } from './torture/load/overload.ts'
 import { type Note, ownedAfter, partiesOf } from './torture/load/owned.ts'
-import { gapsOf } from './torture/load/pace.ts'
+import { arrive, gapsOf } from './torture/load/pace.ts'
 import { demanded, missedOf as missedInSoak, slopeOf } from './torture/load/soak.ts'
 import { backOf, broken } from './torture/load/stop.ts'
 import { keepFigures, keptFigures, VERDICTS, verdictOf } from './torture/report/kept-figures.ts'
@@ -123,6 +126,29 @@ describe('what nothing was measured for', () => {
     expect(read('there')).to.equal(7)
     expect(() => read('none')).to.throw('none is NaN')
     expect(() => read('away')).to.throw('away is undefined')
+  })
+
+  it('is not what was offered: only what was sent is that', async () => {
+    const server = createServer((request, response) => {
+      const answer = () =>
+        response.writeHead(request.method === 'GET' ? 200 : 201, { 'content-length': 0 }).end()
+      // Nobody is answered before it is over.
+      setTimeout(answer, request.method === 'GET' ? 0 : 1_500)
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      const request = 'POST / HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\n\r\n'
+      const payments = { prepare: () => {}, next: () => ({ key: 'k1', request }) }
+      const order = { do: 'arrive', per_s: 300, seconds: 1 } as const
+      const done = await arrive({ port, payments, seed: 7 }, order, 20)
+      expect(done.timeline.map(({ offered }) => offered)).to.deep.equal([20])
+      expect(done.statuses).to.deep.equal({ 201: 20 })
+      expect(done.notOffered).to.be.within(200, 350)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   it('comes at times that the seed says', () => {

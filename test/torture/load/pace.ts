@@ -87,10 +87,14 @@ interface Tally {
   askingMax: number
 }
 
-export async function arrive({ port, payments, seed }: Way, order: Offering): Promise<Offered> {
+export async function arrive(
+  { port, payments, seed }: Way,
+  order: Offering,
+  connectionsMax = CONNECTIONS_MAX,
+): Promise<Offered> {
   payments.prepare(Math.ceil(order.per_s * Math.min(order.seconds, PREPARED_S)))
   const lines = openLines(port)
-  await lines.prepare(CONNECTIONS_MAX)
+  await lines.prepare(connectionsMax)
   const gap = gapsOf(order.per_s, seed)
   const timeline = openTimeline()
   const tally = { statuses: {}, withoutRetryAfter: 0, notOffered: 0, late_ms: 0, askingMax: 0 }
@@ -100,7 +104,7 @@ export async function arrive({ port, payments, seed }: Way, order: Offering): Pr
   for (let meant = begun + gap(); meant < closes;) {
     for (const now = performance.now(); meant < closes && meant <= now; meant += gap()) {
       tally.late_ms = Math.max(tally.late_ms, now - meant)
-      if (asking.size >= CONNECTIONS_MAX) {
+      if (asking.size >= connectionsMax) {
         tally.notOffered += 1
         continue
       }
