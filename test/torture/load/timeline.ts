@@ -49,7 +49,11 @@ export function openTimeline(): Timeline {
   return {
     offer: () => void (current().offered += 1),
     end: (as, latency_ms) => void current().latencies_ms[as].push(latency_ms),
-    seconds: () => [...done, closed(current())],
+    seconds() {
+      // First, as it closes the seconds that are over.
+      const last = current()
+      return [...done, closed(last)]
+    },
   }
 }
 
