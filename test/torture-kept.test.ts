@@ -14,8 +14,8 @@ const HOLLOW = (key: string) => `
   SET session_replication_role = replica;
   INSERT INTO payments (id, kind, state, payer_id, payee_id, transfer_id, amount, fee, tax, net,
       currency, approval, approval_digest, created_at, changed_at, idempotency_key)
-    VALUES ('${newId()}', 'person', 'completed', '${newId()}', '${newId()}', '${newId()}', 1, 0, 0, 1,
-      'EUR', 'none', '', now(), now(), '${key}')`
+    VALUES ('${newId()}', 'person', 'completed', '${newId()}', '${newId()}', '${newId()}',
+      1, 0, 0, 1, 'EUR', 'none', '', now(), now(), '${key}')`
 
 describe('what is kept of what people were told', () => {
   let folder: string
