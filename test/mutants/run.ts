@@ -1,18 +1,21 @@
 /**
  * `npm run mutants`: makes each of the mistakes of mutants.ts in a copy of the source, runs the
- * tests that must notice, and ends with 1 unless every one of them is noticed.
+ * tests that must notice, and ends with 1 unless every one of them is noticed: by a test that fails
+ * with it, not for want of time alone, and passes without it.
  *
  * The product itself holds no switch that could be left on: a mistake exists only in a folder that
  * is thrown away. `--only NAME,NAME` makes some of them.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ROOT } from '../support/source.ts'
 import { type Mutant, mutated, MUTANTS } from './mutants.ts'
+import { controlOf, isNoticed, outcomeOf, type Tried, type Verdict, verdictOn } from './verdict.ts'
 
 /** What tests read of the repository. */
 const COPIED = [
@@ -36,14 +39,15 @@ async function copyOfSource(): Promise<string> {
   return folder
 }
 
-/** @returns the test that failed; undefined when all pass. */
-async function failureOf(
-  folder: string,
-  test: string,
-  only: readonly string[] = [],
-): Promise<string | undefined> {
-  const options = ['--bail', '--reporter', 'json', ...only, test]
-  const child = spawn('node_modules/.bin/mocha', options, {
+/** Written by mocha itself: what tests say for themselves is no part of it. */
+const REPORT = 'mocha-report.json'
+
+/** @throws {Error} where it does not even start: that proves nothing about the tests. */
+async function outcomeIn(folder: string, test: string, only: readonly string[] = []) {
+  const report = join(folder, REPORT)
+  await rm(report, { force: true })
+  const how = ['--bail', '--reporter', 'json', '--reporter-option', `output=${REPORT}`]
+  const child = spawn('node_modules/.bin/mocha', [...how, ...only, test], {
     ...{ cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
   })
   let said = ''
@@ -51,46 +55,43 @@ async function failureOf(
     stream.setEncoding('utf8').on('data', (text: string) => (said += text))
   }
   const [code] = await once(child, 'close')
-  if (code === 0) return undefined
-  const title = /"failures": \[\s*\{[^]*?"fullTitle": "(.*)"/.exec(said)?.[1]
-  // What does not even start proves nothing about the tests.
-  if (title === undefined) throw new Error(`${test} ended with ${code}:\n${said.slice(-2_000)}`)
-  return JSON.parse(`"${title}"`) as string
+  if (existsSync(report)) return outcomeOf(code, JSON.parse(await readFile(report, 'utf8')))
+  throw new Error(`${test} ended with ${code}:\n${said.slice(-2_000)}`)
 }
 
-/** @returns which test failed of which file; undefined when nobody has noticed. */
-async function killerOf(folder: string, mutant: Mutant) {
+async function withMistake<T>(folder: string, mutant: Mutant, work: () => Promise<T>): Promise<T> {
   const path = join(folder, mutant.file)
   const source = await readFile(path, 'utf8')
   await writeFile(path, mutated(source, mutant))
   try {
-    for (const test of mutant.tests) {
-      const title = await failureOf(folder, test)
-      if (title !== undefined) return { test, title }
-    }
-    return undefined
+    return await work()
   } finally {
     await writeFile(path, source)
   }
 }
 
-/** A test that fails without the mistake too has noticed nothing. */
-async function verdictOn(folder: string, mutant: Mutant): Promise<{ killed: boolean; by: string }> {
-  const killer = await killerOf(folder, mutant)
-  if (killer === undefined) return { killed: false, by: 'nobody' }
-  const { test, title } = killer
-  const anyway = await failureOf(folder, test, ['--fgrep', title])
-  const by = `${test}: ${title}`
-  return { killed: anyway === undefined, by: anyway === undefined ? by : `${by} (fails anyway)` }
+/** A test that fails without the mistake too has noticed nothing; then the next one is asked. */
+async function tryOn(folder: string, mutant: Mutant): Promise<Verdict> {
+  const tried: Tried[] = []
+  for (const test of mutant.tests) {
+    const outcome = await withMistake(folder, mutant, () => outcomeIn(folder, test))
+    const one = { test, mutated: outcome }
+    const isAsked = outcome.is === 'failed' && isNoticed(outcome)
+    const control = isAsked && (await outcomeIn(folder, test, controlOf(outcome.title)))
+    tried.push(control ? { ...one, control } : one)
+    const verdict = verdictOn(tried)
+    if (verdict.is === 'killed') return verdict
+  }
+  return verdictOn(tried)
 }
 
 const folder = await copyOfSource()
 let killed = 0
 try {
   for (const mutant of chosen) {
-    const verdict = await verdictOn(folder, mutant)
-    if (verdict.killed) killed += 1
-    say(`${verdict.killed ? 'killed  ' : 'SURVIVED'}  ${mutant.name}  by ${verdict.by}`)
+    const verdict = await tryOn(folder, mutant)
+    if (verdict.is === 'killed') killed += 1
+    say(`${verdict.is.padEnd('SURVIVED'.length)}  ${mutant.name}  by ${verdict.by}`)
   }
 } finally {
   await rm(folder, { recursive: true, force: true })

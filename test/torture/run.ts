@@ -9,7 +9,7 @@
  * repeats a run's faults; `--redis` keeps rings in Redis, which dies too; `--quick` takes half a
  * minute, `--release` eight hours; `--json` adds one object on the last line; `--out FILE` writes
  * it with a timeline. Ends with 1 unless every demand is met; then it says what was asked last, and
- * how to run it again.
+ * how to run it again. Ends with 2 where nothing was tried, as what that needs is not installed.
  *
  * `--report` makes one page of what each scenario found last (`--out FILE.html`).
  */
@@ -21,7 +21,7 @@ import { tortureBanks } from './banks.ts'
 import { tortureInput } from './input/scenario.ts'
 import { isClean } from './judge.ts'
 import { loadScenarios } from './load/scenarios.ts'
-import { keepFigures, type KeptRun } from './report/kept-figures.ts'
+import { keepFigures, type KeptRun, VERDICTS, verdictOf } from './report/kept-figures.ts'
 import { writeReport } from './report/write.ts'
 
 const { values } = parseArgs({
@@ -67,6 +67,8 @@ interface Ran {
   readonly clean: boolean
   readonly shown: object
   readonly json: object
+  /** False where nothing was tried, for want of it. */
+  readonly installed?: boolean
   /** What is drawn. */
   readonly story?: Pick<KeptRun, 'timeline' | 'marks'>
 }
@@ -104,17 +106,18 @@ const what = `seed ${seed}, commit ${commit}, Node ${node}, Postgres ${postgres}
 const again = `npm run torture -- ${againWith({ ...values, seed: String(seed) })}`
 say(`torture: ${what}`)
 const started = performance.now()
-const { clean, shown, json, story } = await scenario().catch((error: unknown) => {
+const { clean, shown, json, story, installed } = await scenario().catch((error: unknown) => {
   say(`again: ${again}`)
   throw error
 })
 const took_s = Math.round((performance.now() - started) / 1000)
 for (const [name, value] of Object.entries(shown)) say(`  ${name}: ${JSON.stringify(value)}`)
-if (!clean) say(`again: ${again}`)
+const verdict = verdictOf({ clean, installed })
+if (verdict === 'not clean') say(`again: ${again}`)
 const told = { seed, commit, versions: { node, postgres }, took_s, ...json }
 const run = { scenario: values.scenario, clean, quick: values.quick, ...told, ...story }
 keepFigures(run)
 if (values.out !== undefined) writeFileSync(values.out, JSON.stringify(run))
-say(`torture: ${what}, ${took_s} s: ${clean ? 'clean' : 'NOT CLEAN'}`)
+say(`torture: ${what}, ${took_s} s: ${clean ? verdict : verdict.toUpperCase()}`)
 if (values.json) say(JSON.stringify(told))
-process.exit(clean ? 0 : 1)
+process.exit(VERDICTS[verdict])

@@ -29,7 +29,7 @@ type Answered = (order: Order) => Promise<Done[Order['do']]>
 async function meet({ port, people, tokenUrl, seed }: Meeting): Promise<Answered> {
   const tokens = await openTokens(people, tokenUrl)
   const payments = openPayments(people, seed, tokens.of)
-  const on = { port, payments }
+  const on = { port, payments, seed }
   return async (order) => {
     if (order.do === 'press') return press(on, order)
     return order.do === 'arrive' ? arrive(on, order) : insist(on, order)

@@ -11,7 +11,7 @@ import { openSite } from '../../bench/site.ts'
 import { gather } from './crowd-process.ts'
 import { prepareDatabase } from './database.ts'
 import type { Insisted } from './insisting.ts'
-import { type Kept, keptIn } from './kept-promises.ts'
+import { type Kept, keptIn, ownedIn } from './kept-promises.ts'
 import { findTools, openPair, type Pair, type Server } from './pair.ts'
 import type { Mark, Plan } from './place.ts'
 import { broken } from './stop.ts'
@@ -47,15 +47,24 @@ export async function failover(plan: Plan): Promise<FailoverFigures | undefined>
   if (tools === undefined) return undefined
   const folder = await mkdtemp(join(tmpdir(), 'florin-failover-'))
   plan.say(`failover: two servers of Postgres ${tools.version}, the second one synchronous`)
-  const pair = await openPair(folder, tools.folder)
+  try {
+    const pair = await openPair(folder, tools.folder)
+    try {
+      return { postgres: tools.version, ...(await failOverSwitched(plan, folder, pair)) }
+    } finally {
+      await pair.stop()
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function failOverSwitched(plan: Plan, folder: string, pair: Pair) {
   const turn = await openSwitch(pair.primary.port)
   try {
-    return { postgres: tools.version, ...(await failOver(plan, folder, pair, turn)) }
+    return await failOver(plan, folder, pair, turn)
   } finally {
     await turn.close()
-    await pair.replica.stop()
-    await pair.primary.stop()
-    await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -69,11 +78,13 @@ async function failOver(plan: Plan, folder: string, pair: Pair, turn: Switch) {
     const crowd = await gather(site, seed)
     const calm_s = quick ? CALM_S.quick : CALM_S.long
     const seconds = calm_s + (quick ? AFTER_S.quick : AFTER_S.long)
-    const journalFile = join(folder, 'client.jsonl')
+    const [journalFile, before] = [join(folder, 'client.jsonl'), await ownedIn(database.url)]
     const started = performance.now()
     const insisting = crowd.do({
       ...{ do: 'insist', callers: CALLERS, seconds, every_ms: EVERY_MS, journalFile },
     })
+    // Heard of below; until then it must not end this process, which has others to stop.
+    insisting.catch(() => {})
     const now_ms = () => Math.round(performance.now() - started)
     await sleep(calm_s * 1000)
     const killed_ms = now_ms()
@@ -89,8 +100,9 @@ async function failOver(plan: Plan, folder: string, pair: Pair, turn: Switch) {
     say(`failover: ${promoted_ms} ms: the replica takes over`)
     const done = await insisting
     await crowd.leave()
+    const told = { url: replica.urlOf('postgres', name), journalFile, logFiles: pair.logFiles }
     const figures = {
-      ...(await keptIn(replica.urlOf('postgres', name), journalFile)),
+      ...(await keptIn({ ...told, before, say })),
       ...{ sent: done.sent, acknowledged: done.acknowledged, refused: done.refused },
       ...{ again: done.again, without_retry_after: done.withoutRetryAfter },
       slowest_ms: Math.round(done.slowest_ms),

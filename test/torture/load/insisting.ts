@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Payment } from '../../bench/payments.ts'
 import { openWire, type Wire } from '../../bench/wire.ts'
+import { partiesOf } from './owned.ts'
 import type { Way } from './pace.ts'
 import { openTimeline, type Second } from './timeline.ts'
 
@@ -54,7 +55,7 @@ export async function insist(way: Way, order: Insisting): Promise<Insisted> {
 
   const next = () => {
     const payment = way.payments.next()
-    journal.note({ asks: payment.key })
+    journal.note({ asks: payment.key, ...partiesOf(payment.request) })
     timeline.offer()
     return payment
   }

@@ -3,12 +3,22 @@
  * served must hear so at once and be told when to come again; the others must be served as if there
  * were no crowd; and when it has gone, nothing may be left of it.
  */
-import { inPlace, type Mark, maximumOf, median, type Place, type Plan, rounded } from './place.ts'
+import {
+  inPlace,
+  type Mark,
+  maximumOf,
+  median,
+  type Place,
+  type Plan,
+  rounded,
+  unmeasured,
+} from './place.ts'
 import type { Offered } from './pace.ts'
 import type { Second } from './timeline.ts'
 
 export interface OverloadFigures {
   readonly maximum_per_s: number
+  /** What was sent. */
   readonly offered_per_s: number
   /** Payments that were made, each second of the overload. */
   readonly goodput_per_s: number
@@ -19,6 +29,10 @@ export interface OverloadFigures {
   readonly without_retry_after: number
   /** The crowd's own limit: meant to come, and never sent. */
   readonly not_offered: number
+  /** Of all that were meant to come. */
+  readonly not_offered_share: number
+  /** The most that the crowd was behind its own plan. */
+  readonly late_ms: number
   readonly asking_max: number
   readonly normal_p99_ms: number
   readonly overload_p99_ms: number
@@ -76,10 +90,11 @@ function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): O
   const during = storms.flatMap(({ storm }) => storm.timeline)
   const sum = (read: (one: Offered) => number) =>
     storms.reduce((all, { storm }) => all + read(storm), 0)
+  const [sent, not_offered] = [sum(offeredIn), sum(({ notOffered }) => notOffered)]
   const normal_p99_ms = p99Of(before.timeline, 'p99_ms')
   const figures = {
     maximum_per_s: Math.round(median(storms.flatMap((one) => [one.able, one.ableAfter]))),
-    offered_per_s: Math.round(sum(offeredIn) / during.length),
+    offered_per_s: Math.round(sent / during.length),
     goodput_per_s: Math.round(goodputOf(storms.flatMap(({ storm }) => settled(storm)))),
     ...{
       goodput_ratio: rounded(median(ratios), 3),
@@ -87,7 +102,8 @@ function figuresOf(before: Offered, storms: readonly Storm[], after: Offered): O
     },
     statuses: added(storms.map(({ storm }) => storm.statuses)),
     without_retry_after: sum(({ withoutRetryAfter }) => withoutRetryAfter),
-    not_offered: sum(({ notOffered }) => notOffered),
+    ...{ not_offered, not_offered_share: rounded(not_offered / (sent + not_offered), 3) },
+    late_ms: Math.max(...storms.map(({ storm }) => storm.late_ms)),
     asking_max: Math.max(...storms.map(({ storm }) => storm.askingMax)),
     ...{ normal_p99_ms, overload_p99_ms: p99Of(during, 'p99_ms') },
     refusal_p99_ms: p99Of(during, 'refused_p99_ms'),
@@ -139,12 +155,17 @@ export function recoveryOf(timeline: readonly Second[], below_ms: number): numbe
 
 const GOODPUT_MIN = 0.8
 const RECOVERY_MAX_S = 5
+/** With more of them missing it was not so many times what can be served. */
+const NOT_OFFERED_SHARE_MAX = 0.05
 
 type Judged = Omit<OverloadFigures, 'missed' | 'timeline' | 'marks'>
 
-function missedOf(figures: Judged): string[] {
+export function missedOf(figures: Judged): string[] {
   const { goodput_ratio, statuses, recovered_after_s, without_retry_after } = figures
-  const missed: string[] = []
+  const missed = unmeasured(figures)
+  if (figures.not_offered_share > NOT_OFFERED_SHARE_MAX) {
+    missed.push(`${figures.not_offered} could not even ask: no ${TIMES} times the maximum`)
+  }
   if (goodput_ratio < GOODPUT_MIN) missed.push(`goodput is ${goodput_ratio} of the maximum`)
   if (without_retry_after > 0) missed.push(`${without_retry_after} of 503 without Retry-After`)
   for (const [status, count] of Object.entries(statuses)) {

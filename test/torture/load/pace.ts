@@ -8,6 +8,8 @@ import { openTimeline, type Second, type Timeline } from './timeline.ts'
 export interface Way {
   readonly port: number
   readonly payments: Payments
+  /** Says when people come. */
+  readonly seed: number
 }
 
 /** So many ask, each again as soon as they are answered. */
@@ -85,11 +87,15 @@ interface Tally {
   askingMax: number
 }
 
-export async function arrive({ port, payments }: Way, order: Offering): Promise<Offered> {
+export async function arrive(
+  { port, payments, seed }: Way,
+  order: Offering,
+  connectionsMax = CONNECTIONS_MAX,
+): Promise<Offered> {
   payments.prepare(Math.ceil(order.per_s * Math.min(order.seconds, PREPARED_S)))
   const lines = openLines(port)
-  await lines.prepare(CONNECTIONS_MAX)
-  const gap = gapsOf(order.per_s)
+  await lines.prepare(connectionsMax)
+  const gap = gapsOf(order.per_s, seed)
   const timeline = openTimeline()
   const tally = { statuses: {}, withoutRetryAfter: 0, notOffered: 0, late_ms: 0, askingMax: 0 }
   const asking = new Set<Promise<void>>()
@@ -98,11 +104,11 @@ export async function arrive({ port, payments }: Way, order: Offering): Promise<
   for (let meant = begun + gap(); meant < closes;) {
     for (const now = performance.now(); meant < closes && meant <= now; meant += gap()) {
       tally.late_ms = Math.max(tally.late_ms, now - meant)
-      timeline.offer()
-      if (asking.size >= CONNECTIONS_MAX) {
+      if (asking.size >= connectionsMax) {
         tally.notOffered += 1
         continue
       }
+      timeline.offer()
       const asked = ask({ lines, timeline, tally }, payments.next().request, meant)
       asking.add(asked)
       tally.askingMax = Math.max(tally.askingMax, asking.size)
@@ -181,10 +187,11 @@ function openLines(port: number): Lines {
   }
 }
 
-const SEED = 20_261_128
+/** Who pays whom is drawn from the seed itself; when they come must not follow from that. */
+const ARRIVALS = 20_261_128
 
 /** Milliseconds from one arrival to the next: those of a Poisson process. */
-function gapsOf(per_s: number): () => number {
-  const dice = openDice(SEED)
+export function gapsOf(per_s: number, seed: number): () => number {
+  const dice = openDice(seed ^ ARRIVALS)
   return () => (-Math.log((1 + dice(SIDES)) / SIDES) * 1000) / per_s
 }

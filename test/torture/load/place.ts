@@ -74,6 +74,14 @@ export async function maximumOf({ crowd }: Place, seconds: number) {
   return Math.max(...rounds.map(({ per_s }) => per_s))
 }
 
+/** The figures that nothing was measured for: any comparison would let them pass. */
+export const unmeasured = (figures: object): string[] =>
+  Object.entries(figures)
+    .filter(([, value]) => [value].flat().some(isNoNumber))
+    .map(([name, value]) => `${name} is ${value}: not measured`)
+
+const isNoNumber = (value: unknown) => typeof value === 'number' && !Number.isFinite(value)
+
 export const rounded = (value: number, digits = 1) => Number(value.toFixed(digits))
 export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN

@@ -1,4 +1,7 @@
-/** The scenarios of load, as `run.ts` runs them: clean when no demand was missed. */
+/**
+ * The scenarios of load, as `run.ts` runs them: clean when no demand was missed. Where nothing
+ * could be tried there is nothing clean either, and `installed` says so.
+ */
 import { failover } from './failover.ts'
 import { overload } from './overload.ts'
 import type { Mark, Plan } from './place.ts'
@@ -35,7 +38,7 @@ export const loadScenarios = (options: LoadOptions) => {
       const figures = await failover(plan(0, 0))
       if (figures !== undefined) return ran(figures)
       options.say('failover: not installed: Postgres 15 or newer with its tools; nothing was tried')
-      return { clean: true, shown: {}, json: { installed: false } }
+      return { clean: false, installed: false, shown: {}, json: { installed: false } }
     },
     stop: async () => ran(await stop(plan(0, 0))),
     overload: async () => ran(await overload(plan(50, 90))),

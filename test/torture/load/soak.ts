@@ -3,7 +3,16 @@
  * then grows for ever: memory, waiting, the queue.
  */
 import { metricsOf, type Site } from '../../bench/site.ts'
-import { inPlace, type Mark, maximumOf, median, type Place, type Plan, rounded } from './place.ts'
+import {
+  inPlace,
+  type Mark,
+  maximumOf,
+  median,
+  type Place,
+  type Plan,
+  rounded,
+  unmeasured,
+} from './place.ts'
 import type { Second } from './timeline.ts'
 
 interface Sample {
@@ -20,7 +29,10 @@ export interface SoakFigures {
   readonly maximum_per_s: number
   readonly offered_per_s: number
   readonly answered_per_s: number
+  /** Meant to come, and never sent. */
   readonly not_offered: number
+  /** The most that the crowd was behind its own plan. */
+  readonly late_ms: number
   readonly statuses: Readonly<Record<string, number>>
   readonly p50_ms: number
   readonly p99_ms: number
@@ -57,10 +69,11 @@ export const soak = (plan: Plan): Promise<SoakFigures> =>
       quick ? 1_000 : SAMPLE_EVERY_MS,
       () => arrive(place, per_s, seconds),
     )
-    const { timeline, paid, statuses, notOffered } = offered
+    const { timeline, paid, statuses, notOffered, late_ms } = offered
+    const sent = timeline.reduce((all, one) => all + one.offered, 0)
     const figures = {
-      ...{ maximum_per_s: Math.round(maximum), offered_per_s: per_s, statuses },
-      ...{ answered_per_s: rounded(paid / seconds), not_offered: notOffered },
+      ...{ maximum_per_s: Math.round(maximum), offered_per_s: rounded(sent / seconds), statuses },
+      ...{ answered_per_s: rounded(paid / seconds), not_offered: notOffered, late_ms },
       ...latencies(timeline),
       ...growth(samples, seconds),
     }
@@ -129,10 +142,13 @@ const P99_ALLOWANCE_MS = 20
 /** Of the 4,096 that may wait before anybody is refused. */
 const WAITING_MAX = 2_048
 
-type Judged = ReturnType<typeof growth> & ReturnType<typeof latencies>
+type Judged = ReturnType<typeof growth> &
+  ReturnType<typeof latencies> &
+  Pick<SoakFigures, 'not_offered'>
 
-function missedOf(figures: Judged, quick: boolean): string[] {
-  const missed: string[] = []
+export function missedOf(figures: Judged, quick: boolean): string[] {
+  const missed = unmeasured(figures)
+  if (figures.not_offered > 0) missed.push(`${figures.not_offered} could not even ask`)
   for (const who of ['api', 'worker'] as const) {
     const [early, late] = [figures[`${who}_mb_early`], figures[`${who}_mb_late`]]
     const perMinute = figures[`${who}_mb_per_minute`]
@@ -156,7 +172,12 @@ async function sampledDuring<T>(
 ): Promise<readonly [T, readonly Sample[]]> {
   const started = performance.now()
   const samples: Promise<Sample>[] = []
-  const take = () => samples.push(sampleOf(site, (performance.now() - started) / 1000))
+  const take = () => {
+    const sample = sampleOf(site, (performance.now() - started) / 1000)
+    // Heard of in the end; until then it must not end this process, which has others to stop.
+    sample.catch(() => {})
+    samples.push(sample)
+  }
   const timer = setInterval(take, every_ms)
   try {
     return [await work(), await Promise.all(samples)]
@@ -166,13 +187,23 @@ async function sampledDuring<T>(
 }
 
 async function sampleOf({ port, workerPort = 0 }: Site, at_s: number): Promise<Sample> {
-  const [api, worker] = await Promise.all([metricsOf(port), metricsOf(workerPort)])
-  const mb = (read: typeof api, name: string) => rounded((read(name) ?? Number.NaN) / 1_000_000)
+  const said = async (by: number) => demanded(await metricsOf(by))
+  const [api, worker] = await Promise.all([said(port), said(workerPort)])
+  const mb = (read: typeof api, name: string) => rounded(read(name) / 1_000_000)
   return {
     ...{ at_s: rounded(at_s), api_mb: mb(api, 'florin_process_resident_memory_bytes') },
     worker_mb: mb(worker, 'florin_process_resident_memory_bytes'),
     api_heap_mb: mb(api, 'florin_nodejs_heap_size_used_bytes'),
-    lag_ms: rounded((api('florin_nodejs_eventloop_lag_p99_seconds') ?? Number.NaN) * 1000),
-    waiting: api('florin_group_waiting') ?? Number.NaN,
+    lag_ms: rounded(api('florin_nodejs_eventloop_lag_p99_seconds') * 1000),
+    waiting: api('florin_group_waiting'),
   }
+}
+
+type Metrics = (name: string) => number | undefined
+
+/** What a process does not say would be no number, and no number is ever too large. */
+export const demanded = (read: Metrics) => (name: string) => {
+  const value = read(name)
+  if (value === undefined || !Number.isFinite(value)) throw new Error(`${name} is ${value}`)
+  return value
 }

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Insisted } from './insisting.ts'
 import { inPlace, type Mark, type Place, type Plan } from './place.ts'
-import { type Kept, keptIn } from './kept-promises.ts'
+import { type Kept, keptIn, ownedIn } from './kept-promises.ts'
 import { type Second } from './timeline.ts'
 import { join } from 'node:path'
 
@@ -41,9 +41,12 @@ export const stop = (plan: Plan): Promise<StopFigures> =>
     const journalFile = join(place.folder, 'client.jsonl')
     const seconds = 3 * calm_s + 2 * away_s
     say(`stop: the database stands still for ${away_s} s, and is killed for as long`)
+    const before = await ownedIn(place.database.url)
     const order = { do: 'insist', callers: CALLERS, seconds, every_ms: EVERY_MS } as const
     const started = performance.now()
     const insisting = place.crowd.do({ ...order, journalFile })
+    // Heard of below; until then it must not end this process, which has others to stop.
+    insisting.catch(() => {})
     const marks: Mark[] = []
     const mark = (what: string) => {
       const at_s = (performance.now() - started) / 1000
@@ -54,7 +57,8 @@ export const stop = (plan: Plan): Promise<StopFigures> =>
     const thawed = await freeze(place, calm_s, away_s, mark)
     const restarted = await kill(place, calm_s, away_s, mark)
     const done = await insisting
-    const kept = await keptIn(place.database.url, journalFile)
+    const logFiles = [join(place.folder, 'postgres.log')]
+    const kept = await keptIn({ url: place.database.url, journalFile, logFiles, before, say })
     const figures = {
       ...{ sent: done.sent, acknowledged: done.acknowledged, refused: done.refused, ...kept },
       ...{ again: done.again, without_retry_after: done.withoutRetryAfter },
@@ -109,9 +113,10 @@ const AGAIN = ['503', '409']
 export function broken(
   figures: Kept & Pick<StopFigures, 'refused' | 'again' | 'without_retry_after' | 'slowest_ms'>,
 ): string[] {
-  const { lost, duplicated, invented, violations, deadlocks, again } = figures
-  const missed = Object.entries({ lost, duplicated, invented, violations, deadlocks })
-    .filter(([, count]) => count > 0)
+  const { lost, duplicated, invented, balances_wrong, violations, deadlocks, again } = figures
+  const zeros = { lost, duplicated, invented, balances_wrong, violations, deadlocks }
+  const missed = Object.entries(zeros)
+    .filter(([, count]) => count !== 0)
     .map(([name, count]) => `${name}: ${count}`)
   missed.push(...Object.entries(figures.refused).map(([what, count]) => `${count} of ${what}`))
   for (const [why, count] of Object.entries(again)) {

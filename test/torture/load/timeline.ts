@@ -3,7 +3,7 @@ import { latencyOf } from '../../bench/load.ts'
 
 export interface Second {
   readonly at_s: number
-  /** Who came in it, whatever became of them. */
+  /** Who asked in it, whatever became of them; who could not ask is not counted. */
   readonly offered: number
   /** Answered with 201 in it. */
   readonly per_s: number
@@ -49,7 +49,11 @@ export function openTimeline(): Timeline {
   return {
     offer: () => void (current().offered += 1),
     end: (as, latency_ms) => void current().latencies_ms[as].push(latency_ms),
-    seconds: () => [...done, closed(current())],
+    seconds() {
+      // First, as it closes the seconds that are over.
+      const last = current()
+      return [...done, closed(last)]
+    },
   }
 }
 

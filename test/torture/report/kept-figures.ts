@@ -24,6 +24,8 @@ const Run = z.looseObject({
   quick: z.boolean(),
   took_s: z.number(),
   at: z.string(),
+  /** False where what a scenario needs is not there: nothing was tried. */
+  installed: z.boolean().optional(),
   timeline: z.array(Point).readonly().optional(),
   marks: z.array(Mark).readonly().optional(),
   samples: z.array(z.record(z.string(), z.number().nullable())).readonly().optional(),
@@ -31,8 +33,25 @@ const Run = z.looseObject({
 
 export type KeptRun = z.infer<typeof Run>
 
-/** The newest run of a scenario takes the place of the one before. */
-export function keepFigures(run: Omit<KeptRun, 'at'>, folder = FOLDER): void {
+/** What a run says in the end, and what its process ends with. */
+export const VERDICTS = { clean: 0, 'not clean': 1, 'not tried': 2 } as const
+
+interface Ended {
+  readonly clean: boolean
+  readonly installed?: boolean | undefined
+}
+
+export function verdictOf(run: Ended): keyof typeof VERDICTS {
+  if (run.installed === false) return 'not tried'
+  return run.clean ? 'clean' : 'not clean'
+}
+
+/**
+ * The newest run of a scenario takes the place of the one before; one in which nothing was tried
+ * takes nobody's.
+ */
+export function keepFigures(run: Omit<KeptRun, 'at'> & Ended, folder = FOLDER): void {
+  if (verdictOf(run) === 'not tried') return
   mkdirSync(folder, { recursive: true })
   const dated = { at: new Date().toISOString(), ...run }
   writeFileSync(join(folder, `${String(run.scenario)}.json`), `${JSON.stringify(dated)}\n`)

@@ -1,6 +1,6 @@
 /** One page of all that scenarios have found, which needs nothing but itself. */
 import { escaped } from './escaped.ts'
-import type { KeptRun } from './kept-figures.ts'
+import { type KeptRun, verdictOf } from './kept-figures.ts'
 import { type Plot, type Series, svgOf } from './plot.ts'
 
 /** What a run says of itself beside its figures. */
@@ -50,8 +50,10 @@ ${runs.map(sectionOf).join('\n')}
 `
 }
 
-const verdict = ({ clean }: KeptRun) =>
-  clean ? '<span class="clean">clean</span>' : '<span class="unclean">not clean</span>'
+function verdict(run: KeptRun): string {
+  const word = verdictOf(run)
+  return `<span class="${word === 'clean' ? 'clean' : 'unclean'}">${word}</span>`
+}
 
 const timeOf = (s: number) => `${Math.floor(s / 60)} min ${s % 60} s`
 
