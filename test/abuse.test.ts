@@ -209,7 +209,7 @@ describe('a body', () => {
     ['one key twice', 'given twice'],
     ['one key twice, once escaped', 'given twice'],
     ['one key twice, deep inside', 'b: given twice'],
-    ['nesting eight deep', 'x: unknown property'],
+    ['nesting eight deep', 'body: unknown property'],
     ['nesting nine deep', 'nested deeper than 8'],
     ['nesting eight thousand deep', 'nested deeper than 8'],
     ['__proto__ as an escaped key', '__proto__: unknown property'],

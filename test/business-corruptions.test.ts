@@ -68,11 +68,12 @@ describe('the audit of the business', () => {
 
   it('finds nothing wrong at any moment while people pay, nor in the books', async () => {
     const { owner } = await world()
-    const [ben, ...payers] = await Promise.all(times(5, () => person(50_000n)))
+    const ben = await person()
+    const payers = await Promise.all(times(4, () => person(50_000n)))
     let [paid, isOver] = [0, false]
     const paying = payers.map(async (who) => {
       while (!isOver) {
-        const body = payment(ben!, '1', { approval: undefined })
+        const body = payment(ben, '1', { approval: undefined })
         const { status, text } = await call(who, 'POST', '/v1/payments', { body })
         expect(status, text).to.equal(201)
         paid += 1
