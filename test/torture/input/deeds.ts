@@ -155,7 +155,7 @@ export async function bank(stage: Stage, ask: Ask): Promise<void> {
     ({ direction, state }) => direction === 'credit' && state === 'settled',
   )
   const back = { reason: 'DUPL', note: 'The stage' }
-  await ask(OPERATOR, 'POST', `instructions/${idOf(paidOut)}/recalls`, back)
+  await together(ask, `instructions/${idOf(paidOut)}/recalls`, back)
   const outage = idOf(await ask(OPERATOR, 'POST', `banks/${name}/outages`, WHY))
   await ask(OPERATOR, 'POST', `bank_outages/${outage}/end`)
   const source = { source: 'bank' }

@@ -26,7 +26,6 @@ const LISTS: Readonly<Record<'person' | 'merchant' | 'operator', readonly string
 /** What no call of the API brings about, and why. */
 const CANNOT_BE_THERE: Readonly<Record<string, string>> = {
   inv: 'the worker writes an invoice when a month is over',
-  nwi: 'no bank of the stage nets: windows begin with its own instructions',
 }
 
 /** Brings the owners to life. @returns them, and the ids of what they have by their kinds. */

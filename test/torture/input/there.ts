@@ -35,10 +35,11 @@ function thereOf(
   draft: Draft,
 ): Scene | undefined {
   const { dice } = workshop
-  const owner = ownerIn(dice, operation, owners)
-  if (owner === undefined || !hasAll(operation, theirs)) return undefined
-  const by = { token: `Bearer ${owner}` }
-  const ended = over.get(operation.name)
+  const role = ownerIn(dice, operation)
+  if (role === undefined || !hasAll(operation, theirs)) return undefined
+  const by = { token: `Bearer ${owners[role]}` }
+  // An operator proposes: whether it can be done is asked when another one agrees.
+  const ended = role === 'operator' ? undefined : over.get(operation.name)
   if (ended !== undefined && (operation.body === undefined || dice.happens(0.5))) {
     const params = { ...draft.params, id: dice.pick(ended) }
     return { draft: { ...draft, params }, about: 'over', by, safe: (body) => body }
@@ -50,10 +51,10 @@ function thereOf(
   return { draft: { ...draft, params }, about: 'theirs', by, safe }
 }
 
-function ownerIn(dice: Dice, { scopes }: Operation, owners: Cast['owners']): string | undefined {
+function ownerIn(dice: Dice, { scopes }: Operation): keyof Cast['owners'] | undefined {
   const roles = scopes.map((scope) => scope.split(':')[0] as Role)
   const mayOwn = roles.filter((role) => role !== 'chat')
-  return mayOwn.length === 0 ? undefined : owners[dice.pick(mayOwn) as keyof Cast['owners']]
+  return mayOwn.length === 0 ? undefined : dice.pick(mayOwn)
 }
 
 /** Whether something stands in its path, and each of it is of a kind that is there. */
