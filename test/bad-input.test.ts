@@ -4,13 +4,41 @@
  */
 import { expect } from 'chai'
 import { expectProblem, overSocket, quiet, send } from './support/abuse.ts'
-import { call, tokenOf } from './support/api.ts'
+import { call, newKey, tokenOf } from './support/api.ts'
 import { OPERATOR, person } from './support/people.ts'
+import { randomOf } from './support/random.ts'
+import { startDelivering } from './support/webhooks.ts'
 import { BANK_SECRET, world } from './support/world.ts'
+import { type Json, readDocument } from './torture/input/document.ts'
 import { sendBadInput } from './torture/input/input.ts'
+import { openRequests } from './torture/input/kinds.ts'
+import type { Bad } from './torture/input/requests.ts'
+import { missingKinds } from './torture/input/stage.ts'
+import { diceOf, openValues } from './torture/input/values.ts'
 
 const SEED = Number(process.env['SEED'] ?? 4)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 100)
+/** Written down here too: a kind that the document no longer names would be missed by nobody. */
+const KINDS_THERE = [
+  ...[
+    'acc',
+    'bac',
+    'dev',
+    'dsp',
+    'exc',
+    'fee',
+    'fxq',
+    'inc',
+    'ins',
+    'key',
+    'lim',
+    'mer',
+    'nwi',
+    'ord',
+  ],
+  ...['out', 'pay', 'per', 'prp', 'rci', 'rcn', 'rev', 'rfd', 'rsk', 'set', 'stf', 'sur'],
+  ...['whd', 'whe', 'rsv', 'rcl'],
+]
 
 describe(`bad input (seed ${SEED})`, () => {
   it('is refused as documented, whatever it is, and changes nothing', async () => {
@@ -18,16 +46,66 @@ describe(`bad input (seed ${SEED})`, () => {
     const stage = {
       ...{ apiUrl, db: owner, tokenOf: (sub: string, scope: string) => tokenOf({ sub, scope }) },
       banks: ['north', 'south'].map((name) => ({ name, secret: BANK_SECRET })),
-      customer: { number: 'T-0001', holder: 'Customer 1' },
+      customers: [
+        { number: 'T-0001', holder: 'Customer 1' },
+        { number: 'T-0002', holder: 'Customer 2' },
+      ] as const,
     }
-    const { offences, answers } = await sendBadInput(stage, {
+    // Without a worker that delivers there is no delivery to ask for.
+    const delivering = await startDelivering()
+    const figures = await sendBadInput(stage, {
       ...{ seed: SEED, requests: REQUESTS, connections: 8, say: () => {} },
       between: quiet,
     })
+    await delivering.stop()
+    const { offences, answers, kinds_there } = figures
     expect(offences, offences.join('\n')).to.deep.equal([])
     expect(Object.keys(answers)).to.have.length(8)
+    // One of each kind that is named in a path, so that a look at it would be a look at something.
+    expect(kinds_there).to.include.members(KINDS_THERE)
+  })
+
+  it('is nothing where the stage lacks a kind that some path names', async () => {
+    const document = await readDocument((await world()).apiUrl)
+    const there = KINDS_THERE.filter((kind) => kind !== 'rfd').map(
+      (kind) => [kind, [kind]] as const,
+    )
+    expect(missingKinds(document, new Map([...there, ['dsp', []]])).toSorted()).to.deep.equal([
+      ...['dsp', 'rfd'],
+    ])
+  })
+
+  it('is about what is there in half of it, and in order where it is others’', async () => {
+    const { apiUrl } = await world()
+    const document = await readDocument(apiUrl)
+    const dice = diceOf(randomOf(SEED))
+    const values = openValues(document, dice, SEED)
+    const { bad } = openRequests({ document, values, dice, newKey })
+    const theirs = new Map(KINDS_THERE.map((kind) => [kind, [`${kind}_0${'1'.repeat(25)}`]]))
+    const over = new Map([['POST /v1/payments/{id}/refunds', [`pay_0${'2'.repeat(25)}`]]])
+    const tokens = { person: TOKEN, merchant: TOKEN, operator: TOKEN, chat: TOKEN }
+    const owners = { person: TOKEN, merchant: TOKEN, operator: TOKEN }
+    const banks = [{ name: 'north', secret: BANK_SECRET }]
+    const cast = { tokens, owners, theirs, over, banks }
+    const made = Array.from({ length: 2_000 }, () => bad(cast))
+    const spoilt = made.filter(({ kind }) => ['field', 'money', 'unicode'].includes(kind))
+    const there = spoilt.filter(({ about }) => about !== 'nothing')
+    expect(there.length / spoilt.length).to.be.within(0.35, 0.65)
+    // What would be done must be refused for its body.
+    const done = there.filter(({ about, method }) => about === 'theirs' && method !== 'GET')
+    expect(done.length).to.be.greaterThan(100)
+    expect(done.filter((one) => document.allows(one.operation, jsonOf(one)))).to.deep.equal([])
+    const others = made.filter(({ kind, body }) => kind === 'owner' && body !== undefined)
+    const whole = others.filter((one) => document.allows(one.operation, jsonOf(one)))
+    expect(whole.length / others.length, `of ${others.length}`).to.be.at.least(0.5)
+    const ended = there.filter(({ target }) => target.includes(`pay_0${'2'.repeat(25)}`))
+    expect(ended.map(({ about }) => about)).to.include('over')
   })
 })
+
+/** Of nobody: what is made of it is never sent. */
+const TOKEN = 'e30.e30.AAAA'
+const jsonOf = ({ body }: Bad) => JSON.parse(body?.toString() ?? 'null') as Json
 
 describe('bad input, once found by it:', () => {
   it('an amount that is no number is refused, whatever it would be compared with', async () => {

@@ -4,8 +4,13 @@
  * that it breaks, and every invariant finds one.
  */
 import { expect } from 'chai'
+import { audit } from '../ledger/index.ts'
 import { auditBusiness, INVARIANTS } from '../services/audit/audit.ts'
+import { times } from './support/abuse.ts'
+import { call } from './support/api.ts'
 import { type HealthyBusiness, openHealthyBusiness } from './support/healthy-business.ts'
+import { mochaHooks } from './support/hooks.ts'
+import { payment, person } from './support/people.ts'
 import { BANK_PLANTS } from './support/plants/banks.ts'
 import { PARTY_PLANTS } from './support/plants/parties.ts'
 import { PAYMENT_PLANTS } from './support/plants/payments.ts'
@@ -59,6 +64,47 @@ describe('the audit of the business', () => {
     const names = (await auditBusiness(trx)).map(({ invariant }) => invariant)
     await trx.rollback()
     expect(names).not.to.include('the_inbox_is_empty')
+  })
+
+  it('finds nothing wrong at any moment while people pay, nor in the books', async () => {
+    const { owner } = await world()
+    const ben = await person()
+    const payers = await Promise.all(times(4, () => person(50_000n)))
+    let [paid, isOver] = [0, false]
+    const paying = payers.map(async (who) => {
+      while (!isOver) {
+        const body = payment(ben, '1', { approval: undefined })
+        const { status, text } = await call(who, 'POST', '/v1/payments', { body })
+        expect(status, text).to.equal(201)
+        paid += 1
+      }
+    })
+    try {
+      for (const _ of times(5, (round) => round)) {
+        const before = paid
+        expect((await audit(owner)).violations).to.deep.equal([])
+        expect(await auditBusiness(owner)).to.deep.equal([])
+        expect(paid, 'payments meanwhile').to.be.greaterThan(before)
+      }
+    } finally {
+      isOver = true
+      await Promise.all(paying)
+    }
+  })
+
+  it('of the books is asked after each test, which fails for what it finds', async () => {
+    const { owner } = await world()
+    const { id } = (await owner('accounts').where('credits_posted', '>', 0).first('id')) ?? {}
+    const add = (amount: number) =>
+      owner.transaction(async (trx) => {
+        await trx.raw('SET LOCAL session_replication_role = replica')
+        expect(await trx('accounts').where({ id }).increment('credits_posted', amount)).to.equal(1)
+      })
+    await add(1)
+    const found = await mochaHooks.afterEach().catch((error: Error) => error.message)
+    await add(-1)
+    expect(found).to.contain('the books after the test')
+    expect(await mochaHooks.afterEach()).to.equal(undefined)
   })
 
   for (const [invariant, plants] of Object.entries(PLANTS)) {

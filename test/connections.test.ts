@@ -216,6 +216,23 @@ describe('a database that may lose what it confirmed', () => {
     expect(said.trim().split('\n')).to.have.length(1)
   })
 
+  it('stops a process before it listens where it is a replica', async () => {
+    const { config, newDatabase } = await world()
+    const { name, url } = await newDatabase(EMPTY)
+    const db = connect({ url, connectionsMax: 1, applicationName: 'test' })
+    // Postgres's own answer, but for this: whoever asks finds ours first.
+    await db.raw(`CREATE SCHEMA pretence;
+      CREATE FUNCTION pretence.pg_is_in_recovery() RETURNS boolean LANGUAGE sql
+        AS 'SELECT true';
+      GRANT USAGE ON SCHEMA pretence TO PUBLIC;
+      ALTER DATABASE ${name} SET search_path = pretence, pg_catalog, public`)
+    await db.destroy()
+    const settings = { DATABASE_DURABILITY: 'required', DATABASE_URL: url }
+    const { code, said } = await refusal(config, settings)
+    expect(code).to.equal(1)
+    expect(said).to.match(/^the database may not keep what it confirms: .*it is a replica/)
+  })
+
   it('cannot be allowed where money is real', () => {
     const faulty = () => production({ DATABASE_DURABILITY: 'any' })
     expect(faulty).to.throw('DATABASE_DURABILITY: any is refused')

@@ -6,9 +6,10 @@ import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { connect, migrate, newId } from '../ledger/index.ts'
 import { type Config, ConfigError, readConfig } from '../services/config.ts'
+import { openLog } from '../services/log.ts'
 import { openPeppers } from '../services/pins/peppers.ts'
 import { expectProblem, unchanged } from './support/abuse.ts'
-import { type SecondApi, startSecondApi } from './support/abuse-issuer.ts'
+import { type SecondApi, startApi, startSecondApi } from './support/abuse-issuer.ts'
 import { person, PIN } from './support/people.ts'
 import { rowOf, verify, verifyAt, wrong } from './support/pins.ts'
 import { EMPTY } from './support/postgres.ts'
@@ -80,23 +81,51 @@ describe('the pepper', () => {
     expect(openPeppers(third, [second]).pepper(PIN, null)).not.to.equal(hashed)
   })
 
-  it('is needed: with another no PIN is right, no guess used up (abuse 38, 40)', async () => {
+  it('is needed: with another no PIN is right, no guess used up (abuse 40)', async () => {
     const [ada, old] = [await person(), await person()]
     const { owner } = await world()
     await owner('pins').where({ person_id: old.id }).update({ pepper_kid: null })
     await withApi({ PIN_PEPPER: OTHER }, async (api) => {
-      const broken = await unchanged(() => verifyAt(api, ada, PIN))
-      expectProblem(broken, 500, 'internal')
-      expect(Object.keys(JSON.parse(broken.text))).to.have.members([
-        'type',
-        'title',
-        'status',
-        'code',
-      ])
+      expectProblem(await unchanged(() => verifyAt(api, ada, PIN)), 500, 'internal')
       expectProblem(await verifyAt(api, old, PIN), 401, 'approval_refused')
     })
     expect((await rowOf(ada)).failed).to.equal(0)
     expect((await verify(ada, PIN)).status).to.equal(204)
+  })
+
+  it('that is missing is told to the log alone, by X-Request-Id (abuse 38)', async () => {
+    const ada = await person()
+    const lines: string[] = []
+    const log = openLog({ level: 'info', name: 'test' }, { write: (line) => void lines.push(line) })
+    const api = await startApi(() => ({ PIN_PEPPER: OTHER }), log)
+    const answers = await unchanged(async () => [
+      await verifyAt(api, ada, PIN),
+      await verifyAt(api, ada, wrong(1)),
+    ])
+    await api.stop()
+    const errors = lines.map((line) => JSON.parse(line)).filter(({ level }) => level >= 50)
+    const requests = answers.map(({ headers }) => headers.get('x-request-id'))
+    expect(requests[0])
+      .to.match(/^[0-9a-f-]{36}$/)
+      .and.not.equal(requests[1])
+    // Each in one line, of nothing else, and in the order of the requests.
+    expect(errors.map(({ request }) => request)).to.deep.equal(requests)
+    const { kid } = openPeppers((await world()).config.PIN_PEPPER, [])
+    for (const [index, answer] of answers.entries()) {
+      expectProblem(answer, 500, 'internal')
+      expect(Object.keys(JSON.parse(answer.text))).to.have.members([
+        ...['type', 'title', 'status', 'code'],
+      ])
+      const { msg, err } = errors[index]
+      expect(msg).to.equal('internal error')
+      expect(err.message).to.equal('a PIN is hashed with a pepper that is not configured')
+      const told = answer.text + JSON.stringify([...answer.headers])
+      for (const secret of [err.message, 'pepper', 'hashed', kid, PIN, ada.id]) {
+        expect(told, secret).not.to.contain(secret)
+      }
+    }
+    const secrets = [PIN, wrong(1), (await rowOf(ada)).hash, OTHER.toString('base64')]
+    for (const secret of secrets) expect(lines.join('')).not.to.contain(secret)
   })
 })
 

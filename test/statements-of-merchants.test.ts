@@ -241,6 +241,12 @@ describe('a merchant’s statement', () => {
     expectProblem(await send(rival, 'GET', `${path}/${MONTH}?currency=EUR`), 404, 'not_found')
     const empty = await call(one.shop, 'GET', `${path}/2020-01?currency=EUR`)
     expect(empty.body).to.deep.include({ opening_balance: '0', closing_balance: '0', lines: [] })
+    const owner = { owner: one.shop.id }
+    const count = async () => (await (await world()).owner('accounts').where(owner)).length
+    const before = await count()
+    const other = await call(one.shop, 'GET', `${path}/${MONTH}?currency=USD`)
+    expect(other.body).to.deep.include({ opening_balance: '0', closing_balance: '0', lines: [] })
+    expect(await count(), 'reading opens no account').to.equal(before)
     const unknown = await send(one.shop, 'GET', `${path}/${MONTH}?currency=XYZ`)
     expectProblem(unknown, 422, 'currency_unknown')
     expectProblem(await send(one.shop, 'GET', `${path}/2026-13?currency=EUR`), 404, 'not_found')

@@ -1,7 +1,7 @@
 /** Webhooks: what happens reaches whoever asked, signed, once and again until it has arrived. */
 import { expect } from 'chai'
 import { Webhook } from 'standardwebhooks'
-import { expectProblem } from './support/abuse.ts'
+import { expectProblem, until } from './support/abuse.ts'
 import { call } from './support/api.ts'
 import { merchant, type Merchant, OPERATOR, order, person, PIN } from './support/people.ts'
 import { openReceiver, type Receiver } from './support/receiver.ts'
@@ -129,6 +129,36 @@ describe('a webhook', () => {
     await receiver.until((got) => got.length === 11)
     const [arrived] = await untilAttempts(endpoint, 11)
     expect(arrived.state).to.equal('delivered')
+    await removeEndpoint(shop, endpoint)
+  })
+
+  it('follows nobody who sends it on: a redirect has not arrived', async () => {
+    const [endpoint, elsewhere] = [await newEndpoint(shop, receiver.url), await openReceiver()]
+    const statuses = [301, 302, 303, 307, 308]
+    answer = (response) => {
+      const status = statuses[receiver.got.length - 1] ?? 204
+      response.writeHead(status, { location: elsewhere.url }).end()
+    }
+    await happens(shop)
+    await until(async () => {
+      await letTimePass(endpoint)
+      return (await deliveriesOf(shop, endpoint))[0]?.state === 'delivered'
+    })
+    const [{ attempts }] = await deliveriesOf(shop, endpoint)
+    const got = attempts.map(({ status }: { status: number }) => status).toSorted()
+    expect(got).to.deep.equal([204, ...statuses])
+    expect(elsewhere.got).to.deep.equal([])
+    await elsewhere.close()
+    await removeEndpoint(shop, endpoint)
+  })
+
+  it('comes beside three others and no more, however much there is to tell', async () => {
+    const endpoint = await newEndpoint(shop, receiver.url)
+    answer = (response) => setTimeout(() => response.writeHead(204).end(), 40)
+    const told = await Promise.all(Array.from({ length: 60 }, () => happens(shop)))
+    await receiver.until((got) => got.length >= told.length)
+    expect(receiver.atOnce()).to.equal(4)
+    expect(receiver.got.map(({ object }) => object)).to.have.members(told)
     await removeEndpoint(shop, endpoint)
   })
 

@@ -60,8 +60,14 @@ export async function lockBelongings(
 }
 
 /** The wallet, if there is one: a person who never had money has none. */
-export function findWallet(context: Context, person: Uuid, currency: Currency) {
-  const key = { owner: personOwner(person), type: 'wallet', currency } as const
+export const findWallet = (context: Context, person: Uuid, currency: Currency) =>
+  known(context, { owner: personOwner(person), type: 'wallet', currency })
+
+/** The merchant's account, if there is one: whoever only reads opens none. */
+export const findMerchantAccount = (context: Context, merchant: Uuid, currency: Currency) =>
+  known(context, { owner: merchantOwner(merchant), type: 'merchant', currency })
+
+function known(context: Context, key: AccountKey) {
   return context.memory.recall<AccountId | undefined>(nameOf(key), async () => {
     const [account] = await findAccounts(context.db, key)
     return account?.id

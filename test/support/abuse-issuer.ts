@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import type { Config } from '../../services/config.ts'
 import { closeContext, openContext } from '../../services/context.ts'
 import { openServer } from '../../services/http/server.ts'
@@ -58,13 +58,13 @@ export async function startSecondApi(settings: Settings = () => ({})) {
   }
 }
 
-/** Another process of the API, on the same database. */
-export async function startApi(settings: Settings) {
+/** Another process of the API, on the same database; with a log that a test can read. */
+export async function startApi(settings: Settings, log?: Logger) {
   const { config, routes } = await world()
   const context = openContext({
     config: { ...config, ...settings(config) },
     role: 'florin_api',
-    log: pino({ level: config.LOG_LEVEL }),
+    log: log ?? pino({ level: config.LOG_LEVEL }),
     metrics: openMetrics('second'),
   })
   const server = openServer(context, routes).listen(0, '127.0.0.1')

@@ -4,11 +4,11 @@
  */
 import { randomOf } from '../../support/random.ts'
 import { differences, fingerprint, MONEY_TABLES } from './books.ts'
-import { readDocument } from './document.ts'
+import { type Document, type Json, readDocument } from './document.ts'
 import { codeOf, shown, wrongWith } from './judge.ts'
 import { openRequests } from './kinds.ts'
 import type { Bad, Cast } from './requests.ts'
-import { newCast, setStage, type Stage } from './stage.ts'
+import { missingKinds, newCast, setStage, type Stage } from './stage.ts'
 import { diceOf, openValues } from './values.ts'
 import { type Answered, openWire } from './wire.ts'
 
@@ -30,6 +30,12 @@ export interface InputFigures {
   readonly byOperation: Readonly<Record<string, Readonly<Record<string, number>>>>
   /** How many operations have been refused with each code. */
   readonly codes: Readonly<Record<string, number>>
+  /** By the kind of what is wrong: how many are about what is there, and what is over. */
+  readonly about: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** Of those with a body about what is somebody else's: the share whose body is in order. */
+  readonly whole_bodies: number
+  /** What there is of others. */
+  readonly kinds_there: readonly string[]
   readonly slowest_ms: number
   /** As a person may read them, each with what it takes to send it again. */
   readonly offences: readonly string[]
@@ -51,11 +57,13 @@ export async function sendBadInput(stage: Stage, plan: InputPlan): Promise<Input
   const newKey = () => `${run}-${(keys += 1)}`.padEnd(20, '-')
   const values = openValues(document, dice, seed)
   const { bad, allowed } = openRequests({ document, values, dice, newKey })
-  const theirs = await setStage(stage)
+  const there = await setStage(stage)
+  const missing = missingKinds(document, there.theirs)
   say(`input: ${document.operations.length} operations, ${requests} requests`)
-  const castOf = await newCast(stage, theirs, run)
+  const castOf = await newCast(stage, there, run)
   const wire = openWire(stage.apiUrl, connections)
-  const counted = openCounting()
+  const counted = openCounting(document)
+  for (const kind of missing) counted.offence(`  the stage has nothing of the kind ${kind}`)
   const sendAll = (all: readonly Bad[]) => sendBatch(wire, all, connections, counted)
   try {
     for (let sent = 0, batch = 1; sent < requests; batch += 1) {
@@ -63,7 +71,7 @@ export async function sendBadInput(stage: Stage, plan: InputPlan): Promise<Input
       const count = Math.min(BATCH, requests - sent)
       const isAllowed = batch % ALLOWED_EVERY === 0
       // What is allowed may end a session, or take a name: those who ask are thrown away with it.
-      const cast = await (isAllowed ? await newCast(stage, theirs, `${run}.${batch}`) : castOf)()
+      const cast = await (isAllowed ? await newCast(stage, there, `${run}.${batch}`) : castOf)()
       const make = (from: Cast) => (isAllowed ? allowed(from) : bad(from))
       const all = Array.from({ length: count }, () => make(cast))
       const only = isAllowed ? MONEY_TABLES : undefined
@@ -76,7 +84,8 @@ export async function sendBadInput(stage: Stage, plan: InputPlan): Promise<Input
   } finally {
     wire.close()
   }
-  return counted.figures(document.operations.length)
+  const kinds_there = [...there.theirs.keys()].toSorted()
+  return { ...counted.figures(document.operations.length), kinds_there }
 }
 
 async function sendBatch(
@@ -100,7 +109,9 @@ async function sendBatch(
   )
 }
 
-function openCounting() {
+function openCounting(document: Document) {
+  const about: Record<string, Record<string, number>> = {}
+  const bodies = { whole: 0, all: 0 }
   const answers: Record<string, Record<string, number>> = {}
   const byOperation: Record<string, Record<string, number>> = {}
   const codes = new Map<string, Set<string>>()
@@ -113,9 +124,14 @@ function openCounting() {
   return {
     offence,
     answer(bad: Bad, answer: Answered, ms: number): void {
-      const { kind, operation } = bad
+      const { kind, operation, body } = bad
       slowest_ms = Math.max(slowest_ms, Math.round(ms))
       count((answers[kind] ??= {}), `${answer.status}`)
+      count((about[kind] ??= {}), bad.about)
+      if (kind === 'owner' && body !== undefined) {
+        bodies.all += 1
+        if (document.allows(operation, JSON.parse(body.toString()) as Json)) bodies.whole += 1
+      }
       count((byOperation[operation.name] ??= {}), `${kind} ${answer.status}`)
       if (answer.status >= 400) {
         const code = codeOf(answer.text)
@@ -124,8 +140,9 @@ function openCounting() {
       const wrong = wrongWith(bad, answer)
       if (wrong !== undefined) offence(shown(bad, wrong, answer))
     },
-    figures: (operations: number): InputFigures => ({
-      ...{ operations, answers, byOperation, slowest_ms, offences },
+    figures: (operations: number): Omit<InputFigures, 'kinds_there'> => ({
+      ...{ operations, answers, byOperation, about, slowest_ms, offences },
+      whole_bodies: bodies.whole / Math.max(1, bodies.all),
       codes: Object.fromEntries([...codes].map(([code, all]) => [code, all.size])),
     }),
   }

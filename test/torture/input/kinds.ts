@@ -16,6 +16,7 @@ import {
   type Workshop,
   written,
 } from './requests.ts'
+import { namesOne, sceneOf } from './there.ts'
 import type { Dice } from './values.ts'
 
 const CALLBACKS = 'POST /v1/banks/{bank}/callbacks'
@@ -27,6 +28,8 @@ interface Bench extends Workshop {
   readonly operations: readonly Operation[]
   readonly guarded: readonly Operation[]
   readonly withBody: readonly Operation[]
+  /** Those that name a thing by its id, and that somebody may ask who runs nothing. */
+  readonly ownable: readonly Operation[]
   readonly callbacks: Operation
 }
 
@@ -37,7 +40,10 @@ function benchOf(workshop: Workshop): Bench {
   const callbacks = all.find(({ name }) => name === CALLBACKS)
   if (callbacks === undefined || withBody.length === 0) throw new Error('an odd document')
   const operations = all.filter(({ name }) => !LEFT_OUT.has(name) && name !== CALLBACKS)
-  return { ...workshop, operations, guarded, withBody, callbacks }
+  const ownable = guarded.filter(
+    (one) => namesOne(one) && one.scopes.some((scope) => /^(?:person|merchant)/.test(scope)),
+  )
+  return { ...workshop, operations, guarded, withBody, ownable, callbacks }
 }
 
 /** One place of the body, or else of the query or the path, is something else. */
@@ -50,17 +56,18 @@ function mutated(
 ): Bad {
   const { pick } = bench.dice
   const operation = pick(from)
-  const draft = draftOf(bench, operation)
+  const { draft, about, by, safe } = sceneOf(bench, cast, operation, draftOf(bench, operation))
   if (draft.body === undefined) {
-    return written(bench, cast, { kind, operation }, elsewhere(bench.dice, operation, draft))
+    const drafted = elsewhere(bench.dice, operation, draft)
+    return written(bench, cast, { kind, operation, about }, drafted, by)
   }
   const places = placesIn(draft.body, kind === 'money')
   const bad = pick(choices)
   const change = kind === 'field' ? pick(['put', 'put', 'put', 'missing', 'extra']) : 'put'
   const body = put(draft.body, pick(places), change === 'missing' ? undefined : bad)
   const changed = change === 'extra' ? put(draft.body, ['extra'], bad) : body
-  const drafted = { ...draft, body: harmless(bench, operation, changed) }
-  return written(bench, cast, { kind, operation }, drafted)
+  const drafted = { ...draft, body: safe(changed) }
+  return written(bench, cast, { kind, operation, about }, drafted, by)
 }
 
 function elsewhere({ pick, happens }: Dice, { parameters }: Operation, draft: Draft): Draft {
@@ -77,18 +84,18 @@ function elsewhere({ pick, happens }: Dice, { parameters }: Operation, draft: Dr
 function badJson(bench: Bench, cast: Cast): Bad {
   const { pick } = bench.dice
   const operation = pick(bench.withBody)
-  const draft = draftOf(bench, operation)
-  const text = JSON.stringify(harmless(bench, operation, draft.body))
+  const { draft, about, by, safe } = sceneOf(bench, cast, operation, draftOf(bench, operation))
+  const text = JSON.stringify(safe(draft.body))
   const body = Buffer.from(pick(BREAKS)(text, bench.dice))
-  return written(bench, cast, { kind: 'json', operation }, draft, { body })
+  return written(bench, cast, { kind: 'json', operation, about }, draft, { body, ...by })
 }
 
 function badHeaders(bench: Bench, cast: Cast): Bad {
   const { pick, happens } = bench.dice
   const operation = pick(bench.guarded)
-  const draft = draftOf(bench, operation)
-  const body = harmless(bench, operation, draft.body)
-  const plain = written(bench, cast, { kind: 'headers', operation }, { ...draft, body })
+  const { draft, about, by, safe } = sceneOf(bench, cast, operation, draftOf(bench, operation))
+  const drafted = { ...draft, body: safe(draft.body) }
+  const plain = written(bench, cast, { kind: 'headers', operation, about }, drafted, by)
   if (happens(0.25)) return { ...plain, raw: pick(BROKEN)(plain) }
   const over = pick(HEADERS)
   const kept = plain.headers.filter(([name]) => !over.some(([other]) => other === name))
@@ -99,7 +106,9 @@ function badToken(bench: Bench, cast: Cast): Bad {
   const operation = bench.dice.pick(bench.guarded)
   const token = wrongToken(bench.dice, cast, operation)
   const draft = draftOf(bench, operation)
-  return written(bench, cast, { kind: 'token', operation }, draft, { token })
+  const params = withIds(draft.params, cast.theirs, bench.dice) as Draft['params']
+  const about = namesOne(operation) ? 'theirs' : 'nothing'
+  return written(bench, cast, { kind: 'token', operation, about }, { ...draft, params }, { token })
 }
 
 /** Somebody's who may not, one that was good, or none at all. */
@@ -111,19 +120,26 @@ function wrongToken(dice: Dice, { tokens }: Cast, { scopes }: Operation): string
   return happens(0.4) ? tampered(tokens.person, dice) : pick(FORGED)
 }
 
+/** Whose a thing is that they name, these ask, and refuse; or they change nothing at all. */
+const REFUSED_TO_OTHERS: ReadonlySet<string> = new Set([
+  ...['POST /v1/staff', 'POST /v1/api_keys', 'POST /v1/fee_quotes'],
+])
+
 /** About what is somebody else's. */
 function badOwner(bench: Bench, cast: Cast): Bad {
-  const operation = bench.dice.pick(bench.guarded)
+  const { pick, happens } = bench.dice
+  const operation = pick(happens(0.8) ? bench.ownable : bench.guarded)
   const draft = draftOf(bench, operation)
   const body = draft.body && withIds(draft.body, cast.theirs, bench.dice)
   const params = withIds(draft.params, cast.theirs, bench.dice) as Draft['params']
   const roles = operation.scopes.map((scope) => scope.split(':')[0] as Role)
   // An operator may: who is neither that nor the owner may not.
   const mine = roles.find((role) => role === 'person' || role === 'merchant') ?? 'person'
-  const safe = roles.includes(mine) ? harmless(bench, operation, body) : body
+  const namesTheirs = JSON.stringify(body) !== JSON.stringify(draft.body)
+  const mayBeWhole = !roles.includes(mine) || (namesTheirs && REFUSED_TO_OTHERS.has(operation.name))
   const token = `Bearer ${cast.tokens[mine]}`
-  const drafted = { ...draft, params, body: safe }
-  return written(bench, cast, { kind: 'owner', operation }, drafted, { token })
+  const drafted = { ...draft, params, body: mayBeWhole ? body : harmless(bench, operation, body) }
+  return written(bench, cast, { kind: 'owner', operation, about: 'theirs' }, drafted, { token })
 }
 
 function allowed(bench: Bench, cast: Cast): Bad {

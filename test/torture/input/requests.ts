@@ -14,6 +14,8 @@ export type Kind = keyof typeof MIX | 'allowed'
 export interface Bad extends Wire {
   readonly kind: Kind
   readonly operation: Operation
+  /** Whose the ids in it are, or that they are nobody's. */
+  readonly about: 'nothing' | 'theirs' | 'over'
 }
 
 export type Role = 'person' | 'merchant' | 'operator' | 'chat'
@@ -23,6 +25,10 @@ export interface Cast {
   readonly tokens: Readonly<Record<Role, string>>
   /** What others have, by the first letters of their ids. */
   readonly theirs: ReadonlyMap<string, readonly string[]>
+  /** By the operation: what of it nothing more can be done to. */
+  readonly over: ReadonlyMap<string, readonly string[]>
+  /** Of those others, and of who runs the place. */
+  readonly owners: Readonly<Record<Exclude<Role, 'chat'>, string>>
   readonly banks: readonly { readonly name: string; readonly secret: string }[]
 }
 
@@ -69,13 +75,23 @@ export function draftOf(
 
 /** @returns the body, or one that the document forbids where this one could be done. */
 export function harmless(
-  { document }: Workshop,
+  workshop: Workshop,
   operation: Operation,
   body: Json | undefined,
 ): Json | undefined {
   const { method, parameters, name } = operation
   if (method === 'GET' || CANNOT_BE_DONE.has(name)) return body
   if (parameters.some((one) => one.in === 'path')) return body
+  return forbidden(workshop, operation, body)
+}
+
+/** @returns the body where the document forbids it, else one that it forbids. */
+export function forbidden(
+  { document }: Workshop,
+  operation: Operation,
+  body: Json | undefined,
+): Json {
+  const { name } = operation
   if (body === undefined) throw new Error(`${name} could be done by accident`)
   if (!document.allows(operation, body)) return body
   const spoiled = isObject(body) ? { ...body, [NOBODY_KNOWS]: 1 } : null
@@ -91,7 +107,7 @@ const roleOf = ({ pick }: Dice, { scopes }: Operation) =>
 export function written(
   { dice, newKey }: Workshop,
   cast: Cast,
-  { kind, operation }: Pick<Bad, 'kind' | 'operation'>,
+  { kind, operation, about = 'nothing' }: Pick<Bad, 'kind' | 'operation'> & Partial<Bad>,
   draft: Draft,
   over: { readonly body?: Buffer; readonly token?: string | undefined } = {},
 ): Bad {
@@ -105,5 +121,5 @@ export function written(
   if (parameters.some((one) => one.in === 'header')) headers.push(['idempotency-key', newKey()])
   if (body !== undefined) headers.push(['content-type', 'application/json'])
   const query = draft.query.length === 0 ? '' : `?${draft.query.join('&')}`
-  return { kind, operation, method, target: target + query, headers, body }
+  return { kind, operation, about, method, target: target + query, headers, body }
 }

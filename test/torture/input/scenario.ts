@@ -35,7 +35,10 @@ export async function tortureInput(plan: {
   const stage = {
     ...{ apiUrl: town.apiUrl, db, tokenOf: town.tokenOf },
     banks: BANKS.map((name) => ({ name, secret: secretOf(name) })),
-    customer: { number: 'T-0001', holder: 'Customer 1' },
+    customers: [
+      { number: 'T-0001', holder: 'Customer 1' },
+      { number: 'T-0002', holder: 'Customer 2' },
+    ] as const,
   }
   let warm: number | undefined
   try {

@@ -119,9 +119,13 @@ function textOf({ dice, textsFor }: Source, schema: Schema): string {
 
 const momentOf = ({ below }: Dice) => new Date(below(4_000_000_000) * 1000).toISOString()
 
+/** Of which kind ids are that look like this; undefined where they are none. */
+export const kindOf = ({ pattern }: Schema): string | undefined =>
+  typeof pattern === 'string' ? /^\^([a-z]{3})_\[0-7\]/.exec(pattern)?.[1] : undefined
+
 /** Undefined unless ids look like this. */
 function idFor(dice: Dice, pattern: string): string | undefined {
-  const kind = /^\^([a-z]{3})_\[0-7\]/.exec(pattern)?.[1]
+  const kind = kindOf({ pattern })
   return kind === undefined ? undefined : `${kind}_${dice.below(8)}${letters(dice, 25)}`
 }
 
