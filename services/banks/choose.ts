@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { OWNER_CODES } from './owners.ts'
 import type { RegisteredBank } from './registry.ts'
-import { type BankNow, type Considered, route, type Route } from './routing.ts'
+import { type BankNow, type Considered, lesserAmounts, route, type Route } from './routing.ts'
 
 /** The bank that an instruction goes through, and over which of its rails. */
 export interface Way {
@@ -36,6 +36,35 @@ export async function chooseBank(
   if (chosen !== undefined) return { ...chosen, nameDue: !isPaid && isOld(context, account) }
   if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
   throw new ServiceError(whyNot(considered))
+}
+
+/**
+ * As `chooseBank`, for as much of a payout as goes at once where all of it is too much.
+ * @param least of which less is not worth it.
+ */
+export async function chooseForMost(
+  context: Context,
+  account: BankAccount,
+  money: Money,
+  least: bigint,
+): Promise<{ readonly way: Way; readonly amount: bigint }> {
+  const { facts, banks, at } = await lookUp(context, account, 'credit', money.currency)
+  const tried: Considered[] = []
+  let isPassing = false
+  // What passes is worth waiting for: nothing less is tried then.
+  for (const amount of [money.amount, ...lesserAmounts(money, banks)]) {
+    if (isPassing || (amount < least && amount !== money.amount)) break
+    const part = { amount, currency: money.currency }
+    const routed = route({ direction: 'credit', money: part, account: facts, at }, banks)
+    if (routed.chosen !== undefined) {
+      const nameDue = !facts.isPaid && isOld(context, account)
+      return { way: { ...routed.chosen, nameDue }, amount }
+    }
+    tried.push(...routed.considered)
+    isPassing = routed.isPassing
+  }
+  if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
+  throw new ServiceError(whyNot(tried))
 }
 
 /** An account that a bank is to credit, whose owner is in no doubt. */
@@ -90,15 +119,25 @@ export async function routeOf(
   direction: Direction,
   money: Money,
 ): Promise<Route & { readonly isPaid: boolean }> {
+  const { facts, banks, at } = await lookUp(context, account, direction, money.currency)
+  return { ...route({ direction, money, account: facts, at }, banks), isPaid: facts.isPaid }
+}
+
+/** What the choice depends on, but for how much it is. */
+async function lookUp(
+  context: Context,
+  account: BankAccount,
+  direction: Direction,
+  currency: string,
+) {
   const at = context.now()
   const { bank, country, nameCheck } = account
   const [banks, isPaid] = await Promise.all([
-    banksNow(context, money.currency),
+    banksNow(context, currency),
     direction === 'debit' || wasPaid(context.db, account.id),
   ])
   const isConfirmed = account.confirmedAt !== null
-  const facts = { bank, country, nameCheck, isConfirmed, isPaid }
-  return { ...route({ direction, money, account: facts, at }, banks), isPaid }
+  return { facts: { bank, country, nameCheck, isConfirmed, isPaid }, banks, at }
 }
 
 /** How each bank is at the moment. */
