@@ -1,4 +1,4 @@
-/** Payouts of which no bank takes all, or any: the merchant's next cut-offs do not wait for them. */
+/** Payouts of which no bank takes all, or any: later cut-offs do not wait for them. */
 import { expect } from 'chai'
 import type { Hours, RegisteredBank } from '../services/banks/registry.ts'
 import { runSettlements } from '../services/settlements/run.ts'
