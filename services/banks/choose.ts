@@ -6,6 +6,7 @@ import { bankOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { OWNER_CODES } from './owners.ts'
+import type { LASTING_REFUSALS } from './refusals.ts'
 import type { RegisteredBank } from './registry.ts'
 import { type BankNow, type Considered, lesserAmounts, route, type Route } from './routing.ts'
 
@@ -22,8 +23,8 @@ const ASK_AGAIN_S = 60
 
 /**
  * The bank and the rail by which money moves from or to an account.
- * @throws {ServiceError} `currency_not_supported`, `name_mismatch`, `bank_account_not_confirmed`,
- *   `no_route` where no bank can do it; `bank_closed` where one could, at another time.
+ * @throws {ServiceError} one of `LASTING_REFUSALS` where no bank can do it; `bank_closed` where one
+ *   could, at another time.
  */
 export async function chooseBank(
   context: Context,
@@ -95,7 +96,7 @@ export async function chooseRail(
 }
 
 /** The obstacle that is left when the others are out of the way says most. */
-function whyNot(considered: readonly Considered[]) {
+function whyNot(considered: readonly Considered[]): (typeof LASTING_REFUSALS.credit)[number] {
   const isAbout = (verdict: Considered['verdict']) =>
     considered.some((one) => one.verdict === verdict)
   for (const obstacle of ['owner_not_confirmed', 'owner_not_checked'] as const) {

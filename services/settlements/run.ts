@@ -6,8 +6,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Uuid } from '../../ledger/index.ts'
 import type { BankAccount } from '../banking/bank_accounts.ts'
+import { LASTING_REFUSALS } from '../banks/refusals.ts'
 import type { Context } from '../context.ts'
-import { ServiceError, type ServiceErrorCode } from '../errors.ts'
+import { ServiceError } from '../errors.ts'
 import { findInactive } from '../merchants/standing.ts'
 import { reserveOf, unreserved } from '../reserves/reserve.ts'
 import type { Settlement } from './batch.ts'
@@ -206,10 +207,7 @@ async function settleRound(
 }
 
 /** Why nothing can be paid out, however often it is tried: the next cut-offs must not wait. */
-const LASTING: ReadonlySet<string> = new Set<ServiceErrorCode>([
-  ...(['no_route', 'currency_not_supported'] as const),
-  ...(['bank_account_not_confirmed', 'name_mismatch'] as const),
-])
+const LASTING: ReadonlySet<string> = new Set(LASTING_REFUSALS.credit)
 
 const lastingOf = (error: unknown) =>
   error instanceof ServiceError && LASTING.has(error.code) ? error.code : undefined
