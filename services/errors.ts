@@ -105,6 +105,7 @@ export type ServiceErrorCode =
   | 'proposer_revoked'
   | 'quote_expired'
   | 'rate_not_available'
+  | 'recall_not_decidable'
   | 'recall_not_possible'
   | 'refund_exceeds_capture'
   | 'request_timeout'

@@ -1,5 +1,7 @@
 /** The registry of banks, what operators close in it, and what that does to people's money. */
 import { expect } from 'chai'
+import type { Direction } from '../adapters/adapter.ts'
+import { WAY_REFUSALS } from '../services/banks/refusals.ts'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { closeContext, openContext } from '../services/context.ts'
@@ -136,4 +138,24 @@ describe('a bank that operators have closed', () => {
     expectProblem(await close('north', { from, to }), 400, 'invalid_request')
     expectProblem(await close('nowhere'), 404, 'not_found')
   })
+})
+
+describe('a call that money leaves by', () => {
+  const WAYS: Readonly<Record<string, Direction>> = {
+    '/v1/payments': 'debit',
+    '/v1/top_ups': 'debit',
+    '/v1/withdrawals': 'credit',
+    '/v1/settlements': 'credit',
+    '/v1/reviews/{id}/release': 'debit',
+  }
+  for (const [path, direction] of Object.entries(WAYS)) {
+    it(`says why no bank may take it: ${path}`, async () => {
+      const { apiUrl } = await world()
+      const document = (await (await fetch(`${apiUrl}/openapi.json`)).json()) as {
+        readonly paths: Record<string, { readonly post: { readonly responses: object } }>
+      }
+      const said = JSON.stringify(document.paths[path]?.post.responses)
+      for (const code of WAY_REFUSALS[direction]) expect(said).to.contain(code)
+    })
+  }
 })

@@ -6,6 +6,7 @@ import { expect } from 'chai'
 import type { RegisteredBank } from '../services/banks/registry.ts'
 import { newId } from '../ledger/index.ts'
 import { publicId, uuidOf } from '../services/ids.ts'
+import { advanceWindows } from '../services/netting/advance.ts'
 import { expectProblem, times, until } from './support/abuse.ts'
 import { call, newKey } from './support/api.ts'
 import {
@@ -195,15 +196,21 @@ describe('net settlement between banks', () => {
     })
     const path = `/v1/netting_windows/${window.id}/settle`
     const refused = await call(OPERATOR, 'POST', path, { key: newKey() })
+    // It will never have room for so much, however long anybody waits.
+    registry.set('alder', { ...alder, exposureMax: { SEK: 1n } })
+    const tooMuch = await call(OPERATOR, 'POST', path, { key: newKey() })
     registry.set('alder', alder)
-    expectProblem(refused, 422, 'no_route')
+    for (const one of [refused, tooMuch]) expectProblem(one, 422, 'no_route')
 
     const body = { rail: 'clearing', reason: 'A test' }
     const outage = await call(OPERATOR, 'POST', '/v1/banks/alder/outages', { body })
     const { worker } = await world()
     worker.outages.changed()
     expect((await settle(window.id)).status).to.equal(200)
-    await advance()
+    const said: string[] = []
+    const info = (_: object, line: string) => said.push(line)
+    await advanceWindows({ ...worker, log: Object.assign(Object.create(worker.log), { info }) })
+    expect(said).to.deep.equal(['net payments wait for their bank'])
     expect((await read(window.id)).payments[0].state).to.equal('due')
     await call(OPERATOR, 'POST', `/v1/bank_outages/${outage.body.id}/end`)
     worker.outages.changed()

@@ -19,6 +19,7 @@ import {
 } from './support/paper-customer.ts'
 import { OPERATOR, walletBalance } from './support/people.ts'
 import { together } from './support/proposals.ts'
+import { recall, recallStateOf, unanswered } from './support/recalls.ts'
 import { world } from './support/world.ts'
 
 let ada: Customer
@@ -30,20 +31,6 @@ describe('money that was paid out', () => {
     bank = ada.bank
   })
   after(hearOutcomes)
-
-  const recall = (id: string, reason = 'DUPL') =>
-    together(`/v1/instructions/${publicId('ins', id)}/recalls`, {
-      body: { reason, note: 'Paid twice by mistake' },
-    })
-
-  const stateOf = async (recallId: string) => {
-    const { owner } = await world()
-    return (
-      await owner('recalls')
-        .where({ id: uuidOf(recallId) })
-        .first()
-    ).state
-  }
 
   async function tell(event: Partial<BankEvent> & Pick<BankEvent, 'reference' | 'money'>) {
     const { worker, owner } = await world()
@@ -65,13 +52,13 @@ describe('money that was paid out', () => {
     const before = await walletBalance(ada.who)
     const asked = await recall(id)
     expect([asked.status, asked.body.state]).to.deep.equal([201, 'requested'])
-    await until(async () => (await stateOf(asked.body.id)) === 'accepted')
+    await until(async () => (await recallStateOf(asked.body.id)) === 'accepted')
     const sent = bank.recalls.filter((one) => one.original.reference === reference)
     expect(sent.map((one) => one.reference)).to.deep.equal([asked.body.reference])
     expectProblem(await recall(id), 409, 'recall_exists')
     const returned = { outcome: 'returned', reference, money: money(amount), reason: 'FOCR' }
     expect(await tell(returned as BankEvent)).to.equal('applied')
-    expect(await stateOf(asked.body.id)).to.equal('returned')
+    expect(await recallStateOf(asked.body.id)).to.equal('returned')
     expect((await walletBalance(ada.who)) - before).to.equal(amount)
   })
 
@@ -81,7 +68,7 @@ describe('money that was paid out', () => {
     const asked = await recall(id)
     const refused = { outcome: 'recall_refused', reference, money: money(amount), reason: 'NOAS' }
     expect(await tell(refused as BankEvent)).to.equal('applied')
-    expect(await stateOf(asked.body.id)).to.equal('refused')
+    expect(await recallStateOf(asked.body.id)).to.equal('refused')
     expect(await walletBalance(ada.who)).to.equal(before)
     expect((await recall(id, 'FRAD')).status).to.equal(201)
   })
@@ -147,29 +134,54 @@ describe('money that was paid out', () => {
       throw new BankError('bank_outcome_unknown')
     }
     const asked = await recall(id, 'TECH')
-    await until(async () => (await stateOf(asked.body.id)) === 'unknown')
+    await until(async () => (await recallStateOf(asked.body.id)) === 'unknown')
     bank.step = () => {}
     const { worker } = await world()
     const later = { ...worker, now: () => new Date(Date.now() + 60_000) }
     await Promise.all(times(4, () => advanceRecall(later, uuidOf(asked.body.id))))
-    expect(await stateOf(asked.body.id)).to.equal('accepted')
+    expect(await recallStateOf(asked.body.id)).to.equal('accepted')
     expect(bank.recalls.filter((one) => one.original.reference === reference)).to.have.length(1)
   })
 
   it('that nobody answers for is given to a person', async () => {
-    const { id } = await paidOut(ada, '37')
-    const asked = await recall(id)
-    await until(async () => (await stateOf(asked.body.id)) === 'accepted')
-    const { worker, owner } = await world()
-    const later = { ...worker, now: () => new Date(Date.now() + 1_300_000_000) }
-    await advanceRecall(later, uuidOf(asked.body.id))
-    expect(await stateOf(asked.body.id)).to.equal('manual')
-    const events = await owner('events').where({ object_id: asked.body.id })
+    const { recallId } = await unanswered(ada, '37')
+    expect(await recallStateOf(recallId)).to.equal('manual')
+    const { owner } = await world()
+    const events = await owner('events').where({ object_id: recallId })
     expect(events.map(({ type }) => type)).to.deep.equal(['recall.manual'])
   })
 
   it('is listed with what was asked back, newest first', async () => {
     const { body } = await call(OPERATOR, 'GET', '/v1/recalls?limit=1')
     expect(body.data[0]).to.include({ state: 'manual', reason: 'DUPL', operator: OPERATOR.sub })
+  })
+
+  it('that two operators know is kept is no longer asked for, and may be anew', async () => {
+    const { id, amount, recallId } = await unanswered(ada, '39')
+    const before = await walletBalance(ada.who)
+    const path = `/v1/recalls/${recallId}/resolve`
+    const body = { outcome: 'refused', evidence: 'Called the bank, ticket 4711' }
+    const bare = await call(OPERATOR, 'POST', path, { body: { outcome: 'refused' } })
+    expectProblem(bare, 400, 'invalid_request')
+    expectProblem(await recall(id), 409, 'recall_exists')
+    const decided = await Promise.all(times(2, () => together(path, { body })))
+    expect(decided.map(({ status }) => status)).to.have.members([200, 409])
+    await until(async () => (await recallStateOf(recallId)) === 'refused')
+    expectProblem(await together(path, { body }), 409, 'recall_not_decidable')
+    const { owner } = await world()
+    const word = await owner('callbacks').where({ reason: 'decided', amount }).first()
+    expect(word).to.include({ source: 'operator', evidence: body.evidence, disposition: 'applied' })
+    expect([word.decided_by, word.approved_by]).to.deep.equal(['olga', 'otto'])
+    expect(await walletBalance(ada.who)).to.equal(before)
+    expect((await recall(id, 'FRAD')).status).to.equal(201)
+  })
+
+  it('is not decided about by a person while its bank may answer', async () => {
+    const { id } = await paidOut(ada, '40')
+    const asked = await recall(id)
+    const body = { outcome: 'refused', evidence: 'A letter' }
+    const path = (one: string) => `/v1/recalls/${one}/resolve`
+    expectProblem(await together(path(asked.body.id), { body }), 409, 'recall_not_decidable')
+    expectProblem(await together(path(publicId('rcl', id)), { body }), 404, 'not_found')
   })
 })

@@ -128,6 +128,12 @@ describe('an instruction', () => {
       true,
     ],
     [
+      'for more than may ever be on its way',
+      asked(),
+      only({}).map((one) => withBank(one, { exposureMax: { EUR: 999n } })),
+      ...(['amount', false] as const),
+    ],
+    [
       'of a bank that cannot',
       asked(),
       only({}).map((one) => withBank(one, { capabilities: new Set(['debit'] as const) })),

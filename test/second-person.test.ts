@@ -23,6 +23,7 @@ import { dispute, funded } from './support/disputes.ts'
 import { suspect, waiting } from './support/reviews.ts'
 import { rule } from './support/risk.ts'
 import { unknownLine } from './support/reconciliation.ts'
+import { unanswered } from './support/recalls.ts'
 import { world } from './support/world.ts'
 
 /** As if the process had ended between doing it and saying so. */
@@ -145,6 +146,10 @@ const ACTIONS: Readonly<Record<string, () => Promise<Asked>>> = {
     const path = `/v1/instructions/${publicId('ins', id)}/recalls`
     return { path, body: { reason: 'DUPL', note: 'A test' } }
   },
+  'POST /v1/recalls/:id/resolve': async () => ({
+    path: `/v1/recalls/${(await unanswered(await paperCustomer(), '1000')).recallId}/resolve`,
+    body: { outcome: 'refused', evidence: 'A letter' },
+  }),
   'POST /v1/incoming_money/:id/return': async () => ({
     path: `/v1/incoming_money/${await comes('1200')}/return`,
     body: { note: 'A test' },

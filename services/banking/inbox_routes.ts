@@ -23,6 +23,7 @@ import {
   refuseUnmatchable,
   wordsOf,
 } from './incoming.ts'
+import { decideRecall, refuseUndecidableRecall } from './recall_decisions.ts'
 import { FAULTS, REASONS } from './reasons.ts'
 import {
   findRecalls,
@@ -226,6 +227,31 @@ export const inboxEndpoints = [
     handle: (context, { caller, params, body, claim }) => {
       const { subject: operator, approvedBy } = caller
       return requestRecall(context, params.id, { ...body, operator, approvedBy }, claimed(claim))
+    },
+  }),
+  endpoint({
+    ...{ method: 'POST', path: '/v1/recalls/:id/resolve', tag: TAG, scopes: ['operator'] },
+    summary: 'Say that the money is kept, where nobody answers a recall; it may be asked back anew',
+    ...{ idempotency: 'required', secondPerson: true },
+    params: z.strictObject({ id: idIn('rcl') }),
+    body: z.strictObject({
+      outcome: z.enum(['refused']).describe('That it came back is said of its instruction'),
+      evidence: text(TEXT_LENGTH_MAX).describe('What it rests on'),
+    }),
+    answers: { 200: RecallOut },
+    refusals: ['not_found', 'recall_not_decidable'],
+    check: async ({ db }, { params }) => {
+      await refuseUndecidableRecall(db, params.id)
+    },
+    handle: (context, { caller, params, body, claim }) => {
+      const { subject: operator, approvedBy } = caller
+      return decideRecall(
+        context,
+        params.id,
+        body.evidence,
+        { operator, approvedBy },
+        claimed(claim),
+      )
     },
   }),
 ]

@@ -6,8 +6,9 @@ import { bankOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { OWNER_CODES } from './owners.ts'
+import type { LASTING_REFUSALS } from './refusals.ts'
 import type { RegisteredBank } from './registry.ts'
-import { type BankNow, type Considered, route, type Route } from './routing.ts'
+import { type BankNow, type Considered, lesserAmounts, route, type Route } from './routing.ts'
 
 /** The bank that an instruction goes through, and over which of its rails. */
 export interface Way {
@@ -22,8 +23,8 @@ const ASK_AGAIN_S = 60
 
 /**
  * The bank and the rail by which money moves from or to an account.
- * @throws {ServiceError} `currency_not_supported`, `name_mismatch`, `bank_account_not_confirmed`,
- *   `no_route` where no bank can do it; `bank_closed` where one could, at another time.
+ * @throws {ServiceError} one of `LASTING_REFUSALS` where no bank can do it; `bank_closed` where one
+ *   could, at another time.
  */
 export async function chooseBank(
   context: Context,
@@ -36,6 +37,35 @@ export async function chooseBank(
   if (chosen !== undefined) return { ...chosen, nameDue: !isPaid && isOld(context, account) }
   if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
   throw new ServiceError(whyNot(considered))
+}
+
+/**
+ * As `chooseBank`, for as much of a payout as goes at once where all of it is too much.
+ * @param least of which less is not worth it.
+ */
+export async function chooseForMost(
+  context: Context,
+  account: BankAccount,
+  money: Money,
+  least: bigint,
+): Promise<{ readonly way: Way; readonly amount: bigint }> {
+  const { facts, banks, at } = await lookUp(context, account, 'credit', money.currency)
+  const tried: Considered[] = []
+  let isPassing = false
+  // What passes is worth waiting for: nothing less is tried then.
+  for (const amount of [money.amount, ...lesserAmounts(money, banks)]) {
+    if (isPassing || (amount < least && amount !== money.amount)) break
+    const part = { amount, currency: money.currency }
+    const routed = route({ direction: 'credit', money: part, account: facts, at }, banks)
+    if (routed.chosen !== undefined) {
+      const nameDue = !facts.isPaid && isOld(context, account)
+      return { way: { ...routed.chosen, nameDue }, amount }
+    }
+    tried.push(...routed.considered)
+    isPassing = routed.isPassing
+  }
+  if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
+  throw new ServiceError(whyNot(tried))
 }
 
 /** An account that a bank is to credit, whose owner is in no doubt. */
@@ -66,7 +96,7 @@ export async function chooseRail(
 }
 
 /** The obstacle that is left when the others are out of the way says most. */
-function whyNot(considered: readonly Considered[]) {
+function whyNot(considered: readonly Considered[]): (typeof LASTING_REFUSALS.credit)[number] {
   const isAbout = (verdict: Considered['verdict']) =>
     considered.some((one) => one.verdict === verdict)
   for (const obstacle of ['owner_not_confirmed', 'owner_not_checked'] as const) {
@@ -90,15 +120,25 @@ export async function routeOf(
   direction: Direction,
   money: Money,
 ): Promise<Route & { readonly isPaid: boolean }> {
+  const { facts, banks, at } = await lookUp(context, account, direction, money.currency)
+  return { ...route({ direction, money, account: facts, at }, banks), isPaid: facts.isPaid }
+}
+
+/** What the choice depends on, but for how much it is. */
+async function lookUp(
+  context: Context,
+  account: BankAccount,
+  direction: Direction,
+  currency: string,
+) {
   const at = context.now()
   const { bank, country, nameCheck } = account
   const [banks, isPaid] = await Promise.all([
-    banksNow(context, money.currency),
+    banksNow(context, currency),
     direction === 'debit' || wasPaid(context.db, account.id),
   ])
   const isConfirmed = account.confirmedAt !== null
-  const facts = { bank, country, nameCheck, isConfirmed, isPaid }
-  return { ...route({ direction, money, account: facts, at }, banks), isPaid }
+  return { facts: { bank, country, nameCheck, isConfirmed, isPaid }, banks, at }
 }
 
 /** How each bank is at the moment. */

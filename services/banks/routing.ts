@@ -93,7 +93,7 @@ interface Way {
   readonly rail: Rail
 }
 
-const compare = <T extends number | string>(one: T, other: T) =>
+const compare = <T extends number | bigint | string>(one: T, other: T) =>
   one < other ? -1 : one > other ? 1 : 0
 const byName = (one: Way, other: Way) =>
   compare(one.now.bank.name, other.now.bank.name) || compare(one.rail.rail, other.rail.rail)
@@ -110,7 +110,8 @@ const OBSTACLES: readonly (readonly [Obstacle, Check])[] = [
   ],
   ['currency', ({ money }, _, { currencies }) => !currencies.includes(money.currency)],
   ['not_reached', ({ account }, _, { reaches }) => !isReached(account, reaches)],
-  ['amount', ({ money }, _, rail) => !isAllowed(money, rail)],
+  // More than may ever be on its way does not pass, however long anybody waits.
+  ['amount', (request, now, rail) => !isAllowed(request.money, rail) || !mayFit(request, now)],
   ['owner_not_checked', isOwner('owner_not_checked')],
   ['owner_not_confirmed', isOwner('owner_not_confirmed')],
   ['closed', ({ at }, _, { hours }) => hours !== null && !isOpenAt(hours, at)],
@@ -147,9 +148,32 @@ function isAllowed({ amount, currency }: Money, { amountMin, amountMax }: Rail):
   return least <= amount && amount <= most
 }
 
-function hasRoom({ direction, money }: RouteRequest, { bank, exposure }: BankNow): boolean {
+const mayFit = (request: RouteRequest, { bank }: BankNow) =>
+  hasRoom(request, { bank, exposure: 0n })
+
+function hasRoom(
+  { direction, money }: RouteRequest,
+  { bank, exposure }: Pick<BankNow, 'bank' | 'exposure'>,
+): boolean {
   const most = bank.exposureMax[money.currency]
   return direction === 'debit' || most === undefined || exposure + money.amount <= most
+}
+
+/**
+ * Amounts that some limit still allows where all of it is too much: the largest first. What a bank
+ * has room for now is among them, or a busy one would be waited for until nothing is on its way.
+ */
+export function lesserAmounts(
+  { amount, currency }: Money,
+  banks: readonly BankNow[],
+): readonly bigint[] {
+  const limits = banks.flatMap(({ bank: { rails, exposureMax }, exposure }) => {
+    const most = exposureMax[currency]
+    const room = most === undefined ? [] : [most, most - exposure]
+    return [...rails.map(({ amountMax }) => amountMax[currency] ?? 0n), ...room]
+  })
+  const lesser = limits.filter((limit) => limit > 0n && limit < amount)
+  return [...new Set(lesser)].sort((one, other) => compare(other, one))
 }
 
 /** Whether a rail is open at a moment, by the clock of its place. */

@@ -3,21 +3,18 @@ import type { Knex } from 'knex'
 import {
   type AccountBalances,
   type AccountId,
-  closeAccount,
   closePeriod,
-  findAccounts,
   freezeAccount,
   type Metadata,
   setMetadata,
   stateOf,
 } from '../../ledger/index.ts'
 import type { Context } from '../context.ts'
-import { refuseContested } from '../disputes/contested.ts'
 import type { EventType } from '../events/catalogue.ts'
 import { recordEvent } from '../events/events.ts'
-import { publicId, uuidOf } from '../ids.ts'
+import { publicId } from '../ids.ts'
 import { recordSecurity } from '../security/log.ts'
-import { lockBelongings } from './chart.ts'
+import { closeUnowed } from './owed.ts'
 
 /** For its owner. */
 export const accountOut = (account: AccountBalances) => ({
@@ -59,19 +56,7 @@ export const freeze = (
   )
 
 export const close = (context: Context, id: AccountId, occasion: Occasion) =>
-  changed(context, 'account.closed', occasion, async (trx) => {
-    await refuseOwed(trx, id)
-    return closeAccount(trx, id, context.now())
-  })
-
-/** A person's wallet stays open while a dispute may give money back to it. */
-async function refuseOwed(trx: Knex.Transaction, id: AccountId): Promise<void> {
-  const [account] = await findAccounts(trx, { id })
-  if (account?.type !== 'wallet' || !account.owner.startsWith('per_')) return
-  const person = uuidOf(account.owner)
-  await lockBelongings(trx, person, 'to close all')
-  await refuseContested(trx, person, account.currency)
-}
+  changed(context, 'account.closed', occasion, (trx) => closeUnowed(trx, id, context.now()))
 
 export const describe = (context: Context, id: AccountId, occasion: Occasion, to: Metadata) =>
   changed(context, 'account.updated', occasion, (trx) => setMetadata(trx, id, to))

@@ -10,24 +10,26 @@ import { findDispute } from './rows.ts'
 const DISPUTES_MAX = 500
 
 /** Any number of workers may do this at once: whoever comes late finds it decided. */
-export async function expireDisputes(context: Context): Promise<void> {
+export async function expireDisputes(context: Context, most = DISPUTES_MAX): Promise<void> {
   const { db, log, now } = context
-  for (const id of await dueDisputes(db, now())) {
+  for (const id of await dueDisputes(db, now(), most)) {
     try {
       const dispute = await findDispute(db, id)
       if (dispute !== undefined) await expireDispute(context, dispute)
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'dispute_decided') continue
       log.error({ err: error, dispute: id }, 'a dispute could not be ended; it is tried again')
+      await db('disputes').where({ id }).update({ expiry_failed_at: now() })
     }
   }
 }
 
-function dueDisputes(db: Knex, at: Date): Promise<Uuid[]> {
+/** Those that failed come last, the one that failed latest behind them all. */
+function dueDisputes(db: Knex, at: Date, most: number): Promise<Uuid[]> {
   return db('disputes')
     .where({ state: 'needs_evidence' })
     .where('evidence_due_at', '<', at)
-    .orderBy('evidence_due_at')
-    .limit(DISPUTES_MAX)
+    .orderByRaw('expiry_failed_at NULLS FIRST, evidence_due_at')
+    .limit(most)
     .pluck('id')
 }

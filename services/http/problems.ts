@@ -132,6 +132,7 @@ export const PROBLEMS = {
   quote_expired: [422, 'The quote is no longer good'],
   rate_not_available: [422, 'We have no rate of this pair that is new enough'],
   recall_exists: [409, 'The money is being recalled, or came back'],
+  recall_not_decidable: [409, 'The recall does not wait for a person'],
   recall_not_possible: [422, 'The bank does not recall money'],
   refund_exceeds_capture: [422, 'More than what is left of the payment'],
   request_timeout: [408, 'The request took too long to arrive'],

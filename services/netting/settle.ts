@@ -106,14 +106,19 @@ export async function beginPayments(context: Context): Promise<void> {
     .pluck('o.id')
   if (due.length === 0) return
   const ours = await ownAccounts(db)
+  const waiting: Uuid[] = []
   for (const id of due) {
     try {
       await beginPayment(context, id, ours)
     } catch (error) {
-      if (isClosed(error)) continue
+      if (isClosed(error)) {
+        waiting.push(id)
+        continue
+      }
       log.error({ err: error, obligation: id }, 'a net payment could not begin; it is tried again')
     }
   }
+  if (waiting.length > 0) log.info({ obligations: waiting }, 'net payments wait for their bank')
 }
 
 /** Hold, instruction and state in one transaction: a crash leaves all of it or nothing. */

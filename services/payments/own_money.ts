@@ -30,7 +30,7 @@ export interface OwnMoneyRequest {
   readonly approval: ApprovalBody | undefined
 }
 
-const DIRECTIONS = {
+export const DIRECTIONS = {
   top_up: 'debit',
   withdrawal: 'credit',
 } as const satisfies Record<string, Direction>

@@ -1,5 +1,6 @@
 /** Payments that wait for an operator, over HTTP. */
 import { z } from 'zod'
+import { WAY_REFUSALS } from '../banks/refusals.ts'
 import { ServiceError } from '../errors.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { claimed } from '../http/idempotency.ts'
@@ -69,6 +70,7 @@ export const reviewEndpoints = [
       ...(['not_found', 'payment_not_in_review', 'bank_account_not_found'] as const),
       ...(['account_closed', 'account_frozen', 'hold_expired', 'hold_resolved'] as const),
       ...(['insufficient_funds', 'total_too_large'] as const),
+      ...WAY_REFUSALS.debit,
     ],
     check: ({ db }, { params }) => refuseReviewed(db, params.id),
     handle: (context, { caller, params, body: { reason }, claim }) => {

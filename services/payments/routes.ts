@@ -1,5 +1,6 @@
 /** Payments, top-ups and withdrawals over HTTP. */
 import { z } from 'zod'
+import { WAY_REFUSALS } from '../banks/refusals.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
 import { FEE_LINE_KINDS } from '../fees/price.ts'
@@ -19,7 +20,7 @@ import { idIn, idOut } from '../ids.ts'
 import { APPROVAL_REFUSALS, ApprovalBody } from '../approvals/approvals.ts'
 import { findOrder } from '../orders/orders.ts'
 import { showPeople } from '../privacy/shown.ts'
-import { moveOwnMoney } from './own_money.ts'
+import { DIRECTIONS, moveOwnMoney } from './own_money.ts'
 import { cancel } from './cancel.ts'
 import { capture, voidHold } from './holds.ts'
 import { pay } from './pay.ts'
@@ -106,9 +107,6 @@ export const PaymentOut = z
   })
   .meta({ id: 'Payment' })
 
-const BANK_REFUSALS = ['bank_account_not_found', 'currency_not_supported'] as const
-const NAME_REFUSALS = ['bank_account_not_confirmed', 'name_mismatch'] as const
-
 const ACCOUNT_REFUSALS = ['account_closed', 'account_frozen'] as const
 
 /** Accepted, and not yet done. */
@@ -127,9 +125,8 @@ const ownMoney = (kind: 'top_up' | 'withdrawal', path: `/${string}`, summary: st
     shown: showPeople,
     refusals: [
       ...APPROVAL_REFUSALS,
-      'payment_refused',
-      ...BANK_REFUSALS,
-      ...NAME_REFUSALS,
+      ...(['payment_refused', 'bank_account_not_found'] as const),
+      ...WAY_REFUSALS[DIRECTIONS[kind]],
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'insufficient_funds'] as const),
     ],
@@ -208,8 +205,8 @@ export const paymentEndpoints = [
     statusOf,
     refusals: [
       ...APPROVAL_REFUSALS,
-      'payment_refused',
-      ...BANK_REFUSALS,
+      ...(['payment_refused', 'bank_account_not_found'] as const),
+      ...WAY_REFUSALS.debit,
       ...ACCOUNT_REFUSALS,
       ...(['currency_unknown', 'fee_exceeds_amount', 'fee_schedule_not_found'] as const),
       ...(['insufficient_funds', 'order_already_paid', 'order_expired'] as const),

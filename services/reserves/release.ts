@@ -20,13 +20,15 @@ const MERCHANTS_MAX = 1_000
 const PER_UNIT_MAX = 200
 
 /** Any number of workers may do this at once: a merchant's reserves are one worker's at a time. */
-export async function releaseReserves(context: Context): Promise<void> {
+export async function releaseReserves(context: Context, most = MERCHANTS_MAX): Promise<void> {
   const { db, log, now } = context
-  for (const { merchant, currency } of await dueMerchants(db, now())) {
+  for (const { merchant, currency } of await dueMerchants(db, now(), most)) {
     try {
       await releaseFor(context, merchant, currency)
     } catch (error) {
       log.error({ err: error, merchant, currency }, 'a reserve was not released; it is tried again')
+      const failed = { merchant_id: merchant, currency }
+      await db('reserve_marks').where(failed).update({ release_failed_at: now() })
     }
   }
 }
@@ -36,9 +38,11 @@ interface Whose {
   readonly currency: Currency
 }
 
-async function dueMerchants(db: Knex, at: Date): Promise<Whose[]> {
+/** Those that failed come last, the one that failed latest behind them all. */
+async function dueMerchants(db: Knex, at: Date, most: number): Promise<Whose[]> {
   const { rows } = await db.raw<{ rows: Whose[] }>(
-    `SELECT merchant_id AS merchant, currency FROM reserves
+    `SELECT due.merchant, due.currency FROM (
+     SELECT merchant_id AS merchant, currency FROM reserves
       WHERE remaining > 0 AND release_at <= :at
       UNION
      SELECT r.merchant_id, r.currency FROM reserves r
@@ -48,9 +52,11 @@ async function dueMerchants(db: Knex, at: Date): Promise<Whose[]> {
               SELECT x.amount FROM reserve_rules x
                WHERE x.merchant_id = r.merchant_id AND x.currency = r.currency
                  AND x.kind = 'fixed' AND x.valid_from < :dayEnd
-               ORDER BY x.valid_from DESC LIMIT 1), 0)
-      LIMIT :limit`,
-    { at, dayEnd: dayEndOf(at), limit: MERCHANTS_MAX },
+               ORDER BY x.valid_from DESC LIMIT 1), 0)) due
+       LEFT JOIN reserve_marks m ON m.merchant_id = due.merchant AND m.currency = due.currency
+      ORDER BY m.release_failed_at NULLS FIRST, due.merchant, due.currency
+      LIMIT :most`,
+    { at, dayEnd: dayEndOf(at), most },
   )
   return rows
 }

@@ -1,6 +1,7 @@
 /** Settlements over HTTP. */
 import { z } from 'zod'
 import { isCurrency } from '../../ledger/index.ts'
+import { WAY_REFUSALS } from '../banks/refusals.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, endpoint } from '../http/endpoint.ts'
 import { CurrencyCode, listOf, page, pageQuery, Timestamp } from '../http/schemas.ts'
@@ -63,8 +64,8 @@ const making = endpoint({
   answers: { 202: SettlementOut },
   refusals: [
     ...(['bank_account_not_found', 'nothing_to_settle', 'settlement_exists'] as const),
-    ...(['bank_account_not_confirmed', 'bank_account_not_reviewed', 'name_mismatch'] as const),
-    ...(['currency_unknown', 'insufficient_funds'] as const),
+    ...WAY_REFUSALS.credit,
+    ...(['bank_account_not_reviewed', 'currency_unknown', 'insufficient_funds'] as const),
     ...(['account_closed', 'account_frozen', 'merchant_not_active'] as const),
   ],
   handle: (context, { caller, body, claim }) => {

@@ -6,11 +6,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Uuid } from '../../ledger/index.ts'
 import type { BankAccount } from '../banking/bank_accounts.ts'
+import { LASTING_REFUSALS } from '../banks/refusals.ts'
 import type { Context } from '../context.ts'
+import { ServiceError } from '../errors.ts'
 import { findInactive } from '../merchants/standing.ts'
 import { reserveOf, unreserved } from '../reserves/reserve.ts'
+import type { Settlement } from './batch.ts'
 import { type Due, type Dues, dueBatches, type Schedule } from './due.ts'
-import { batchOf, type Draft, draftBatches, hasLines, makeBatch } from './settle.ts'
+import { batchOf, type Draft, draftBatches, hasLines, makeBatch, unpaid } from './settle.ts'
 import { payoutAccounts } from './payout_accounts.ts'
 import { findSchedules, loadCalendars } from './schedules.ts'
 import { countTurns, returnTurns, type Taken, takeTurns, type Turn } from './turns.ts'
@@ -22,8 +25,8 @@ export interface Tally {
   /** Of the batches, those that paid nothing out. */
   carried: number
   /**
-   * Turns that are tried again: the merchant is not active, its reserve could not be kept, no bank
-   * could be chosen, or somebody was quicker.
+   * Turns that are tried again: the merchant is not active, its reserve could not be kept, its bank
+   * is closed, or somebody was quicker.
    */
   postponed: number
 }
@@ -203,6 +206,14 @@ async function settleRound(
   await context.queue.ring('instruction', rings)
 }
 
+/** Why nothing can be paid out, however often it is tried: the next cut-offs must not wait. */
+const LASTING: ReadonlySet<string> = new Set(LASTING_REFUSALS.credit)
+
+const lastingOf = (error: unknown) =>
+  error instanceof ServiceError && LASTING.has(error.code) ? error.code : undefined
+
+type Done = 'paid' | 'carried' | 'nothing' | 'postponed'
+
 /** One batch, if there is anything to say in it. */
 async function madeOf(
   context: Context,
@@ -210,19 +221,37 @@ async function madeOf(
   { cutOff, schedule }: Due,
   to: BankAccount | undefined,
   rings: Uuid[],
-): Promise<'paid' | 'carried' | 'nothing' | 'postponed'> {
-  const terms = { minimum: schedule.minimumAmount, cutOff, bankAccount: to?.id ?? null }
+): Promise<Done> {
+  const least = schedule.minimumAmount
+  const terms = { minimum: least, cutOff, bankAccount: to?.id ?? null }
   const batch = batchOf(draft, terms, context)
   if (batch.payout === 0n && !hasLines(draft)) return 'nothing'
+  const { merchant } = draft
   try {
-    const { outcome, instruction } = await makeBatch(context, batch, to)
-    const { refused } = JSON.parse(outcome.answer) as { refused?: string }
-    if (instruction !== undefined) rings.push(instruction)
-    if (refused === undefined) return batch.payout === 0n ? 'carried' : 'paid'
-    throw new Error(refused)
+    return await written(context, batch, to, least, rings).catch((error: unknown) => {
+      const failure = lastingOf(error)
+      if (failure === undefined) throw error
+      context.log.warn({ merchant, code: failure }, 'a batch cannot be paid out; it is carried')
+      return hasLines(draft)
+        ? written(context, unpaid(batch, failure), to, least, rings)
+        : 'nothing'
+    })
   } catch (error) {
-    const { merchant } = draft
     context.log.warn({ err: error, merchant }, 'a batch was not made; it is tried again')
     return 'postponed'
   }
+}
+
+async function written(
+  context: Context,
+  batch: Settlement,
+  to: BankAccount | undefined,
+  least: bigint,
+  rings: Uuid[],
+): Promise<Done> {
+  const { outcome, instruction } = await makeBatch(context, batch, to, { least })
+  const { refused } = JSON.parse(outcome.answer) as { refused?: string }
+  if (instruction !== undefined) rings.push(instruction)
+  if (refused === undefined) return batch.payout === 0n ? 'carried' : 'paid'
+  throw new Error(refused)
 }

@@ -21,7 +21,7 @@ import {
 import { refused } from '../answers.ts'
 import type { BankAccount } from '../banking/bank_accounts.ts'
 import { prepareInstruction } from '../banking/prepare.ts'
-import { chooseBank } from '../banks/choose.ts'
+import { chooseForMost } from '../banks/choose.ts'
 import { merchantOwner } from '../books/chart.ts'
 import type { Context } from '../context.ts'
 import { ServiceError } from '../errors.ts'
@@ -57,7 +57,7 @@ export async function settle(
   if (draft === undefined) throw new ServiceError('nothing_to_settle')
   const batch = batchOf(draft, { minimum: 1n, cutOff: null, bankAccount: account.id }, context)
   if (batch.payout === 0n) throw new ServiceError('nothing_to_settle')
-  const { outcome, instruction } = await makeBatch(context, batch, account, claim)
+  const { outcome, instruction } = await makeBatch(context, batch, account, { claim })
   if (instruction !== undefined) await context.queue.ring('instruction', [instruction])
   return outcome
 }
@@ -157,34 +157,51 @@ interface Made {
   readonly instruction?: Uuid
 }
 
+/** The same batch where none of it can be paid out, and why. */
+export const unpaid = (batch: Settlement, failure: string): Settlement => ({
+  ...{ ...batch, ...withPayout(batch, 0n), state: 'carried', failure },
+  ...{ payoutEntry: null, transfer: null, bankAccount: null },
+})
+
+const withPayout = ({ total }: Settlement, payout: bigint) => ({
+  ...{ payout, carriedOut: total - payout },
+})
+
+interface Asked {
+  /** Of which less is not paid out, where all of it is too much for every bank. */
+  readonly least?: bigint
+  readonly claim?: Claim
+}
+
 /**
- * Writes the batch and instructs its payout, in one unit. Whoever asks rings for the instruction:
- * one ring for many costs a fraction.
+ * Writes the batch and instructs its payout, in one unit: of what it was to be as much as goes at
+ * once. Whoever asks rings for the instruction: one ring for many costs a fraction.
  * @throws {ServiceError} `settlement_exists` when another was first, or the money is on its way
- *   elsewhere; `merchant_not_active`; what `chooseBank` throws.
+ *   elsewhere; `merchant_not_active`; what `chooseForMost` throws.
  */
 export async function makeBatch(
   context: Context,
-  batch: Settlement,
+  wanted: Settlement,
   to: BankAccount | undefined,
-  claim?: Claim,
+  { least = 1n, claim }: Asked = {},
 ): Promise<Made> {
-  const { account, payout, createdAt: at } = batch
-  if (to === undefined || batch.transfer === null)
-    return { outcome: await carryOver(context, batch) }
-  const money = { amount: payout, currency: batch.currency }
-  const way = await chooseBank(context, to, 'credit', money)
+  const { account, currency, transfer, createdAt: at } = wanted
+  if (to === undefined || transfer === null) return { outcome: await carryOver(context, wanted) }
+  const all = { amount: wanted.payout, currency }
+  const { way, amount } = await chooseForMost(context, to, all, least)
+  const money = { amount, currency }
+  const batch = { ...wanted, ...withPayout(wanted, amount) }
   const prepared = await prepareInstruction(
     context,
     {
       ...{ ...way, direction: 'credit', purpose: 'settlement', subject: batch.id },
-      ...{ bankAccount: to.id, owner: account, transfer: batch.transfer, money },
+      ...{ bankAccount: to.id, owner: account, transfer, money },
     },
     at,
   )
   const outcome = await context.group.submit({
-    ...{ id: batch.transfer, at, transfers: prepared.transfers, ...(claim && { claim }) },
-    conditions: [{ account, availableAtLeast: payout }],
+    ...{ id: transfer, at, transfers: prepared.transfers, ...(claim && { claim }) },
+    conditions: [{ account, availableAtLeast: amount }],
     conclude: (verdict) => {
       if (!verdict.accepted) return refusal(verdict)
       const left = verdict.transfers.find(({ debit }) => debit === account)

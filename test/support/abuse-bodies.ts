@@ -55,6 +55,7 @@ export const bodiesOf = ({ ada, ben, shop, held }: Cast) => ({
   'POST /v1/incoming_money/:id/match': [OPERATOR, { person: publicId('per', newId()) }],
   'POST /v1/instructions/:id/recalls': [OPERATOR, { reason: 'DUPL', note: 'A test' }],
   'POST /v1/reconciliation_items/:id/resolve': [OPERATOR, { how: 'correct', ...WHY }],
+  'POST /v1/recalls/:id/resolve': [OPERATOR, { outcome: 'refused', evidence: 'A letter' }],
   'POST /v1/instructions/:id/reopen': [OPERATOR, WHY],
   'POST /v1/instructions/:id/resolve': [OPERATOR, { outcome: 'settled', evidence: 'A letter' }],
   'POST /v1/ledger/accounts/:id/freeze': [OPERATOR, { debits: true, credits: false, ...WHY }],

@@ -1,5 +1,6 @@
 /** Instructions that wait for a person, and what two operators decide about them. */
 import { expect } from 'chai'
+import type { Uuid } from '../../ledger/index.ts'
 import { recordStep } from '../../services/banking/history.ts'
 import { publicId, uuidOf } from '../../services/ids.ts'
 import { until } from './abuse.ts'
@@ -8,15 +9,10 @@ import { linkedAccount, person, PIN } from './people.ts'
 import { together } from './proposals.ts'
 import { world } from './world.ts'
 
-/** A withdrawal of 10.90 that waits for a person: the bank is told, and nobody knows more. */
-export async function waiting() {
+/** Once the bank of a payment or a settlement has the instruction, nobody asks it any more. */
+export async function givenUp(subject: Uuid) {
   const { owner } = await world()
-  const ada = await person(5_000n)
-  const body = { amount: '1090', currency: 'EUR', approval: { pin: PIN } }
-  const bank_account = await linkedAccount(ada, 'east')
-  const asked = await call(ada, 'POST', '/v1/withdrawals', { body: { ...body, bank_account } })
-  expect(asked.status, asked.text).to.equal(202)
-  const mine = () => owner('instructions').where({ subject_id: uuidOf(asked.body.id) })
+  const mine = () => owner('instructions').where({ subject_id: subject })
   await until(async () => {
     const { state, leased_until: lease } = await mine().first()
     return state === 'sent' && lease === null
@@ -28,6 +24,17 @@ export async function waiting() {
       ...{ from: 'sent', to: 'manual' },
     }),
   )
+  return row
+}
+
+/** A withdrawal of 10.90 that waits for a person: the bank is told, and nobody knows more. */
+export async function waiting() {
+  const ada = await person(5_000n)
+  const body = { amount: '1090', currency: 'EUR', approval: { pin: PIN } }
+  const bank_account = await linkedAccount(ada, 'east')
+  const asked = await call(ada, 'POST', '/v1/withdrawals', { body: { ...body, bank_account } })
+  expect(asked.status, asked.text).to.equal(202)
+  const row = await givenUp(uuidOf(asked.body.id))
   const id = publicId('ins', row.id)
   return { ada, payment: asked.body.id as string, id, reference: row.reference as string }
 }

@@ -124,6 +124,7 @@ export const WHO_MAY: Readonly<Record<string, string>> = {
   'POST /v1/incoming_money/:id/match': 'o',
   'POST /v1/incoming_money/:id/return': 'o',
   'POST /v1/instructions/:id/recalls': 'o',
+  'POST /v1/recalls/:id/resolve': 'o',
   'POST /v1/staff': 'mo',
   'POST /v1/step_up_rules': 'o',
   'POST /v1/step_up_rules/:id/end': 'o',
