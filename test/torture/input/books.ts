@@ -17,6 +17,8 @@ const NOT_COMPARED: Readonly<Record<string, string>> = {
 
 /** What the worker notes, in tables where everything else is somebody's request. */
 const NOTES: Readonly<Record<string, readonly string[]>> = {
+  // How far it has looked for what is to be kept; what is kept is compared.
+  reserve_marks: ['last_entry'],
   webhook_endpoints: ['due_at', 'failing_since', 'is_quick', 'lease', 'leased_until'],
 }
 

@@ -26,6 +26,7 @@ const LISTS: Readonly<Record<'person' | 'merchant' | 'operator', readonly string
 /** What no call of the API brings about, and why. */
 const CANNOT_BE_THERE: Readonly<Record<string, string>> = {
   inv: 'the worker writes an invoice when a month is over',
+  nwi: 'the worker opens a window, of banks that net, where there is one',
 }
 
 /** Brings the owners to life. @returns them, and the ids of what they have by their kinds. */
