@@ -20,22 +20,7 @@ const SEED = Number(process.env['SEED'] ?? 4)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 100)
 /** Written down here too: a kind that the document no longer names would be missed by nobody. */
 const KINDS_THERE = [
-  ...[
-    'acc',
-    'bac',
-    'dev',
-    'dsp',
-    'exc',
-    'fee',
-    'fxq',
-    'inc',
-    'ins',
-    'key',
-    'lim',
-    'mer',
-    'nwi',
-    'ord',
-  ],
+  ...['acc', 'bac', 'dev', 'dsp', 'exc', 'fee', 'fxq', 'inc', 'ins', 'key', 'lim', 'mer', 'ord'],
   ...['out', 'pay', 'per', 'prp', 'rci', 'rcn', 'rev', 'rfd', 'rsk', 'set', 'stf', 'sur'],
   ...['whd', 'whe', 'rsv', 'rcl'],
 ]
@@ -62,20 +47,19 @@ describe(`bad input (seed ${SEED})`, () => {
     expect(offences, offences.join('\n')).to.deep.equal([])
     expect(Object.keys(answers)).to.have.length(8)
     // One of each kind that is named in a path, so that a look at it would be a look at something.
-    expect(kinds_there).to.include.members(KINDS_THERE)
+    expect(KINDS_THERE.filter((kind) => !kinds_there.includes(kind))).to.deep.equal([])
   })
 
   it('is nothing where the stage lacks a kind that some path names', async () => {
     const document = await readDocument((await world()).apiUrl)
-    const there = KINDS_THERE.filter((kind) => kind !== 'rfd').map(
-      (kind) => [kind, [kind]] as const,
-    )
-    expect(missingKinds(document, new Map([...there, ['dsp', []]])).toSorted()).to.deep.equal([
-      ...['dsp', 'rfd'],
-    ])
+    const there = new Map<string, readonly string[]>(KINDS_THERE.map((kind) => [kind, [kind]]))
+    expect(missingKinds(document, there)).to.deep.equal([])
+    there.delete('rfd')
+    there.set('dsp', [])
+    expect(missingKinds(document, there)).to.have.members(['dsp', 'rfd'])
   })
 
-  it('is about what is there in half of it, and in order where it is others’', async () => {
+  it('is about what is there in a third of it, and in order where it is others’', async () => {
     const { apiUrl } = await world()
     const document = await readDocument(apiUrl)
     const dice = diceOf(randomOf(SEED))
@@ -90,7 +74,7 @@ describe(`bad input (seed ${SEED})`, () => {
     const made = Array.from({ length: 2_000 }, () => bad(cast))
     const spoilt = made.filter(({ kind }) => ['field', 'money', 'unicode'].includes(kind))
     const there = spoilt.filter(({ about }) => about !== 'nothing')
-    expect(there.length / spoilt.length).to.be.within(0.35, 0.65)
+    expect(there.length / spoilt.length).to.be.within(0.33, 0.65)
     // What would be done must be refused for its body.
     const done = there.filter(({ about, method }) => about === 'theirs' && method !== 'GET')
     expect(done.length).to.be.greaterThan(100)

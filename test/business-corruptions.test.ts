@@ -70,9 +70,10 @@ describe('the audit of the business', () => {
     const { owner } = await world()
     const ben = await person()
     const payers = await Promise.all(times(4, () => person(50_000n)))
-    let [paid, isOver] = [0, false]
+    const over = new AbortController()
+    let paid = 0
     const paying = payers.map(async (who) => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const body = payment(ben, '1', { approval: undefined })
         const { status, text } = await call(who, 'POST', '/v1/payments', { body })
         expect(status, text).to.equal(201)
@@ -87,7 +88,7 @@ describe('the audit of the business', () => {
         expect(paid, 'payments meanwhile').to.be.greaterThan(before)
       }
     } finally {
-      isOver = true
+      over.abort()
       await Promise.all(paying)
     }
   })
