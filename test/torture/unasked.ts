@@ -6,7 +6,7 @@ import { BANKS, type BankName, type Town } from './town.ts'
 
 /** Nobody's who lives in the town. */
 const SENDER = 'T-0300'
-const EVERY_MS = 2_000
+const [EVERY_MS, PATIENCE_MS] = [2_000, 5_000]
 
 interface Paying {
   readonly people: number
@@ -28,8 +28,24 @@ export async function payUnasked(
     const told = { reference: `UNASKED${number}`, number: SENDER, remittance, ...money }
     const headers = { 'content-type': 'application/json' }
     const asked = { method: 'POST', headers, body: JSON.stringify(told) }
-    const { status } = await fetch(`${bankUrl(bank)}/incoming`, asked)
-    if (status !== 201) throw new Error(`${bank} answers ${status} to incoming money`)
+    await insist(`${bankUrl(bank)}/incoming`, asked)
+  }
+}
+
+/** 409: it has it already, and the answer to that was lost. */
+const KNOWN = new Set([201, 409])
+
+/** Banks fail their own customers as they fail us. */
+async function insist(url: string, asked: RequestInit): Promise<void> {
+  for (;;) {
+    const signal = AbortSignal.timeout(PATIENCE_MS)
+    const answer = await fetch(url, { ...asked, signal }).catch(() => undefined)
+    await answer?.arrayBuffer().catch(() => {})
+    if (answer !== undefined && KNOWN.has(answer.status)) return
+    if (answer !== undefined && answer.status < 500) {
+      throw new Error(`${url} answers ${answer.status}`)
+    }
+    await sleep(EVERY_MS)
   }
 }
 
