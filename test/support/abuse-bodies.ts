@@ -13,7 +13,7 @@ const KINDS = {
   ...{ accounts: 'acc', limit_rules: 'lim', merchants: 'mer', people: 'per', reviews: 'rev' },
   ...{ proposals: 'prp', risk_rules: 'rsk', step_up_rules: 'sur', instructions: 'ins' },
   ...{ incoming_money: 'inc', reconciliation_items: 'rci', orders: 'ord', fee_schedules: 'fee' },
-  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp' },
+  ...{ webhook_endpoints: 'whe', refunds: 'rfd', 'v1/disputes': 'dsp', recalls: 'rcl' },
 } as const satisfies Record<string, Kind>
 /** The path with an id that nobody has. */
 export const nobodys = (path: string) =>
