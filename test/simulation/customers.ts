@@ -9,26 +9,13 @@ import { moveOwnMoney } from '../../services/payments/own_money.ts'
 import { pay } from '../../services/payments/pay.ts'
 import { type Person, personOf } from '../../services/people/parties.ts'
 import { BANK, CURRENCY } from './house.ts'
+import { mayHave, type Wish } from './whose.ts'
 
 export interface Customers {
   /** One of them asks for something that a bank must do. @returns the bank's reference of it. */
   readonly ask: () => Promise<string>
-  /**
-   * Whose money is not what it should be, by how often the bank has moved that of each reference:
-   * that the sum is right says nothing about whose it is.
-   */
+  /** Whether wallets have what they should, by how often the bank has moved each money. */
   readonly judge: (paid: ReadonlyMap<string, number>, api: Context) => Promise<string[]>
-}
-
-/** What somebody's wallet gains. */
-interface Gain {
-  readonly person: Person
-  readonly amount: bigint
-}
-
-/** Once the bank has moved the money. */
-interface Expected extends Gain {
-  readonly reference: string
 }
 
 const KINDS = ['withdrawal', 'top_up', 'payment'] as const
@@ -36,13 +23,15 @@ const KINDS = ['withdrawal', 'top_up', 'payment'] as const
 export async function openCustomers(api: Context, random: () => number): Promise<Customers> {
   let [one, other] = [await newCustomer(api), await newCustomer(api)]
   let asked = 0
-  const both = [one.person, other.person]
-  const [funded, expected]: [Gain[], Expected[]] = [[], []]
+  const people = [one.person, other.person] as const
+  const [wishes, funded]: [Wish[], [bigint, bigint]] = [[], [0n, 0n]]
   return {
     async judge(paid, { db }) {
-      const made = expected.filter(({ reference }) => (paid.get(reference) ?? 0) > 0)
-      const wrong = both.map((person) => misplaced(db, person, [...funded, ...made]))
-      return (await Promise.all(wrong)).flat()
+      const now = await Promise.all(people.map((person) => wallet(db, person)))
+      const endOf = await endsOf(db, paid)
+      const [first = 0n, second = 0n] = now
+      const may = mayHave(funded, wishes, endOf, [first, second])
+      return may ? [] : [`wallets have ${now.join(' and ')}`]
     },
     async ask() {
       ;[one, other] = [other, one]
@@ -51,9 +40,10 @@ export async function openCustomers(api: Context, random: () => number): Promise
       const key = newId()
       const asking = { claim: claimOf(person.id, kind, key, key), key, standing: undefined }
       const money = { amount: BigInt(100 + Math.floor(random() * 900)), currency: CURRENCY }
+      const payer = person === people[0] ? 0 : 1
       if (kind === 'withdrawal') {
         await fund(api, person, money.amount)
-        funded.push({ person, amount: money.amount })
+        funded[payer] += money.amount
       }
       const payee = publicId('per', other.person.id)
       const nothing = { approval: undefined, note: undefined, order: undefined }
@@ -69,23 +59,25 @@ export async function openCustomers(api: Context, random: () => number): Promise
             )
       const subject_id = idIn(answer)
       const row = await api.db('instructions').where({ subject_id }).first('reference')
-      const gainer = kind === 'payment' ? other.person : person
-      const amount = kind === 'withdrawal' ? -money.amount : money.amount
-      expected.push({ reference: row.reference, person: gainer, amount })
+      wishes.push({ reference: row.reference, kind, payer, amount: money.amount })
       return row.reference
     },
   }
 }
 
-async function misplaced(db: Knex, { id }: Person, gains: readonly Gain[]): Promise<string[]> {
-  const should = gains
-    .filter(({ person }) => person.id === id)
-    .reduce((sum, { amount }) => sum + amount, 0n)
+async function endsOf(db: Knex, paid: ReadonlyMap<string, number>) {
+  const rows: { reference: string; state: string }[] = await db('instructions')
+  const states = new Map(rows.map(({ reference, state }) => [reference, state]))
+  return (reference: string) => ({
+    ...{ state: states.get(reference) ?? '', paid: paid.get(reference) ?? 0 },
+  })
+}
+
+async function wallet(db: Knex, { id }: Person): Promise<bigint> {
   const row = await db('accounts')
     .where({ owner: personOwner(id) })
     .first()
-  const is = BigInt(row.credits_posted) - BigInt(row.debits_posted)
-  return is === should ? [] : [`a wallet has ${is}, not ${should}`]
+  return BigInt(row.credits_posted) - BigInt(row.debits_posted)
 }
 
 const idIn = (answer: string) => uuidOf((JSON.parse(answer) as { id: string }).id)
