@@ -42,7 +42,8 @@ async function insist(url: string, asked: RequestInit): Promise<void> {
     const answer = await fetch(url, { ...asked, signal }).catch(() => undefined)
     await answer?.arrayBuffer().catch(() => {})
     if (answer !== undefined && KNOWN.has(answer.status)) return
-    if (answer !== undefined && answer.status < 500) {
+    // Garbage comes with 200.
+    if (answer !== undefined && answer.status >= 400 && answer.status < 500) {
       throw new Error(`${url} answers ${answer.status}`)
     }
     await sleep(EVERY_MS)
