@@ -19,6 +19,8 @@ import type { Schedule } from './schedule.ts'
 export const BANK = 'north'
 export const CURRENCY = 'EUR'
 const DAY_MS = 86_400_000
+/** Each simulation takes four, and none may come to a day that Postgres has not seen yet. */
+const PAST_DAYS = 10_000
 
 export interface House {
   readonly api: Context
@@ -57,7 +59,7 @@ export async function openHouse(): Promise<House> {
   const url = await createDatabase(server, name, MIGRATED)
   const config = readConfig({ ...ENVIRONMENT, DATABASE_URL: url })
   const log = pino({ level: config.LOG_LEVEL })
-  const begins = midnightAfter(new Date(Date.now() - 400 * DAY_MS))
+  const begins = midnightAfter(new Date(Date.now() - PAST_DAYS * DAY_MS))
   const now = () => begins
   const api = openContext({ config, role: 'florin_api', log, metrics: openMetrics('api'), now })
   const metrics = openMetrics('worker')
