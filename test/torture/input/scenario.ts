@@ -45,7 +45,9 @@ export async function tortureInput(plan: {
     const { offences, ...figures } = await sendBadInput(stage, {
       ...{ ...plan, connections: CONNECTIONS },
       async between(sent) {
-        if (sent > 0 && sent % 10_000 === 0) say(`input: ${sent} sent`)
+        if (sent > 0 && sent % 10_000 === 0) {
+          say(`input: ${sent} sent, ${await rssOf(town)} MB`)
+        }
         if (warm === undefined && sent >= requests * WARM_UP) warm = await rssOf(town)
       },
     })
