@@ -134,6 +134,20 @@ describe('a payout', () => {
     await quiet()
   })
 
+  it('beyond that takes what there is room for, beside what is on its way already', async () => {
+    const [first, second] = await Promise.all([stall(), stall()])
+    // What ends in 90 is late: it is on its way for five seconds.
+    await first.move(['payment', 2_000_090n])
+    await second.move(['payment', 7_000_000n])
+    await limited({ exposureMax: { EUR: 5_000_000n } }, async () => {
+      expect((await now(first)).body.payout).to.equal('2000090')
+      const asked = await now(second)
+      expect(asked.status, asked.text).to.equal(202)
+      expect(asked.body.payout).to.equal('2999910')
+    })
+    await quiet()
+  })
+
   it('waits for a bank that is closed, and leaves no cut-off out', async () => {
     const one = await stall()
     await daily(one)

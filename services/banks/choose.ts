@@ -50,22 +50,22 @@ export async function chooseForMost(
   least: bigint,
 ): Promise<{ readonly way: Way; readonly amount: bigint }> {
   const { facts, banks, at } = await lookUp(context, account, 'credit', money.currency)
-  const tried: Considered[] = []
-  let isPassing = false
-  // What passes is worth waiting for: nothing less is tried then.
-  for (const amount of [money.amount, ...lesserAmounts(money, banks)]) {
-    if (isPassing || (amount < least && amount !== money.amount)) break
+  const tried: Route[] = []
+  const lesser = lesserAmounts(money, banks).filter((amount) => amount >= least)
+  for (const amount of [money.amount, ...lesser]) {
     const part = { amount, currency: money.currency }
     const routed = route({ direction: 'credit', money: part, account: facts, at }, banks)
     if (routed.chosen !== undefined) {
       const nameDue = !facts.isPaid && isOld(context, account)
       return { way: { ...routed.chosen, nameDue }, amount }
     }
-    tried.push(...routed.considered)
-    isPassing = routed.isPassing
+    tried.push(routed)
+    // Where all of it could go at another time that is worth waiting for.
+    if (amount === money.amount && routed.isPassing) break
   }
-  if (isPassing) throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
-  throw new ServiceError(whyNot(tried))
+  if (tried.some(({ isPassing }) => isPassing))
+    throw new ServiceError('bank_closed', { retryAfter_s: ASK_AGAIN_S })
+  throw new ServiceError(whyNot(tried.flatMap(({ considered }) => considered)))
 }
 
 /** An account that a bank is to credit, whose owner is in no doubt. */
