@@ -9,7 +9,7 @@ import type { Knex } from 'knex'
 import { connect } from '../../ledger/index.ts'
 import { type Asking, openAsking } from './asking.ts'
 import { arrive, customerOf, live } from './customers.ts'
-import { decideByBankLog, decideDisputes, reconcileAll } from './desk.ts'
+import { decideByBankLog, decideDisputes, decideReturns, reconcileAll } from './desk.ts'
 import { doHarm, forgetJobs, processesOf } from './harm.ts'
 import { untilHeard } from './heard.ts'
 import { type Hooks, openHooks } from './hooks.ts'
@@ -161,7 +161,8 @@ async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
   await drained(db)
   await decideDisputes(db, asking.ask)
   await asking.askAllAgain()
-  await reconcileAll(asking.ask)
+  await reconcileAll(asking.ask, 'at-rest')
+  if ((await decideReturns(db, town, asking.ask)) > 0) await reconcileAll(asking.ask, 'at-last')
   // Last: a difference that reconciliation finds is told as well.
   await untilHeard(db, hooks)
   return byHand

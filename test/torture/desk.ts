@@ -25,6 +25,36 @@ export async function decideByBankLog(db: Knex, town: Town, ask: Ask): Promise<n
   return decided
 }
 
+/**
+ * A bank tells once that it sent money back. Where that word was lost its statement shows it, and
+ * operators say so of the instruction.
+ * @returns how many there were.
+ * @throws {Error} where reconciliation has not named one, to the cent.
+ */
+export async function decideReturns(db: Knex, town: Town, ask: Ask): Promise<number> {
+  let decided = 0
+  for (const bank of BANKS) {
+    const { returned } = readBankLog(town.journalOf(bank))
+    const missed = () =>
+      db('instructions')
+        .where({ bank, state: 'settled' })
+        .whereIn('reference', [...returned.keys()])
+    for (const { id, reference } of await missed()) {
+      const item = await db('reconciliation_items')
+        .where({ bank, reference, kind: 'unmatched_in_statement', state: 'open' })
+        .first('statement_amount')
+      if (item === undefined || BigInt(item.statement_amount) !== returned.get(reference)) {
+        throw new Error(`reconciliation does not show that ${bank} returned ${reference}`)
+      }
+      const path = `/v1/instructions/${publicId('ins', id)}/resolve`
+      await decideTogether(ask, path, { outcome: 'returned', evidence: 'The bank’s statement' })
+      decided += 1
+    }
+    await until(async () => (await missed()).length === 0)
+  }
+  return decided
+}
+
 /** Half of what is contested, so that some of it is open in the end, as it is on any day. */
 export async function decideDisputes(db: Knex, ask: Ask): Promise<number> {
   const open = await db('disputes')
@@ -50,11 +80,11 @@ async function decideTogether(ask: Ask, path: string, body: Asked['body'] & obje
 }
 
 /** Has each bank's own statement reconciled, as of now: what was late before is not any more. */
-export async function reconcileAll(ask: Ask): Promise<void> {
+export async function reconcileAll(ask: Ask, when: 'at-rest' | 'at-last'): Promise<void> {
   const asOperator = { scope: 'operator', who: 'olga' } as const
   for (const bank of BANKS) {
     const path = `/v1/banks/${bank}/reconciliations`
-    const key = `reconciliation-at-rest-${bank}`
+    const key = `reconciliation-${when}-${bank}`
     const asked = await ask({ ...asOperator, method: 'POST', path, body: {}, key })
     if (asked.status >= 300) throw new Error(`not reconciled: ${asked.text}`)
     const run = `/v1/reconciliations/${String(asked.body['id'])}`
