@@ -95,12 +95,12 @@ async function runOn(
   const { people, say } = plan
   try {
     const { marks, startedAt_ms, ...did } = await goWrong(plan, stage)
-    const decided_by_hand = await comeToRest(stage)
+    const byHand = await comeToRest(stage)
     const watched = await watch.last()
     const seen = { db, town, hooks, people, counts: asking.counts }
     const evidence = { ...seen, journal: readJournal(journalFile) }
     const { chaos_s } = plan
-    const figures = await judge(evidence, { ...did, chaos_s, decided_by_hand, ...watched })
+    const figures = await judge(evidence, { ...did, chaos_s, ...byHand, ...watched })
     if (!isClean(figures)) sayLast(journalFile, say)
     return { figures, timeline: timelineOf(asking.counts.answers, startedAt_ms), marks }
   } catch (error) {
@@ -153,19 +153,20 @@ async function goWrong(plan: Plan, { db, town, hooks, asking: { ask } }: Stage) 
   return { harmed: { ...harmed, ...failed }, jobs_deleted, marks, startedAt_ms }
 }
 
-/** Waits until nothing is open. @returns how many instructions operators had to decide. */
-async function comeToRest({ db, town, hooks, asking }: Stage): Promise<number> {
+/** Waits until nothing is open. @returns of how many instructions operators had to decide. */
+async function comeToRest({ db, town, hooks, asking }: Stage) {
   await untilTold(town)
   await drained(db)
-  const byHand = await decideByBankLog(db, town, asking.ask)
+  const decided_by_hand = await decideByBankLog(db, town, asking.ask)
   await drained(db)
   await decideDisputes(db, asking.ask)
   await asking.askAllAgain()
   await reconcileAll(asking.ask, 'at-rest')
-  if ((await decideReturns(db, town, asking.ask)) > 0) await reconcileAll(asking.ask, 'at-last')
+  const returned_by_hand = await decideReturns(db, town, asking.ask)
+  if (returned_by_hand > 0) await reconcileAll(asking.ask, 'at-last')
   // Last: a difference that reconciliation finds is told as well.
   await untilHeard(db, hooks)
-  return byHand
+  return { decided_by_hand, returned_by_hand }
 }
 
 /** Entries of the journal that are shown where a run was not clean. */

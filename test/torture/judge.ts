@@ -75,6 +75,8 @@ export interface Figures extends Zeros {
   readonly unasked: number
   /** Decided by an operator, from the bank's own log. */
   readonly decided_by_hand: number
+  /** Sent back by a bank of which the only word of that was lost: decided by its statement. */
+  readonly returned_by_hand: number
   readonly jobs_deleted: number
   /** Messages that came to merchants, copies included, and how many events they were told of. */
   readonly webhooks: number
@@ -108,7 +110,7 @@ export interface Evidence {
 }
 
 /** What was done and seen while it ran. */
-type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'jobs_deleted'> &
+type Did = Pick<Figures, 'harmed' | 'decided_by_hand' | 'returned_by_hand' | 'jobs_deleted'> &
   Watched & { readonly chaos_s: number }
 
 export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
