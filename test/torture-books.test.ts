@@ -39,7 +39,7 @@ describe('the judge of banks', () => {
     ...[accepted('NOT', 'credit', '7'), executed('NOT', 'rejected')],
   ]
   const OURS: Ours = {
-    ...{ bank: 'north', money: 70n, unexplained: new Map(), incoming: [] },
+    ...{ bank: 'north', money: 70n, incoming: [] },
     instructions: [
       { reference: 'IN', direction: 'debit', state: 'settled', amount: 100n },
       { reference: 'OUT', direction: 'credit', state: 'settled', amount: 30n },
@@ -82,12 +82,9 @@ describe('the judge of banks', () => {
     expect(await judged(OURS, log)).to.include('unknown_to_us WHO')
   })
 
-  it('knows of money that came back what the bank has told, and where it shows', async () => {
+  it('finds money that came back and is not here', async () => {
     const log = [...LOG, executed('OUT', 'returned')]
-    const seen = (amount: bigint): Ours => ({ ...OURS, unexplained: new Map([['OUT', amount]]) })
-    expect(await judged(seen(30n), log)).to.deep.equal([])
-    expect(await judged(OURS, log)).to.deep.equal(['return_unseen OUT'])
-    expect(await judged(seen(29n), log)).to.deep.equal(['return_unseen OUT'])
+    expect(await judged(OURS, log)).to.include('settled_never_paid OUT')
     const told = { ...stated('OUT', 'returned'), money: 100n }
     expect(await judged(told, log)).to.deep.equal([])
     expect(await judged({ ...told, money: 70n }, log)).to.deep.equal([

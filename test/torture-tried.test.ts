@@ -52,7 +52,7 @@ describe('the judge of what was tried', () => {
 
   it('finds what nobody should have been told, and too much that people had to decide', () => {
     const odd = { refused_by: { internal: 1 }, decided_by_hand: 6 }
-    const found = ['all but internal', 'to do without people: 6']
+    const found = ['refused with internal', '6 instructions left to people']
     expect(missing({ ...odd, chaos_s: 25 })).to.deep.equal(found)
   })
 })

@@ -13,7 +13,7 @@ export interface BankLog {
   readonly moved: ReadonlyMap<string, bigint>
   /** How often it executed each. */
   readonly executions: ReadonlyMap<string, number>
-  /** What it sent back after it had settled: what that moved, of `moved` already. */
+  /** What it sent back after it had settled; `moved` has that already. */
   readonly returned: ReadonlyMap<string, bigint>
   /** What came in without our asking. */
   readonly received: readonly Received[]
@@ -66,7 +66,6 @@ export interface Disagreement {
     | 'refunded_but_paid'
     | 'settled_never_paid'
     | 'unknown_to_us'
-    | 'return_unseen'
     | 'incoming_lost'
     | 'incoming_invented'
     | 'sum'
@@ -86,42 +85,24 @@ export interface Ours {
   readonly instructions: readonly Row[]
   /** What our books say that we have there. */
   readonly money: bigint
-  /** What reconciliation shows to be on the bank's statement and not in our books. */
-  readonly unexplained: ReadonlyMap<string, bigint>
   /** What we know of money that came without our asking, by the bank's reference. */
   readonly incoming: readonly Pick<Received, 'reference' | 'amount'>[]
 }
 
-/**
- * What a bank moved for an instruction, as far as we can know: of money that it sent back it tells
- * once, and where that word was lost no enquiry would bring it back. Its statement does.
- */
-const knownTo = ({ state, reference }: Pick<Row, 'state' | 'reference'>, log: BankLog) =>
-  (log.moved.get(reference) ?? 0n) -
-  (state === 'settled' ? (log.returned.get(reference) ?? 0n) : 0n)
-
 /** @returns an instruction that no bank's log explains, or money that no instruction does. */
 export function judgeBank(
-  { bank, instructions, money, unexplained, incoming }: Ours,
-  log: BankLog,
+  { bank, instructions, money, incoming }: Ours,
+  { moved, executions, received }: BankLog,
 ): Disagreement[] {
-  const { moved, executions, returned, received } = log
   const known = new Set(instructions.map(({ reference }) => reference))
-  const found = instructions.flatMap((row) => wrongOf(row, knownTo(row, log)))
-  const missed = instructions.filter(
-    ({ state, reference }) => state === 'settled' && returned.has(reference),
-  )
-  for (const { reference: where } of missed) {
-    if (unexplained.get(where) !== returned.get(where)) found.push({ what: 'return_unseen', where })
-  }
+  const found = instructions.flatMap((row) => wrongOf(row, moved.get(row.reference) ?? 0n))
   for (const [reference, count] of executions) {
     if (count > 1) found.push({ what: 'paid_twice', where: reference })
     if (!known.has(reference)) found.push({ what: 'unknown_to_us', where: reference })
   }
   found.push(...wrongIncoming(incoming, received))
   const came = received.reduce((sum, { amount }) => sum + amount, 0n)
-  const back = missed.reduce((sum, { reference }) => sum + (returned.get(reference) ?? 0n), 0n)
-  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n) - back + came
+  const theirs = [...moved.values()].reduce((sum, one) => sum + one, 0n) + came
   if (money !== theirs) {
     found.push({ what: 'sum', where: `${bank}: ${money} in our books, ${theirs}` })
   }
@@ -158,27 +139,22 @@ export async function readBank(db: Knex, bank: string): Promise<Ours> {
   const instructions: Row[] = await db('instructions').where({ bank })
   const accounts = await db('accounts').where({ owner: `bank:${bank}`, type: 'bank' })
   const money = accounts.reduce((sum, row) => sum + row.debits_posted - row.credits_posted, 0n)
-  const items = await db('reconciliation_items')
-    .where({ bank, kind: 'unmatched_in_statement', state: 'open' })
-    .select('reference', 'statement_amount')
-  const unexplained = new Map(
-    items.map((row) => [row.reference, BigInt(row.statement_amount)] as const),
-  )
   const incoming = await db('incoming_money').where({ bank }).select('reference', 'amount')
-  return { bank, instructions, money, unexplained, incoming }
+  return { bank, instructions, money, incoming }
 }
 
-interface Subject extends Pick<Row, 'reference' | 'state'> {
+interface Subject {
+  readonly reference: string
   readonly purpose: 'payment' | 'top_up' | 'withdrawal' | 'settlement'
   readonly subject_id: Uuid
 }
 
 /** By the id of a payment or a settlement: what its bank moved for it, by the bank's log. */
-export async function settledBy(db: Knex, bank: string, log: BankLog) {
+export async function settledBy(db: Knex, bank: string, { moved }: BankLog) {
   const rows: Subject[] = await db('instructions').where({ bank })
-  return rows.map((row) => {
-    const kind = row.purpose === 'settlement' ? 'set' : 'pay'
-    return [publicId(kind, row.subject_id), knownTo(row, log)] as const
+  return rows.map(({ purpose, subject_id, reference }) => {
+    const kind = purpose === 'settlement' ? 'set' : 'pay'
+    return [publicId(kind, subject_id), moved.get(reference) ?? 0n] as const
   })
 }
 

@@ -37,7 +37,7 @@ const ZEROS = {
   unknown_to_us: ['unknown_to_us'],
   paid_twice: ['paid_twice'],
   refunded_but_paid: ['refunded_but_paid'],
-  settled_never_paid: ['settled_never_paid', 'return_unseen'],
+  settled_never_paid: ['settled_never_paid'],
   balances_wrong: ['balance', 'sum'],
   events_lost: ['event_lost', 'event_changed'],
   events_invented: ['event_invented', 'event_unsigned'],

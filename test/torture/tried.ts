@@ -80,12 +80,13 @@ const BY_HAND_MAX = 0.05
 
 export function untried(tried: Tried): Found[] {
   const { chaos_s, intents, outcomes, harmed, refused_by, checks } = tried
-  const missing: string[] = Object.keys(refused_by)
+  const broken = Object.keys(refused_by)
     .filter((code) => !REFUSALS.has(code))
-    .map((code) => `all but ${code}`)
+    .map((code) => `refused with ${code}`)
   if (tried.decided_by_hand > Math.max(1, tried.instructions * BY_HAND_MAX)) {
-    missing.push(`to do without people: ${tried.decided_by_hand}`)
+    broken.push(`${tried.decided_by_hand} instructions left to people`)
   }
+  const missing: string[] = []
   if (chaos_s >= LONG_S) {
     const made = madeOf(intents).map(({ asks }) => asks.path)
     const kinds = Object.entries(ACKNOWLEDGED)
@@ -97,5 +98,8 @@ export function untried(tried: Tried): Found[] {
     if (tried.unasked === 0) missing.push('incoming money')
     if (checks * AUDIT_AT_LEAST_EVERY_S < chaos_s) missing.push(`more than ${checks} audits`)
   }
-  return missing.map((where) => ({ what: 'untried', where }))
+  return [
+    ...broken.map((where) => ({ what: 'broken' as const, where })),
+    ...missing.map((where) => ({ what: 'untried' as const, where })),
+  ]
 }
