@@ -204,7 +204,6 @@ function openPool(options: GroupOptions, max: number): pg.Pool {
   })
   // A connection that breaks, in use or not, is replaced: whoever uses it next sees the error.
   pool.on('error', () => {})
-  pool.on('connect', (client) => void client.on('error', () => {}))
   return pool
 }
 

@@ -38,6 +38,8 @@ export function endWhenSilent(connection: pg.ClientBase, statement_ms: number): 
     if (silent_ms > statement_ms + WAY_MS) stream.destroy(silence())
   }, LOOK_EVERY_MS).unref()
   stream.on('data', heard).once('close', () => clearInterval(looking))
+  // Whoever asks is told. An event besides that nobody listens for would end the process.
+  connection.on('error', () => {})
   connection.on('drain', () => void (isAsked = false))
 }
 

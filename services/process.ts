@@ -45,6 +45,16 @@ export async function runProcess(
   for (const flag of COLLECTING) setFlagsFromString(flag)
   const config = configOrExit()
   const log = openLog({ level: config.LOG_LEVEL, name: role })
+  let stop = (): void => process.exit(1)
+  let code = 0
+  // What nobody caught may have left anything behind: whoever supervises us starts a new process.
+  const fail = (error: unknown, what: string) => {
+    log.fatal({ err: error }, what)
+    code = 1
+    stop()
+  }
+  process.on('unhandledRejection', (error) => fail(error, 'unhandled rejection'))
+  process.on('uncaughtException', (error) => fail(error, 'uncaught exception'))
   const [metrics, clock] = [openMetrics(role), openClock()]
   const context = contextOrExit({ config, role, log, metrics, now: clock.now })
   const drain_ms = Math.max(DRAIN_MAX_MS, config.BANK_TIMEOUT_MS + DRAIN_AFTER_BANK_MS)
@@ -55,9 +65,10 @@ export async function runProcess(
     'The machine, of the database',
     () => clock.machineAhead_ms() / 1000,
   )
-  const running = await start(context)
-  let code = 0
-  const stop = once(async () => {
+  const running = await start(context).catch((error: unknown) => {
+    return exitWith(`${role} cannot start: ${messageOf(error)}`)
+  })
+  stop = once(async () => {
     log.info('draining')
     setTimeout(() => process.exit(1), drain_ms).unref()
     await running.drain()
@@ -67,14 +78,6 @@ export async function runProcess(
   })
   process.once('SIGTERM', stop).once('SIGINT', stop)
   stopWithParent(stop)
-  // What nobody caught may have left anything behind: whoever supervises us starts a new process.
-  const fail = (error: unknown, what: string) => {
-    log.fatal({ err: error }, what)
-    code = 1
-    stop()
-  }
-  process.on('unhandledRejection', (error) => fail(error, 'unhandled rejection'))
-  process.on('uncaughtException', (error) => fail(error, 'uncaught exception'))
   log.info('ready')
   process.send?.('ready')
 }
@@ -87,10 +90,16 @@ function orExit<T>(open: () => T): T {
   try {
     return open()
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    return process.exit(1)
+    return exitWith(messageOf(error))
   }
 }
+
+function exitWith(message: string): never {
+  process.stderr.write(`${message}\n`)
+  return process.exit(1)
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /**
  * Ends the process when the database could lose what it confirms, or is a replica. One that cannot
@@ -102,8 +111,7 @@ async function refuseUnsafe({ db, log }: Context): Promise<void> {
   } catch (error) {
     const { cause } = error as { readonly cause?: unknown }
     if (error instanceof LedgerError && cause instanceof Error) {
-      process.stderr.write(`${cause.message}\n`)
-      process.exit(1)
+      exitWith(cause.message)
     }
     log.warn({ err: error }, 'database')
   }

@@ -39,24 +39,34 @@ export interface QueueOptions {
 
 const NAME = 'doorbell'
 const RING_PATIENCE_MS = 500
+const CONNECT_MAX_MS = 5_000
 /** All that BullMQ asks of Postgres is short. */
 const STATEMENT_MAX_MS = 10_000
+/** Before whoever was refused may ask again. */
+const REFUSED_WAIT_MS = 100
+/** After BullMQ could not begin. */
+const BEGIN_AGAIN_MS = 500
 /** A ring that waited so long may have been lost on its way. */
 const RING_LOST_MS = 15_000
 
 /** A finished ring is of no use to anybody. */
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true } as const
 
+/** Connections to Postgres: of those who ring, and of those who hear. */
+const [RINGING_MAX, HEARING_MAX] = [2, 4]
+
 export function openQueue(options: QueueOptions): Queue {
-  const { backend, connection, ringing, closeConnection } = openBackend(options)
-  const queue = new backend.Queue(NAME, { connection: ringing, defaultJobOptions: JOB_OPTIONS })
-  queue.on('error', options.onError)
-  const workers: bullmq.Worker[] = []
+  const ringer = openLasting(options, RINGING_MAX, ({ backend, ringing }) => {
+    const queue = new backend.Queue(NAME, { connection: ringing, defaultJobOptions: JOB_OPTIONS })
+    queue.on('error', options.onError)
+    return queue
+  })
+  const hearers: Lasting<bullmq.Worker>[] = []
 
   async function add(bell: Bell, ids: readonly Uuid[], jobIdOf: (id: Uuid) => string) {
     const jobs = ids.map((id) => ({ name: bell, data: { id }, opts: { jobId: jobIdOf(id) } }))
     if (jobs.length === 0) return
-    const rung = queue.addBulk(jobs).catch(options.onError)
+    const rung = ringer.current().addBulk(jobs).catch(options.onError)
     // Redis may have been away since before we started; nobody waits for that.
     await Promise.race([rung, sleep(RING_PATIENCE_MS, undefined, { ref: false })])
   }
@@ -71,15 +81,69 @@ export function openQueue(options: QueueOptions): Queue {
     work(handlers, concurrency) {
       const process = (job: { name: string; data: { id: Uuid } }) =>
         handlers[job.name as Bell](job.data.id)
-      const worker = new backend.Worker(NAME, process, { connection, concurrency })
-      worker.on('error', options.onError)
-      worker.on('failed', (_job, error) => options.onError(error))
-      workers.push(worker)
+      const open = ({ backend, connection }: Backend) => {
+        const worker = new backend.Worker(NAME, process, {
+          ...{ connection, concurrency, autorun: false, runRetryDelay: BEGIN_AGAIN_MS },
+        })
+        worker.on('error', options.onError)
+        worker.on('failed', (_job, error) => options.onError(error))
+        return worker
+      }
+      hearers.push(openLasting(options, HEARING_MAX, open, (worker) => worker.run()))
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.close()))
-      await queue.close()
-      await closeConnection()
+      await Promise.all(hearers.map((hearer) => hearer.close()))
+      await ringer.close()
+    },
+  }
+}
+
+interface Lasting<T> {
+  readonly current: () => T
+  readonly close: () => Promise<void>
+}
+
+/**
+ * BullMQ looks at its tables when it begins, once. If the database is away just then, it does
+ * nothing any more, whatever comes back: it is made anew until it has begun.
+ */
+function openLasting<T extends bullmq.Queue | bullmq.Worker>(
+  options: QueueOptions,
+  connectionsMax: number,
+  make: (backend: Backend) => T,
+  run: (made: T) => Promise<void> = async () => {},
+): Lasting<T> {
+  const ending = new AbortController()
+  const { signal } = ending
+  const open = () => {
+    const backend = openBackend(options, connectionsMax)
+    return { made: make(backend), closeConnection: backend.closeConnection }
+  }
+  const close = async ({ made, closeConnection }: ReturnType<typeof open>) => {
+    await made.close()
+    await closeConnection()
+  }
+  let now = open()
+  const begin = async (): Promise<void> => {
+    try {
+      await now.made.waitUntilReady()
+      return await run(now.made)
+    } catch (error) {
+      if (signal.aborted) return
+      options.onError(error as Error)
+    }
+    await sleep(BEGIN_AGAIN_MS, undefined, { signal })
+    const failed = now
+    now = open()
+    await close(failed)
+    return begin()
+  }
+  begin().catch((error: Error) => signal.aborted || options.onError(error))
+  return {
+    current: () => now.made,
+    async close() {
+      ending.abort()
+      await close(now)
     },
   }
 }
@@ -92,7 +156,7 @@ interface Backend {
   readonly closeConnection: () => Promise<void>
 }
 
-function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend {
+function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions, max: number): Backend {
   if (redisUrl !== undefined) {
     const connection = { url: redisUrl, maxRetriesPerRequest: null }
     const ringing = { ...connection, enableOfflineQueue: false }
@@ -100,14 +164,23 @@ function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions): Backend 
   }
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    max: 6,
+    max,
     keepAlive: true,
+    connectionTimeoutMillis: CONNECT_MAX_MS,
     application_name: 'florin doorbell',
     options: `-c search_path=bullmq -c role=${ROLE}`,
   })
   pool.on('error', onError)
   // Whoever waits for rings on a connection that is dead would never hear another one.
   pool.on('connect', (client) => endWhenSilent(client, STATEMENT_MAX_MS))
+  const { query } = pool as { query: (...given: unknown[]) => Promise<unknown> }
+  // BullMQ asks again at once, as fast as it is refused.
+  const patient = (...given: unknown[]) =>
+    query.apply(pool, given).catch(async (error: unknown) => {
+      await sleep(REFUSED_WAIT_MS)
+      throw error
+    })
+  Object.assign(pool, { query: patient })
   // BullMQ accepts any pool; its types only know the ones it makes itself.
   const connection = pool as unknown as bullmq.ConnectionOptions
   const backend = bullmq.withBackend(bullmq.createPostgresBackend) as unknown as Backend['backend']
@@ -123,6 +196,8 @@ const ROLE = 'florin_doorbell'
  */
 export async function migrateQueue(databaseUrl: string, members: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
+  // Whoever asks is told of it, and an event that nobody listens for would end the process.
+  client.on('error', () => {})
   await client.connect()
   try {
     await bullmq.runMigrations(client)

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { until } from './support/abuse.ts'
 import { newKey, tokenOf } from './support/api.ts'
 import { payment, person, walletBalance } from './support/people.ts'
-import { newProcess } from './support/process.ts'
+import { newProcess, refusal } from './support/process.ts'
 import { world } from './support/world.ts'
 
 /** What a process loads first: something of it goes wrong when it is told to. */
@@ -50,4 +50,15 @@ describe('a process with something thrown that nobody caught', () => {
       expect(await walletBalance(ben)).to.equal(100n)
     })
   }
+})
+
+describe('a process that cannot start', () => {
+  it('says why in one line, whatever it logs', async () => {
+    const { config } = await world()
+    const taken = await newProcess(config)
+    const refused = await refusal(config, { PORT: `${taken.port}` })
+    await taken.stop()
+    const why = `listen EADDRINUSE: address already in use 127.0.0.1:${taken.port}`
+    expect(refused).to.deep.equal({ code: 1, said: `florin_api cannot start: ${why}\n` })
+  })
 })

@@ -1,38 +1,12 @@
 /** A database that is silent, as one whose machine is gone: whoever asks it is told in time. */
 import { expect } from 'chai'
-import { once } from 'node:events'
-import { connect as dial, createServer } from 'node:net'
-import pg from 'pg'
 import { connect, newId, newUnitId, openGroup } from '../ledger/index.ts'
 import { times } from './support/abuse.ts'
 import { withAnotherApi } from './support/another-api.ts'
 import { tokenOf } from './support/api.ts'
 import { payment, person } from './support/people.ts'
+import { openWay } from './support/way.ts'
 import { world } from './support/world.ts'
-
-/** The way to the world's database; connections that were made before `hush` are dead then. */
-async function openWay() {
-  const { url } = await world()
-  const { host, port, user, database, password } = new pg.Client({ connectionString: url })
-  const target = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
-  const hushing: (() => void)[] = []
-  const server = createServer((near) => {
-    const far = dial(target)
-    near.pipe(far).pipe(near)
-    for (const one of [near, far]) {
-      one.on('error', () => {}).on('close', () => [near, far].map((socket) => socket.destroy()))
-    }
-    hushing.push(() => [near, far].map((socket) => socket.unpipe().resume()))
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port: here } = server.address() as { port: number }
-  const secret = password ? `:${password}` : ''
-  return {
-    url: `postgres://${user}${secret}@127.0.0.1:${here}/${database}`,
-    hush: () => hushing.splice(0).map((one) => one()).length,
-    close: () => void server.close(),
-  }
-}
 
 describe('a database that is silent', () => {
   it('is not waited for by an API, which goes on with new connections', async () => {

@@ -48,6 +48,7 @@ export async function openLocalDatabase(
 
 async function createDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
   await client.connect()
   try {
     const { rows } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [NAME])

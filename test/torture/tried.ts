@@ -14,6 +14,14 @@ interface Found {
 /** Words of a process that did not expect what happened to it. */
 const UNEXPECTED = ['internal error', 'nhandled', 'ncaught', 'ERR_INTERNAL_ASSERTION']
 
+/** What follows such a line says where it happened. */
+const TRACE = 12
+
+const unexpectedOf = (lines: readonly string[]): string[] =>
+  lines.flatMap((line, at) =>
+    UNEXPECTED.some((word) => line.includes(word)) ? [lines.slice(at, at + TRACE).join(' | ')] : [],
+  )
+
 /** What is answered with 500, or ends a process that nobody killed, is a mistake of ours. */
 export function brokenIn(
   processes: readonly Pick<Kept, 'name' | 'gaveUp' | 'words'>[],
@@ -22,10 +30,7 @@ export function brokenIn(
   const wheres = [
     ...processes.flatMap((one) => one.gaveUp().map((how) => `ended by itself: ${how}`)),
     ...processes.flatMap(({ name, words }) =>
-      words()
-        .split('\n')
-        .filter((line) => UNEXPECTED.some((word) => line.includes(word)))
-        .map((line) => `${name}: ${line}`),
+      unexpectedOf(words().split('\n')).map((said) => `${name}: ${said}`),
     ),
     ...(doubts['500'] === undefined ? [] : [`${doubts['500']} answers of 500`]),
   ]
