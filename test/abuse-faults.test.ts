@@ -60,12 +60,6 @@ describe('a crowd', () => {
     )
     expect(statusesOf(answers)).to.deep.equal([201, ...times(99, () => 402)])
     expect([await walletBalance(ada), await walletBalance(ben)]).to.deep.equal([0n, 900n])
-    const { owner } = await world()
-    const { floor } =
-      (await owner('accounts')
-        .where({ owner: `per_${ada.id}` })
-        .first('floor')) ?? {}
-    expect(floor ?? 0n).to.equal(0n)
   })
 
   it('of fifty that ask for one thing under one key is answered alike (abuse 59)', async () => {

@@ -140,12 +140,13 @@ describe('an Idempotency-Key', () => {
   })
 
   it('belongs to one person: another’s is another request (abuse 35)', async () => {
-    const [key, eve] = [newKey(), await person(100n)]
+    const [key, eve, had] = [newKey(), await person(100n), await walletBalance(ada)]
     const mine = await pay(ada, key, payment(ben, '100'))
     const theirs = await pay(eve, key, payment(ben, '100'))
     expect([theirs.status, isReplay(theirs)]).to.deep.equal([201, null])
     expect(theirs.body.id).not.to.equal(mine.body.id)
     expect(theirs.body.payer.alias).to.equal(eve.sub)
+    expect([had - (await walletBalance(ada)), await walletBalance(eve)]).to.deep.equal([100n, 0n])
   })
 
   it('belongs to one route: the same key elsewhere is another request', async () => {

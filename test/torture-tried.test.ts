@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { done } from './support/done.ts'
 import { timelineOf } from './torture/laps.ts'
 import { intentsOf } from './torture/told.ts'
-import { brokenIn, type Tried, untried } from './torture/tried.ts'
+import { brokenIn, FAULTS, type Tried, untried } from './torture/tried.ts'
 
 describe('the judge of what broke', () => {
   const found = (
@@ -35,19 +35,35 @@ describe('the judge of what was tried', () => {
   const harmed = {
     ...{ killed: 1, 'stood still': 1, 'all killed': 1, 'Postgres killed': 1 },
     ...{ 'backend of Postgres killed': 1, 'backend of Postgres stood still': 1 },
+    ...{ 'wrong time': 1, clock_believed: 1 },
   }
+  const faults = Object.fromEntries(FAULTS.map((name) => [name, 1]))
   const ALL: Tried = {
     ...{ chaos_s: 300, intents: intentsOf(PATHS.flatMap(made)), outcomes, harmed },
     ...{ refused_by: { insufficient_funds: 9 }, instructions: 100, decided_by_hand: 5, checks: 5 },
-    unasked: 1,
+    ...{ unasked: 1, faults, jobs_deleted: 1, possible: { clocks: true, redis: false } },
   }
   const missing = (more: Partial<Tried>) => untried({ ...ALL, ...more }).map(({ where }) => where)
 
   it('asks for everything of a long run, and of a short one for what is always so', () => {
     expect(missing({})).to.deep.equal([])
-    const nothing = { intents: intentsOf([]), outcomes: {}, harmed: {}, checks: 0, unasked: 0 }
-    expect(missing(nothing)).to.have.length(11 + 5 + 6 + 2)
+    const nothing = {
+      ...{ intents: intentsOf([]), outcomes: {}, harmed: { clock_believed: 0 }, faults: {} },
+      ...{ checks: 0, unasked: 0, jobs_deleted: 0 },
+    }
+    expect(missing(nothing)).to.have.length(11 + 5 + 8 + FAULTS.length + 3)
     expect(missing({ ...nothing, chaos_s: 25 })).to.deep.equal([])
+  })
+
+  it('asks for what can be done where it runs', () => {
+    const { 'wrong time': _, clock_believed: __, ...noClocks } = harmed
+    const possible = { clocks: false, redis: false }
+    expect(missing({ harmed: noClocks })).to.deep.equal(['wrong time', 'clock_believed'])
+    expect(missing({ harmed: noClocks, possible })).to.deep.equal([])
+    const inRedis = { jobs_deleted: 0, possible: { clocks: true, redis: true } }
+    expect(missing(inRedis)).to.deep.equal([
+      ...['Redis killed', 'Redis killed, its disk lost', 'Redis wiped'],
+    ])
   })
 
   it('finds what nobody should have been told, and too much that people had to decide', () => {

@@ -46,6 +46,7 @@ export const CHECKLIST: readonly Row[] = [
     9,
     'An approval is of one payment, once, for 120 s',
     'approvals: is good for what it approves',
+    'approvals: is good for two minutes',
   ),
   by(
     10,
@@ -69,6 +70,7 @@ export const CHECKLIST: readonly Row[] = [
     14,
     'Proofs of possession: 60 s, once, in all processes',
     'dpop: opens nothing with a proof that was used in another process',
+    'dpop: opens nothing with a proof ${fault}',
   ),
   lacks(
     15,
@@ -116,6 +118,7 @@ export const CHECKLIST: readonly Row[] = [
     23,
     'A breaker at more than half of twenty, 30 s; a tenth are repetitions',
     'breaker: opens when half of twenty calls failed',
+    'breaker: lets a tenth of all calls be repetitions',
   ),
   by(
     24,
@@ -135,11 +138,18 @@ export const CHECKLIST: readonly Row[] = [
     'abuse: needs a content type',
   ),
   by(27, 'Headers in 10 s, requests in 15 s, 1,000 a socket', 'edge: are those of the server'),
-  by(28, 'Closed schemas, money as text, no key twice', 'abuse: is text of one to fifteen digits'),
+  by(
+    28,
+    'Closed schemas, money as text, no key twice',
+    'abuse: is text of one to fifteen digits',
+    'abuse: of ${fault} is ${code}, for every call',
+  ),
   by(
     29,
     'An Idempotency-Key wherever money moves, for 30 days',
     'abuse-idempotency: may not be left out where money moves',
+    'abuse-holds: is touched under a key alone',
+    'edge: is kept for thirty days',
   ),
   by(
     30,
@@ -167,7 +177,12 @@ export const CHECKLIST: readonly Row[] = [
     'AES-256-GCM at rest, bound to table, row and column',
     'vault: refuses a value that was moved',
   ),
-  by(34, 'Roles that may not change history', 'database: even the owner may not'),
+  by(
+    34,
+    'Roles that may not change history',
+    'database: ${role} may not ${statement}',
+    'database: even the owner may not',
+  ),
   lacks(
     35,
     'Row-level security',

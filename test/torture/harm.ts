@@ -134,15 +134,17 @@ export async function doHarm(town: Town, harm: Harm): Promise<Readonly<Record<st
   return counts
 }
 
+/** Whether the time can be set that a process goes by. */
+export const hasClocks = ({ apis }: Town): boolean => apis.some(({ clock }) => clock !== undefined)
+
 /** Of what can be done in the town. */
-function shuffled(random: () => number, { redis, apis }: Town): string[] {
-  const hasClocks = apis.some(({ clock }) => clock !== undefined)
+function shuffled(random: () => number, town: Town): string[] {
   const kinds = Object.entries(ACTS).flatMap(([kind, [count]]) =>
     Array.from({ length: count }, () => kind),
   )
   return kinds
-    .filter((kind) => redis !== undefined || !kind.startsWith('Redis'))
-    .filter((kind) => hasClocks || kind !== 'wrong time')
+    .filter((kind) => town.redis !== undefined || !kind.startsWith('Redis'))
+    .filter((kind) => hasClocks(town) || kind !== 'wrong time')
     .map((kind) => ({ kind, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ kind }) => kind)

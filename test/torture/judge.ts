@@ -12,15 +12,17 @@ import {
 } from './agree.ts'
 import type { Counts } from './asking.ts'
 import { numberOf, PIN } from './customers.ts'
-import { processesOf } from './harm.ts'
+import { hasClocks, processesOf } from './harm.ts'
 import { judgeEvents, readEvents } from './heard.ts'
 import type { Hooks } from './hooks.ts'
 import type { Entry } from './journal.ts'
 import { balancesOf, judgeBalances } from './model.ts'
-import { judgeSecrets } from './secrets.ts'
+import { judgeSecrets, LOG } from './secrets.ts'
+import { numberOfShop, SHOPS } from './shops.ts'
 import { brokenIn, untried } from './tried.ts'
 import { intentsOf, judgeAnswers, judgeEffects, type Intents, readEffects } from './told.ts'
 import { BANKS, type Town } from './town.ts'
+import { SENDER } from './unasked.ts'
 import type { Watched } from './watch.ts'
 
 /** What a judge has found: of which kind, and where. */
@@ -119,7 +121,9 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
   const { seen, chaos_s, ...done } = did
   const { found: wrong, ...looked } = await findAll(evidence, intents)
   const instructions = await statesOf(db)
-  const tried = { chaos_s, intents, refused_by: counts.codes, ...done, ...looked }
+  const faults = { ...town.faults(), ...hooks.counts() }
+  const possible = { clocks: hasClocks(town), redis: town.redis !== undefined }
+  const tried = { chaos_s, intents, refused_by: counts.codes, faults, possible, ...done, ...looked }
   const found: Found[] = [
     ...wrong,
     ...brokenIn(processesOf(town), counts),
@@ -132,7 +136,7 @@ export async function judge(evidence: Evidence, did: Did): Promise<Figures> {
     in_doubt_by: counts.doubts,
     ...doubtsOf(intents),
     ...{ instructions, ...done, ...looked },
-    faults: { ...town.faults(), ...hooks.counts() },
+    faults,
     ...recoveriesOf(town),
     ...countsOf(found),
     violations: [
@@ -174,7 +178,10 @@ async function findAll(evidence: Evidence, intents: Intents) {
 
 /** A PIN, account numbers, secrets that sign, keys, and tokens as they were ever issued. */
 function secretsOf({ town, hooks, people }: Evidence) {
-  const numbers = Array.from({ length: people }, (_, index) => numberOf(index))
+  const numbers = [
+    ...Array.from({ length: people }, (_, index) => numberOf(index)),
+    ...[...Array.from({ length: SHOPS }, (_, index) => numberOfShop(index)), SENDER],
+  ]
   return { texts: [...town.secrets(), ...hooks.secrets(), ...numbers], words: [PIN] }
 }
 
@@ -227,16 +234,26 @@ export function quantile(times: readonly number[], share: number): number {
 }
 
 /** By the log: Postgres forgets what it has counted when one of its processes is killed. */
-const deadlocksOf = ({ folder }: Town): number =>
-  readFileSync(join(folder, 'postgres.log'), 'utf8').split('deadlock detected').length - 1
+function deadlocksOf({ folder }: Town): number {
+  const log = logsIn(folder, (name) => name.startsWith(POSTGRES_LOG))
+    .map(({ text }) => text)
+    .join('')
+  if (!log.includes('ready to accept')) throw new Error('there is no log of Postgres to look at')
+  return log.split('deadlock detected').length - 1
+}
 
 /** Who heard of a deadlock, and in what; others may have tried again without a word. */
 const victimsOf = ({ folder }: Town): string[] =>
+  logsIn(folder, (name) => !name.startsWith(POSTGRES_LOG)).flatMap(({ name, text }) =>
+    text
+      .split('\n')
+      .filter((line) => line.includes('"40P01"'))
+      .map((line) => `deadlock: ${name}: ${line}`),
+  )
+
+const POSTGRES_LOG = 'postgres.log'
+
+const logsIn = (folder: string, isOne: (name: string) => boolean) =>
   readdirSync(folder)
-    .filter((name) => name.endsWith('.log') && name !== 'postgres.log')
-    .flatMap((name) =>
-      readFileSync(join(folder, name), 'utf8')
-        .split('\n')
-        .filter((line) => line.includes('"40P01"'))
-        .map((line) => `deadlock: ${name}: ${line}`),
-    )
+    .filter((name) => LOG.test(name) && isOne(name))
+    .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))

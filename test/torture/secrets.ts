@@ -21,6 +21,9 @@ export interface Secrets {
   readonly words: readonly string[]
 }
 
+/** One that has become too long is set aside by whoever starts its process again. */
+export const LOG = /\.log(?:\.old)?$/
+
 const LENGTH_MIN = 6
 const SEPARATORS = '[^A-Za-z0-9_.+-]'
 
@@ -63,7 +66,7 @@ export async function judgeSecrets(db: Knex, folder: string, secrets: Secrets): 
 function seenInFiles(folder: string, { pattern, holdsLong }: Search): string[] {
   const short = pattern === undefined ? undefined : new RegExp(pattern)
   const holds = (line: string) => short?.test(line) === true || holdsLong(line)
-  const logs = readdirSync(folder).filter((name) => name.endsWith('.log'))
+  const logs = readdirSync(folder).filter((name) => LOG.test(name))
   if (logs.length === 0) throw new Error('there are no logs to look at')
   const redis = existsSync(join(folder, 'redis'))
     ? readdirSync(join(folder, 'redis'), { recursive: true, withFileTypes: true })

@@ -15,7 +15,7 @@ export const SHOPS = POLICIES.length
 
 const shopOf = (index: number) => `shop_${index + 1}`
 /** Nobody's who tops up or withdraws. */
-const numberOfShop = (index: number) => `T-${String(201 + index).padStart(4, '0')}`
+export const numberOfShop = (index: number) => `T-${String(201 + index).padStart(4, '0')}`
 
 /** Somebody whom an operator takes on, at a price of its own, with an account to be paid out to. */
 export async function openShop(ask: Ask, index: number): Promise<Shop> {

@@ -44,6 +44,11 @@ export interface Tried {
   /** What the banks did, by what was asked and what came of it. */
   readonly outcomes: Readonly<Record<string, number>>
   readonly harmed: Readonly<Record<string, number>>
+  /** What was done to links, receivers and banks, by kind. */
+  readonly faults: Readonly<Record<string, number>>
+  readonly jobs_deleted: number
+  /** What could be done in this town at all. */
+  readonly possible: { readonly clocks: boolean; readonly redis: boolean }
   readonly refused_by: Readonly<Record<string, number>>
   readonly instructions: number
   readonly unasked: number
@@ -73,6 +78,20 @@ const HARM = [
   ...['backend of Postgres killed', 'backend of Postgres stood still'],
 ]
 
+const HARM_TO_CLOCKS = ['wrong time', 'clock_believed']
+const HARM_TO_REDIS = ['Redis killed', 'Redis killed, its disk lost', 'Redis wiped']
+
+/** Of each link and of the receivers, what the others do not have or what matters most. */
+export const FAULTS = [
+  ...['API and Postgres', 'worker and Postgres'].flatMap((link) => [
+    ...[`${link}: cut_commit_sent`, `${link}: cut_commit_answered`, `${link}: half_open`],
+  ]),
+  ...['driver and API: duplicate', 'bank and API: swap', 'worker and bank: cut_reply'],
+  ...['webhook: error', 'webhook: reset', 'webhook: silence'],
+  ...['request_lost', 'reply_lost', 'error_after', 'garbage'],
+  ...['callback_lost', 'callback_twice', 'callback_late', 'callback_forged'],
+]
+
 /** What people and merchants may be told who ask as these do. */
 const REFUSALS = new Set([
   // Set by a request of which the answer was lost.
@@ -84,27 +103,36 @@ const REFUSALS = new Set([
 const BY_HAND_MAX = 0.05
 
 export function untried(tried: Tried): Found[] {
-  const { chaos_s, intents, outcomes, harmed, refused_by, checks } = tried
-  const broken = Object.keys(refused_by)
+  const broken = Object.keys(tried.refused_by)
     .filter((code) => !REFUSALS.has(code))
     .map((code) => `refused with ${code}`)
   if (tried.decided_by_hand > Math.max(1, tried.instructions * BY_HAND_MAX)) {
     broken.push(`${tried.decided_by_hand} instructions left to people`)
   }
-  const missing: string[] = []
-  if (chaos_s >= LONG_S) {
-    const made = madeOf(intents).map(({ asks }) => asks.path)
-    const kinds = Object.entries(ACKNOWLEDGED)
-    missing.push(
-      ...kinds.filter(([, path]) => !made.some((one) => path.test(one))).map(([name]) => name),
-      ...OUTCOMES.filter((name) => outcomes[name] === undefined),
-      ...HARM.filter((name) => harmed[name] === undefined),
-    )
-    if (tried.unasked === 0) missing.push('incoming money')
-    if (checks * AUDIT_AT_LEAST_EVERY_S < chaos_s) missing.push(`more than ${checks} audits`)
-  }
+  const missing = tried.chaos_s < LONG_S ? [] : missingOf(tried)
   return [
     ...broken.map((where) => ({ what: 'broken' as const, where })),
     ...missing.map((where) => ({ what: 'untried' as const, where })),
   ]
+}
+
+function missingOf(tried: Tried): string[] {
+  const { intents, outcomes, harmed, faults, possible, checks } = tried
+  const made = madeOf(intents).map(({ asks }) => asks.path)
+  const harm = [
+    ...[...HARM, ...(possible.clocks ? HARM_TO_CLOCKS : [])],
+    ...(possible.redis ? HARM_TO_REDIS : []),
+  ]
+  const isNone = (counts: Readonly<Record<string, number>>) => (name: string) =>
+    (counts[name] ?? 0) === 0
+  const missing = Object.entries(ACKNOWLEDGED)
+    .filter(([, path]) => !made.some((one) => path.test(one)))
+    .map(([name]) => name)
+  missing.push(...OUTCOMES.filter(isNone(outcomes)), ...harm.filter(isNone(harmed)))
+  missing.push(...FAULTS.filter(isNone(faults)))
+  if (tried.unasked === 0) missing.push('incoming money')
+  // In Redis they go with all else that it has.
+  if (!possible.redis && tried.jobs_deleted === 0) missing.push('deleted jobs')
+  if (checks * AUDIT_AT_LEAST_EVERY_S < tried.chaos_s) missing.push(`more than ${checks} audits`)
+  return missing
 }

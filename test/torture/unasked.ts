@@ -5,7 +5,7 @@ import { customerOf } from './customers.ts'
 import { BANKS, type BankName, type Town } from './town.ts'
 
 /** Nobody's who lives in the town. */
-const SENDER = 'T-0300'
+export const SENDER = 'T-0300'
 const [EVERY_MS, PATIENCE_MS] = [2_000, 5_000]
 
 interface Paying {

@@ -45,7 +45,7 @@ export interface InputFigures {
 const BATCH = 1_000
 /** Every so many batches one is of what the document allows. */
 const ALLOWED_EVERY = 10
-/** More are counted and not shown. */
+/** More are neither kept nor counted. */
 const OFFENCES_MAX = 200
 
 export async function sendBadInput(stage: Stage, plan: InputPlan): Promise<InputFigures> {
