@@ -78,6 +78,9 @@ const types: pg.CustomTypesConfig = {
     oid === INT8 ? BigInt : pg.types.getTypeParser(oid, format)) as never,
 }
 
+/** The system would wait for two hours before it asks whether the other end is still there. */
+export const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const
+
 /** What `pg` needs to connect as us; both knex and the group commit use it. */
 export function connectionOptions(options: DatabaseOptions): pg.PoolConfig {
   const { url, role, applicationName, timeouts = TIMEOUTS } = options
@@ -90,7 +93,7 @@ export function connectionOptions(options: DatabaseOptions): pg.PoolConfig {
     statement_timeout: timeouts.statement_ms,
     lock_timeout: timeouts.lock_ms,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction_ms,
-    keepAlive: true,
+    ...KEEP_ALIVE,
     connectionTimeoutMillis: 5_000,
   }
 }

@@ -71,9 +71,14 @@ export async function runProcess(
   stop = once(async () => {
     log.info('draining')
     setTimeout(() => process.exit(1), drain_ms).unref()
-    await running.drain()
-    clock.stop()
-    await closeContext(context)
+    try {
+      await running.drain()
+      clock.stop()
+      await closeContext(context)
+    } catch (error) {
+      log.error({ err: error }, 'draining')
+      code = 1
+    }
     process.exit(code)
   })
   process.once('SIGTERM', stop).once('SIGINT', stop)

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as bullmq from 'bullmq'
 import pg from 'pg'
-import { endWhenSilent, newId, type Uuid } from '../ledger/index.ts'
+import { endWhenSilent, KEEP_ALIVE, newId, type Uuid } from '../ledger/index.ts'
 
 /** What there may be to do about an id. */
 export type Bell = 'instruction' | 'callback' | 'recall' | 'reconciliation'
@@ -39,6 +39,8 @@ export interface QueueOptions {
 
 const NAME = 'doorbell'
 const RING_PATIENCE_MS = 500
+/** Of rings that are not rung yet: BullMQ keeps them in memory while Redis is not there. */
+const WAITING_MAX = 1_000
 const CONNECT_MAX_MS = 5_000
 /** All that BullMQ asks of Postgres is short. */
 const STATEMENT_MAX_MS = 10_000
@@ -62,11 +64,17 @@ export function openQueue(options: QueueOptions): Queue {
     return queue
   })
   const hearers: Lasting<bullmq.Worker>[] = []
+  let waiting = 0
 
   async function add(bell: Bell, ids: readonly Uuid[], jobIdOf: (id: Uuid) => string) {
     const jobs = ids.map((id) => ({ name: bell, data: { id }, opts: { jobId: jobIdOf(id) } }))
-    if (jobs.length === 0) return
-    const rung = ringer.current().addBulk(jobs).catch(options.onError)
+    if (jobs.length === 0 || waiting >= WAITING_MAX) return
+    waiting += jobs.length
+    const rung = ringer
+      .current()
+      .addBulk(jobs)
+      .catch(options.onError)
+      .finally(() => (waiting -= jobs.length))
     // Redis may have been away since before we started; nobody waits for that.
     await Promise.race([rung, sleep(RING_PATIENCE_MS, undefined, { ref: false })])
   }
@@ -133,9 +141,8 @@ function openLasting<T extends bullmq.Queue | bullmq.Worker>(
       options.onError(error as Error)
     }
     await sleep(BEGIN_AGAIN_MS, undefined, { signal })
-    const failed = now
+    close(now).catch(options.onError)
     now = open()
-    await close(failed)
     return begin()
   }
   begin().catch((error: Error) => signal.aborted || options.onError(error))
@@ -165,7 +172,7 @@ function openBackend({ databaseUrl, redisUrl, onError }: QueueOptions, max: numb
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max,
-    keepAlive: true,
+    ...KEEP_ALIVE,
     connectionTimeoutMillis: CONNECT_MAX_MS,
     application_name: 'florin doorbell',
     options: `-c search_path=bullmq -c role=${ROLE}`,

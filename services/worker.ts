@@ -19,6 +19,7 @@ import { purgeNonces } from './approvals/nonces.ts'
 import { issueInvoices } from './invoices/invoices.ts'
 import { advanceWindows } from './netting/advance.ts'
 import { expireHolds, expireReviews } from './payments/expiry.ts'
+import { orNothing } from './metrics.ts'
 import { runProcess } from './process.ts'
 import { watchRuns, watchUnexplained } from './reconciliation/unexplained.ts'
 import { sweepReconciliations } from './reconciliation/work.ts'
@@ -95,7 +96,8 @@ await runProcess('florin_worker', async (context) => {
   watchManual(context)
 
   const [suspense, help] = ['florin_suspense_minor_units', 'Money that has no owner yet']
-  metrics.gauges(suspense, help, () => suspenseOf(context))
+  const inSuspense = orNothing(log, 'money in suspense', () => suspenseOf(context))
+  metrics.gauges(suspense, help, inSuspense)
 
   const webhooks = openDispatcher(context)
   const { stats } = webhooks

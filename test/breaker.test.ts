@@ -34,6 +34,23 @@ describe('the breaker of a bank', () => {
     expect(seen.map(([, health]) => health)).to.deep.equal(['open', 'half_open', 'closed'])
   })
 
+  it('tries after its pause on a machine whose clock was set back meanwhile', async () => {
+    const breakers = openBreakers(OPTIONS)
+    for (const _ of times(20, () => 0)) {
+      await refusalOf(breakers.call('north', fail('bank_unreachable')))
+    }
+    expect(breakers.mayCall('north')).to.equal(false)
+    await sleep(OPTIONS.pause_ms + 20)
+    const { now } = Date
+    Date.now = () => now() - 3_600_000
+    try {
+      expect(await breakers.call('north', async () => 'well')).to.equal('well')
+    } finally {
+      Date.now = now
+    }
+    expect(breakers.health('north')).to.equal('closed')
+  })
+
   it('does not take what is wrong with one message for trouble of the bank', async () => {
     const breakers = openBreakers(OPTIONS)
     for (const _ of times(40, () => 0)) {

@@ -1,4 +1,7 @@
 /** A sanctions list whose file cannot be read for a while. */
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { openFileList } from '../services/risk/list_file.ts'
 import { until } from './support/abuse.ts'
@@ -19,5 +22,21 @@ describe('a list in a file', () => {
     })
     expect(list.isFailing()).to.equal(true)
     expect(reasons[1]).to.deep.equal({ reason: 'EISDIR' })
+  })
+
+  it('is not failing any more once it is there again, as it was', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'florin-list-')), 'list.ndjson')
+    await writeFile(file, '{"id":"a","name":"Ada Grim"}\n')
+    const log = { info: () => {}, error: () => {} }
+    const list = openFileList({
+      ...{ file, log, bytesMax: 1_000_000, namesMax: 100, lookEvery_ms: 0 },
+    })
+    const asked = () => list.check(['Ada Grim'])
+    await asked()
+    await rename(file, `${file}.away`)
+    await until(async () => (await asked()) && list.isFailing())
+    await rename(`${file}.away`, file)
+    await until(async () => (await asked()) && !list.isFailing())
+    await rm(dirname(file), { recursive: true })
   })
 })

@@ -72,6 +72,9 @@ function save(breaker: Breaker, more: number): void {
   breaker.repeats = Math.min(saved, REPEATS_SAVED_MAX)
 }
 
+const isPausing = ({ policy, openUntil_ms }: Breaker): boolean =>
+  policy.state === CircuitState.Open && performance.now() < openUntil_ms
+
 export function openBreakers(options: BreakerOptions): Breakers {
   const { threshold, calls, pause_ms, repeats, onChange } = options
   const breakers = new Map<string, Breaker>()
@@ -80,7 +83,8 @@ export function openBreakers(options: BreakerOptions): Breakers {
     const known = breakers.get(bank)
     if (known !== undefined) return known
     const counting = new CountBreaker({ threshold, size: calls, minimumNumberOfCalls: calls })
-    const when = { halfOpenAfter: pause_ms, breaker: counting }
+    // It would go by the time of day, which may be set back: how long it is open is ours to say.
+    const when = { halfOpenAfter: Number.MIN_SAFE_INTEGER, breaker: counting }
     const policy = circuitBreaker(handleWhen(isTrouble), when)
     const fresh = { repeats: REPEATS_SAVED_MAX, told_ms: performance.now() }
     const made: Breaker = { policy, openUntil_ms: 0, ...fresh }
@@ -93,18 +97,20 @@ export function openBreakers(options: BreakerOptions): Breakers {
   return {
     health: (bank) => HEALTH[breakerOf(bank).policy.state],
     mayCall(bank) {
-      const { policy, openUntil_ms } = breakerOf(bank)
-      if (policy.state === CircuitState.Closed) return true
-      return policy.state === CircuitState.Open && performance.now() >= openUntil_ms
+      const breaker = breakerOf(bank)
+      const { state } = breaker.policy
+      return state === CircuitState.Closed || (state === CircuitState.Open && !isPausing(breaker))
     },
     async call(bank, work) {
       const breaker = breakerOf(bank)
       save(breaker, repeats)
+      const alone = { detail: `${bank} is left alone for a while` }
+      if (isPausing(breaker)) throw new BankError('bank_unreachable', alone)
       try {
         return await breaker.policy.execute(work)
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error
-        throw new BankError('bank_unreachable', { detail: `${bank} is left alone for a while` })
+        throw new BankError('bank_unreachable', alone)
       }
     },
     mayRepeat(bank) {

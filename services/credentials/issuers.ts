@@ -44,10 +44,16 @@ function openPublishedKeys(url: string, config: Config): PublishedKeys {
     [jwksCache]: cache,
   })
   let [edition, readAt, known] = [0, cache.uat, '']
+  // `fresh` goes by the time of day: set back, what was read would be fresh for as long.
+  let read_ms = -Infinity
+  const isOld = () => performance.now() - read_ms >= config.JWKS_CACHE_S * 1000
   return {
     keyOf: keys,
     async edition() {
-      if (!keys.fresh) await keys.reload()
+      if (!keys.fresh || isOld()) {
+        await keys.reload()
+        read_ms = performance.now()
+      }
       if (cache.uat === readAt) return edition
       readAt = cache.uat
       const found = JSON.stringify(cache.jwks)

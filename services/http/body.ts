@@ -28,6 +28,9 @@ const collected = (request: IncomingMessage, bytesMax: number): Promise<Buffer> 
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
+    const broken = () => reject(new ServiceError('invalid_request'))
+    // Who has left while it was looked up who they are sends no end any more, and no error.
+    if (request.destroyed) return broken()
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       chunks.push(chunk)
@@ -36,8 +39,7 @@ const collected = (request: IncomingMessage, bytesMax: number): Promise<Buffer> 
       reject(tooLarge())
     })
     request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
-    const broken = () => reject(new ServiceError('invalid_request'))
-    request.once('error', broken).once('aborted', broken)
+    request.once('error', broken).once('aborted', broken).once('close', broken)
   })
 
 /** @throws {ServiceError} `content_type_not_supported`, `body_too_large` or `invalid_request`. */

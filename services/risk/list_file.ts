@@ -43,6 +43,8 @@ export function openFileList(options: FileOptions): ListCheck {
   /** What the file was like when its content was last taken in, or refused. */
   let seen: string | undefined
   let isFailing = false
+  /** Whether that content was refused. */
+  let isRefused = false
   let looking: Promise<void> | undefined
   let looked_ms = -Infinity
 
@@ -51,12 +53,12 @@ export function openFileList(options: FileOptions): ListCheck {
     try {
       const { mtimeMs, size, ino } = await stat(options.file)
       const version = `${mtimeMs} ${size} ${ino}`
-      if (version === seen) return
+      if (version === seen) return void (isFailing = isRefused)
       const bytes = size > options.bytesMax ? undefined : await readFile(options.file)
       // Not before: what could not be read is read at the next look, though it has not changed.
-      seen = version
+      ;[seen, isRefused] = [version, true]
       read = await listIn(bytes, options)
-      isFailing = false
+      isRefused = isFailing = false
       options.log.info({ names: read.index.size() }, 'sanctions list read')
     } catch (error) {
       isFailing = true

@@ -73,7 +73,7 @@ export function openDispatcher(
     async close(patience_ms) {
       closing = true
       const impatient = setTimeout(() => poster.close(), patience_ms)
-      await desk.taking
+      await desk.taking?.catch(() => {})
       await Promise.all(desk.sessions.values())
       clearTimeout(impatient)
       poster.close()

@@ -49,10 +49,16 @@ const IDLE_MS = 15_000
 
 class Blocked extends Error {}
 
+function agentsOf({ WEBHOOK_SLOTS }: Config) {
+  const options = { keepAlive: true, maxFreeSockets: WEBHOOK_SLOTS, timeout: IDLE_MS }
+  return { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+}
+
 export function openPoster(config: Config, resolve: Resolve = openResolve()): Poster {
-  const options = { keepAlive: true, maxFreeSockets: config.WEBHOOK_SLOTS, timeout: IDLE_MS }
-  const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
-  const closing = new AbortController()
+  const agents = agentsOf(config)
+  /** One each: a signal that lives longer than what is made of it keeps a word of every one. */
+  const underWay = new Set<AbortController>()
+  let isClosing = false
   const lookup = guardedLookup(config, resolve)
 
   async function attempt(message: Message, signal: AbortSignal): Promise<Answered> {
@@ -76,17 +82,24 @@ export function openPoster(config: Config, resolve: Resolve = openResolve()): Po
 
   return {
     async post(message) {
-      const timeout = AbortSignal.timeout(config.WEBHOOK_TIMEOUT_MS)
+      if (isClosing) return { fault: 'interrupted' }
+      const ending = new AbortController()
+      underWay.add(ending)
+      const late = setTimeout(() => ending.abort('timeout'), config.WEBHOOK_TIMEOUT_MS)
       try {
-        return await attempt(message, AbortSignal.any([timeout, closing.signal]))
+        return await attempt(message, ending.signal)
       } catch (error) {
         if (error instanceof Blocked) return { fault: 'blocked' }
-        if (closing.signal.aborted) return { fault: 'interrupted' }
-        return { fault: timeout.aborted ? 'timeout' : 'unreachable' }
+        const { aborted, reason } = ending.signal
+        return { fault: aborted ? (reason as Fault) : 'unreachable' }
+      } finally {
+        clearTimeout(late)
+        underWay.delete(ending)
       }
     },
     close() {
-      closing.abort()
+      isClosing = true
+      for (const ending of underWay) ending.abort('interrupted')
       for (const agent of Object.values(agents)) agent.destroy()
     },
   }
