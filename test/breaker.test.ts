@@ -34,6 +34,23 @@ describe('the breaker of a bank', () => {
     expect(seen.map(([, health]) => health)).to.deep.equal(['open', 'half_open', 'closed'])
   })
 
+  it('lets one call try after the pause, and none of those that waited for it', async () => {
+    const breakers = openBreakers(OPTIONS)
+    for (const _ of times(20, () => 0)) {
+      await refusalOf(breakers.call('north', fail('bank_unreachable')))
+    }
+    await sleep(OPTIONS.pause_ms + 20)
+    let tried = 0
+    const slowly = async (): Promise<never> => {
+      tried += 1
+      await sleep(10)
+      throw new BankError('bank_unreachable')
+    }
+    await Promise.all(times(8, () => refusalOf(breakers.call('north', slowly))))
+    expect(tried).to.equal(1)
+    expect(breakers.mayCall('north')).to.equal(false)
+  })
+
   it('tries after its pause on a machine whose clock was set back meanwhile', async () => {
     const breakers = openBreakers(OPTIONS)
     for (const _ of times(20, () => 0)) {

@@ -61,7 +61,8 @@ describe('the judge of what was tried', () => {
     expect(missing({ harmed: noClocks })).to.deep.equal(['wrong time', 'clock_believed'])
     expect(missing({ harmed: noClocks, possible })).to.deep.equal([])
     const inRedis = { jobs_deleted: 0, possible: { clocks: true, redis: true } }
-    expect(missing(inRedis)).to.deep.equal([
+    expect(missing(inRedis)).to.deep.equal([])
+    expect(missing({ ...inRedis, chaos_s: 900, checks: 15 })).to.deep.equal([
       ...['Redis killed', 'Redis killed, its disk lost', 'Redis wiped'],
     ])
   })

@@ -9,6 +9,7 @@ import {
   CircuitState,
   CountBreaker,
   handleWhen,
+  type IBackoff,
 } from 'cockatiel'
 import { BankError, type BankErrorCode } from '../../adapters/adapter.ts'
 
@@ -72,8 +73,21 @@ function save(breaker: Breaker, more: number): void {
   breaker.repeats = Math.min(saved, REPEATS_SAVED_MAX)
 }
 
-const isPausing = ({ policy, openUntil_ms }: Breaker): boolean =>
-  policy.state === CircuitState.Open && performance.now() < openUntil_ms
+/**
+ * By itself cockatiel would go by the time of day, which may be set back. It asks at each call, for
+ * those too that waited while another tried.
+ */
+function pauseWhile(isSo: () => boolean): IBackoff<unknown> {
+  const pause = {
+    get duration() {
+      return isSo() ? Infinity : -Infinity
+    },
+    next: () => pause,
+  }
+  return pause
+}
+
+const isPausing = ({ openUntil_ms }: Breaker): boolean => performance.now() < openUntil_ms
 
 export function openBreakers(options: BreakerOptions): Breakers {
   const { threshold, calls, pause_ms, repeats, onChange } = options
@@ -83,8 +97,7 @@ export function openBreakers(options: BreakerOptions): Breakers {
     const known = breakers.get(bank)
     if (known !== undefined) return known
     const counting = new CountBreaker({ threshold, size: calls, minimumNumberOfCalls: calls })
-    // It would go by the time of day, which may be set back: how long it is open is ours to say.
-    const when = { halfOpenAfter: Number.MIN_SAFE_INTEGER, breaker: counting }
+    const when = { halfOpenAfter: pauseWhile(() => isPausing(made)), breaker: counting }
     const policy = circuitBreaker(handleWhen(isTrouble), when)
     const fresh = { repeats: REPEATS_SAVED_MAX, told_ms: performance.now() }
     const made: Breaker = { policy, openUntil_ms: 0, ...fresh }
@@ -104,13 +117,11 @@ export function openBreakers(options: BreakerOptions): Breakers {
     async call(bank, work) {
       const breaker = breakerOf(bank)
       save(breaker, repeats)
-      const alone = { detail: `${bank} is left alone for a while` }
-      if (isPausing(breaker)) throw new BankError('bank_unreachable', alone)
       try {
         return await breaker.policy.execute(work)
       } catch (error) {
         if (!(error instanceof BrokenCircuitError)) throw error
-        throw new BankError('bank_unreachable', alone)
+        throw new BankError('bank_unreachable', { detail: `${bank} is left alone for a while` })
       }
     },
     mayRepeat(bank) {
