@@ -1,8 +1,7 @@
 /**
- * Where simulations live: a database of their own, and contexts whose time, banks, breakers and
+ * Where simulations live: a Postgres of their own, and contexts whose time, banks, breakers and
  * doorbell are the simulation's. Everything else is the product's.
  */
-import { randomInt } from 'node:crypto'
 import { pino } from 'pino'
 import type { BankAdapter } from '../../adapters/adapter.ts'
 import { sandboxAdapter } from '../../adapters/sandbox/adapter.ts'
@@ -10,8 +9,9 @@ import { connect } from '../../ledger/index.ts'
 import { readConfig } from '../../services/config.ts'
 import { closeContext, type Context, openContext } from '../../services/context.ts'
 import { openMetrics } from '../../services/metrics.ts'
+import { migrateAll } from '../../services/migrations.ts'
 import { stepThrough } from '../support/dying.ts'
-import { createDatabase, dropDatabase, MIGRATED, testServer } from '../support/postgres.ts'
+import { createDatabase, EMPTY, startEmbedded } from '../support/postgres.ts'
 import { BANK_SECRET, KEYS } from '../support/world.ts'
 import type { SimulatedBank } from './bank.ts'
 import type { Schedule } from './schedule.ts'
@@ -54,9 +54,11 @@ export const midnightAfter = (moment: Date) =>
   new Date((Math.floor(moment.getTime() / DAY_MS) + 1) * DAY_MS)
 
 export async function openHouse(): Promise<House> {
-  const server = testServer()
-  const name = `florin_simulation_${randomInt(1e12)}`
-  const url = await createDatabase(server, name, MIGRATED)
+  // What has happened is told once all transactions have ended that began before: in a server that
+  // others use as well theirs too, and it would be another story each time.
+  const server = await startEmbedded({ autovacuum: 'off' })
+  const url = await createDatabase(server, 'florin_simulation', EMPTY)
+  await migrateAll(url)
   const config = readConfig({ ...ENVIRONMENT, DATABASE_URL: url })
   const log = pino({ level: config.LOG_LEVEL })
   const begins = midnightAfter(new Date(Date.now() - PAST_DAYS * DAY_MS))
@@ -73,7 +75,7 @@ export async function openHouse(): Promise<House> {
       await worker.db.destroy()
       await closeContext(opened)
       await closeContext(api)
-      await dropDatabase(server, name)
+      await server.stop()
     },
   }
   // Whoever connects first would draw lots that a second simulation does not.
