@@ -6,7 +6,7 @@ import { merchantAccountOf, walletOf } from '../services/books/chart.ts'
 import { advanceInstruction } from '../services/banking/advance.ts'
 import { lookAgainAt, nextStep, type Policy } from '../services/banking/policy.ts'
 import { DEPENDANTS } from '../services/handlers.ts'
-import { uuidOf } from '../services/ids.ts'
+import { publicId, uuidOf } from '../services/ids.ts'
 import {
   expectProblem,
   instructionOf,
@@ -60,6 +60,9 @@ describe('a crowd', () => {
     )
     expect(statusesOf(answers)).to.deep.equal([201, ...times(99, () => 402)])
     expect([await walletBalance(ada), await walletBalance(ben)]).to.deep.equal([0n, 900n])
+    const { owner } = await world()
+    const wallet = { owner: publicId('per', ada.id), type: 'wallet' }
+    expect(await owner('accounts').where(wallet).pluck('floor')).to.deep.equal([0n])
   })
 
   it('of fifty that ask for one thing under one key is answered alike (abuse 59)', async () => {
